@@ -1,0 +1,142 @@
+"""What all rules share: the checked config and how it reaches a job. No rules here.
+
+Needs the merged config. Makes `config` complete and canonical, constrains the wildcards to what is configured, and
+defines the functions that rules use as input and params. Everything a job's result depends on reaches it this way,
+each concept as one sorted dict, since Snakemake compares params as a set of values.
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from scae import configuration, provenance
+from scae.errors import UserError
+
+try:
+    config = configuration.load(
+        config,
+        yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()),
+        files=workflow.configfiles,
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+DATASETS = config["run"]["datasets"]
+MODELS = config["run"]["models"]
+SEEDS = config["run"]["seeds"]
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    model="|".join(MODELS),
+    seed=r"0|[1-9]\d*",
+    dimensions="2|3",
+
+
+def code(script, *modules):
+    """Digest of a script and all it imports; without it an edited helper would leave stale results behind."""
+    return provenance.digest(script, *modules)
+
+
+def dataset_settings(*keys):
+    """Params function: these keys of the data set's entry, as one dict."""
+
+    def settings(wildcards):
+        return {key: config["datasets"][wildcards.dataset][key] for key in sorted(keys)}
+
+    return settings
+
+
+def source_files(wildcards):
+    """Local files that a data set is read from; a URL has none."""
+    return configuration.local_files(config["datasets"][wildcards.dataset]["source"])
+
+
+def label_files(wildcards):
+    """The label file of a data set whose labels come from a CSV."""
+    labels = config["datasets"][wildcards.dataset]["labels"]
+    return [labels["path"]] if labels["from"] == "csv" else []
+
+
+def model_settings(wildcards):
+    """Params function: kind and hyperparameters of a model."""
+    return config["models"][wildcards.model]
+
+
+def model_code(wildcards):
+    """Params function: digest of what trains a model, its own page among it and no other model's."""
+    return code("train_model", f"scae.models.{config['models'][wildcards.model]['kind']}")
+
+
+def memory_mb(base, per_input_mb):
+    """Resource function: megabytes for a job, growing with its input and with each attempt."""
+
+    def mem_mb(wildcards, input, attempt):
+        return int((base + per_input_mb * input.size_mb) * attempt)
+
+    return mem_mb
+
+
+def minutes(base, per_input_mb=0.0):
+    """Resource function: minutes for a job, growing with its input and with each attempt."""
+
+    def runtime(wildcards, input, attempt):
+        return int((base + per_input_mb * input.size_mb) * attempt)
+
+    return runtime
+
+
+def per_run(pattern):
+    """A path pattern filled in for every data set, model and seed of the run."""
+    return expand(pattern, dataset=DATASETS, model=MODELS, seed=SEEDS)
+
+
+def data_files():
+    return expand(
+        [
+            "results/{dataset}/labels.csv",
+            "results/{dataset}/export/expression.csv.gz",
+            "results/{dataset}/export/labels.csv",
+        ],
+        dataset=DATASETS,
+    )
+
+
+def model_files():
+    return per_run("results/{dataset}/{model}/seed{seed}/latent.csv")
+
+
+def evaluation_files():
+    return [
+        "results/metrics.csv",
+        "results/training_times.csv",
+        *expand("results/{dataset}/embeddings.h5ad", dataset=DATASETS),
+    ]
+
+
+def report_files():
+    return ["results/heatmap.png", "results/heatmap.svg", "results/report.html"]
+
+
+def published_scores():
+    """Params: {data set: published scores} of the data sets of the run that have some."""
+    return {
+        name: config["datasets"][name]["published"]
+        for name in sorted(DATASETS)
+        if "published" in config["datasets"][name]
+    }
+
+
+def report_settings():
+    """Params: the settings that the report states."""
+    return {
+        "kmeans": config["kmeans"],
+        "latent": config["latent"],
+        "models": {name: config["models"][name] for name in sorted(MODELS)},
+        "training": config["training"],
+        "tsne": config["tsne"],
+    }

@@ -1,0 +1,100 @@
+"""From a source to expression and labels.
+
+Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv and export/ of each data set.
+"""
+
+
+rule fetch_counts:
+    """Read a data set from wherever it lives into cells x genes; a download resumes and is checked."""
+    input:
+        source_files,
+    output:
+        counts="results/{dataset}/counts.h5ad",
+    log:
+        "results/logs/fetch_counts/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fetch_counts/{dataset}.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000, 40),
+        runtime=minutes(60),
+    params:
+        code=code("fetch_counts"),
+        source=dataset_settings("matrix", "sha256", "source"),
+        downloads="results/{dataset}/download",
+    script:
+        "../scripts/fetch_counts.py"
+
+
+rule preprocess_cells:
+    """Quality control and log-normalisation."""
+    input:
+        counts="results/{dataset}/counts.h5ad",
+    output:
+        expression="results/{dataset}/expression.h5ad",
+    log:
+        "results/logs/preprocess_cells/{dataset}.log",
+    benchmark:
+        "results/benchmarks/preprocess_cells/{dataset}.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 10),
+        runtime=minutes(15, 0.01),
+    params:
+        code=code("preprocess_cells"),
+        preprocessing=dataset_settings("qc", "scale_factor", "values"),
+    script:
+        "../scripts/preprocess_cells.py"
+
+
+rule label_cells:
+    """Cell types: from the data's annotation, from a file, or by the clustering of the original study."""
+    input:
+        label_files,
+        counts="results/{dataset}/counts.h5ad",
+        expression="results/{dataset}/expression.h5ad",
+    output:
+        labels="results/{dataset}/labels.csv",
+    log:
+        "results/logs/label_cells/{dataset}.log",
+    benchmark:
+        "results/benchmarks/label_cells/{dataset}.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000, 20),
+        runtime=minutes(30, 0.05),
+    params:
+        code=code("label_cells"),
+        labels=dataset_settings("labels"),
+    script:
+        "../scripts/label_cells.py"
+
+
+rule export_csv:
+    """Expression and labels as the pair of CSV files that the original study read."""
+    input:
+        expression="results/{dataset}/expression.h5ad",
+        labels="results/{dataset}/labels.csv",
+    output:
+        expression="results/{dataset}/export/expression.csv.gz",
+        labels="results/{dataset}/export/labels.csv",
+    log:
+        "results/logs/export_csv/{dataset}.log",
+    benchmark:
+        "results/benchmarks/export_csv/{dataset}.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 10),
+        runtime=minutes(15, 0.1),
+    params:
+        code=code("export_csv"),
+    script:
+        "../scripts/export_csv.py"

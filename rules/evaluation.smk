@@ -1,0 +1,160 @@
+"""From latents to scores.
+
+Needs latent.csv and labels.csv. Makes the t-SNE embeddings, clusters and metrics of each model, the tables over all of
+them, and embeddings.h5ad of each data set.
+"""
+
+
+rule project_tsne:
+    """t-SNE of the latent in two or three dimensions."""
+    input:
+        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+    output:
+        tsne="results/{dataset}/{model}/seed{seed}/tsne{dimensions}d.csv",
+    log:
+        "results/logs/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.log",
+    benchmark:
+        "results/benchmarks/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 200),
+        runtime=minutes(30, 60),
+    params:
+        code=code("project_tsne"),
+        tsne=config["tsne"],
+    script:
+        "../scripts/project_tsne.py"
+
+
+rule cluster_cells:
+    """k-means, with as many clusters as cell types, of the 2-D t-SNE and of the latent."""
+    input:
+        labels="results/{dataset}/labels.csv",
+        tsne2d="results/{dataset}/{model}/seed{seed}/tsne2d.csv",
+        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+    output:
+        clusters="results/{dataset}/{model}/seed{seed}/clusters.csv",
+    log:
+        "results/logs/cluster_cells/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/cluster_cells/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 50),
+        runtime=minutes(15, 2),
+    params:
+        code=code("cluster_cells"),
+        kmeans=config["kmeans"],
+    script:
+        "../scripts/cluster_cells.py"
+
+
+rule score_clusters:
+    """Agreement of the clusters with the cell types."""
+    input:
+        labels="results/{dataset}/labels.csv",
+        clusters="results/{dataset}/{model}/seed{seed}/clusters.csv",
+        tsne2d="results/{dataset}/{model}/seed{seed}/tsne2d.csv",
+        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+    output:
+        metrics="results/{dataset}/{model}/seed{seed}/metrics.csv",
+    log:
+        "results/logs/score_clusters/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/score_clusters/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 50),
+        runtime=minutes(15, 2),
+    params:
+        code=code("score_clusters"),
+    script:
+        "../scripts/score_clusters.py"
+
+
+rule collect_metrics:
+    """The scores of all data sets, models and seeds in one long table."""
+    input:
+        per_run("results/{dataset}/{model}/seed{seed}/metrics.csv"),
+    output:
+        report(
+            "results/metrics.csv",
+            caption="captions/metrics.rst",
+            category="Scores",
+            labels={"what": "all scores", "type": "table"},
+        ),
+    log:
+        "results/logs/collect_metrics/all.log",
+    benchmark:
+        "results/benchmarks/collect_metrics/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 10),
+        runtime=minutes(10),
+    params:
+        code=code("collect_metrics"),
+    script:
+        "../scripts/collect_metrics.py"
+
+
+rule collect_training_times:
+    """How long every model trained, in one table."""
+    input:
+        per_run("results/{dataset}/{model}/seed{seed}/timing.csv"),
+    output:
+        report(
+            "results/training_times.csv",
+            caption="captions/training_times.rst",
+            category="Training",
+            labels={"what": "training times", "type": "table"},
+        ),
+    log:
+        "results/logs/collect_training_times/all.log",
+    benchmark:
+        "results/benchmarks/collect_training_times/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 10),
+        runtime=minutes(10),
+    params:
+        code=code("collect_training_times"),
+    script:
+        "../scripts/collect_training_times.py"
+
+
+rule collect_embeddings:
+    """Expression, labels, clusters, latents and t-SNE of a data set in one file for scanpy or cellxgene."""
+    input:
+        expression="results/{dataset}/expression.h5ad",
+        labels="results/{dataset}/labels.csv",
+        clusters=expand("results/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),
+        latent=expand("results/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
+        tsne2d=expand("results/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS),
+        tsne3d=expand("results/{{dataset}}/{model}/seed{seed}/tsne3d.csv", model=MODELS, seed=SEEDS),
+    output:
+        embeddings="results/{dataset}/embeddings.h5ad",
+    log:
+        "results/logs/collect_embeddings/{dataset}.log",
+    benchmark:
+        "results/benchmarks/collect_embeddings/{dataset}.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 10),
+        runtime=minutes(15, 0.05),
+    params:
+        code=code("collect_embeddings"),
+        runs=[f"{model}_seed{seed}" for model in MODELS for seed in SEEDS],
+    script:
+        "../scripts/collect_embeddings.py"

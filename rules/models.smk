@@ -1,0 +1,54 @@
+"""From expression to latents; nothing here sees a label.
+
+Needs expression.h5ad. Makes model.pt, history.csv, timing.csv and latent.csv of each data set, model and seed.
+"""
+
+
+rule train_model:
+    """Train one autoencoder with one seed on the expression alone."""
+    input:
+        expression="results/{dataset}/expression.h5ad",
+    output:
+        model="results/{dataset}/{model}/seed{seed}/model.pt",
+        history="results/{dataset}/{model}/seed{seed}/history.csv",
+        timing="results/{dataset}/{model}/seed{seed}/timing.csv",
+    log:
+        "results/logs/train_model/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train_model/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=memory_mb(2000, 10),
+        runtime=minutes(60, 1),
+    params:
+        code=model_code,
+        model=model_settings,
+        training=config["training"],
+    script:
+        "../scripts/train_model.py"
+
+
+rule embed_cells:
+    """Latent of every cell."""
+    input:
+        expression="results/{dataset}/expression.h5ad",
+        model="results/{dataset}/{model}/seed{seed}/model.pt",
+    output:
+        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+    log:
+        "results/logs/embed_cells/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/embed_cells/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000, 10),
+        runtime=minutes(15, 0.01),
+    params:
+        code=code("embed_cells"),
+        latent=config["latent"],
+    script:
+        "../scripts/embed_cells.py"

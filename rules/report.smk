@@ -1,0 +1,177 @@
+"""From scores and embeddings to pictures and the report, and the targets for a part of the workflow.
+
+Needs everything the evaluation made. Makes the pictures of each model, the heatmap and report.html.
+"""
+
+
+rule plot_clusters:
+    """2-D t-SNE coloured by cell type beside the k-means partition (figures 1 to 3 of the study)."""
+    input:
+        labels="results/{dataset}/labels.csv",
+        tsne2d="results/{dataset}/{model}/seed{seed}/tsne2d.csv",
+        clusters="results/{dataset}/{model}/seed{seed}/clusters.csv",
+    output:
+        report(
+            "results/{dataset}/{model}/seed{seed}/clusters.png",
+            caption="captions/clusters.rst",
+            category="{dataset}",
+            subcategory="{model}",
+            labels={"what": "t-SNE and k-means", "seed": "{seed}"},
+        ),
+    log:
+        "results/logs/plot_clusters/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/plot_clusters/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 20),
+        runtime=minutes(10),
+    params:
+        code=code("plot_clusters"),
+    script:
+        "../scripts/plot_clusters.py"
+
+
+rule plot_tsne3d:
+    """3-D t-SNE coloured by cell type."""
+    input:
+        labels="results/{dataset}/labels.csv",
+        tsne3d="results/{dataset}/{model}/seed{seed}/tsne3d.csv",
+    output:
+        report(
+            "results/{dataset}/{model}/seed{seed}/tsne3d.png",
+            caption="captions/tsne3d.rst",
+            category="{dataset}",
+            subcategory="{model}",
+            labels={"what": "3-D t-SNE", "seed": "{seed}"},
+        ),
+    log:
+        "results/logs/plot_tsne3d/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/plot_tsne3d/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 20),
+        runtime=minutes(10),
+    params:
+        code=code("plot_tsne3d"),
+    script:
+        "../scripts/plot_tsne3d.py"
+
+
+rule plot_losses:
+    """Loss terms over the epochs of training."""
+    input:
+        history="results/{dataset}/{model}/seed{seed}/history.csv",
+    output:
+        report(
+            "results/{dataset}/{model}/seed{seed}/losses.png",
+            caption="captions/losses.rst",
+            category="{dataset}",
+            subcategory="{model}",
+            labels={"what": "loss curves", "seed": "{seed}"},
+        ),
+    log:
+        "results/logs/plot_losses/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/plot_losses/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 20),
+        runtime=minutes(10),
+    params:
+        code=code("plot_losses"),
+    script:
+        "../scripts/plot_losses.py"
+
+
+rule plot_heatmap:
+    """All scores at a glance, beside published ones where the config gives some (figure 4 of the study)."""
+    input:
+        metrics="results/metrics.csv",
+    output:
+        png=report(
+            "results/heatmap.png",
+            caption="captions/heatmap.rst",
+            category="Scores",
+            labels={"what": "heatmap", "type": "picture"},
+        ),
+        svg="results/heatmap.svg",
+    log:
+        "results/logs/plot_heatmap/all.log",
+    benchmark:
+        "results/benchmarks/plot_heatmap/all.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 20),
+        runtime=minutes(10),
+    params:
+        code=code("plot_heatmap"),
+        published=published_scores(),
+    script:
+        "../scripts/plot_heatmap.py"
+
+
+rule write_report:
+    """One self-contained HTML page with every picture and table."""
+    input:
+        metrics="results/metrics.csv",
+        training_times="results/training_times.csv",
+        heatmap="results/heatmap.png",
+        labels=expand("results/{dataset}/labels.csv", dataset=DATASETS),
+        clusters=per_run("results/{dataset}/{model}/seed{seed}/clusters.csv"),
+        tsne3d=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.csv"),
+        clusters_png=per_run("results/{dataset}/{model}/seed{seed}/clusters.png"),
+        tsne3d_png=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.png"),
+        losses_png=per_run("results/{dataset}/{model}/seed{seed}/losses.png"),
+    output:
+        report="results/report.html",
+    log:
+        "results/logs/write_report/all.log",
+    benchmark:
+        "results/benchmarks/write_report/all.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1500, 20),
+        runtime=minutes(10),
+    params:
+        code=code("write_report"),
+        published=published_scores(),
+        run=config["run"],
+        settings=report_settings(),
+    script:
+        "../scripts/write_report.py"
+
+
+rule data:
+    """Part of the workflow: expression, labels and the CSV export."""
+    input:
+        data_files(),
+
+
+rule models:
+    """Part of the workflow: trained models and latents."""
+    input:
+        model_files(),
+
+
+rule evaluation:
+    """Part of the workflow: t-SNE, clusters and scores."""
+    input:
+        evaluation_files(),
+
+
+rule report:
+    """Part of the workflow: pictures, heatmap and report.html."""
+    input:
+        report_files(),

@@ -1,0 +1,15 @@
+"""Cluster the cells in each space with k-means."""
+
+import pandas as pd
+
+from scae import clustering, runtime, tables
+
+with runtime.job(snakemake):
+    labels = tables.read_labels(snakemake.input.labels)
+    clusters = pd.DataFrame(index=labels.index)
+    for space in ("tsne2d", "latent"):
+        points = tables.read_points(snakemake.input[space], cells=labels.index)
+        clusters[space] = clustering.kmeans(
+            points.to_numpy(), labels.nunique(), snakemake.params.kmeans, seed=int(snakemake.wildcards.seed)
+        )
+    tables.write(clusters.reset_index(), snakemake.output.clusters)

@@ -1,0 +1,11 @@
+"""Write expression and labels as the pair of CSV files that the original study read."""
+
+import shutil
+
+import anndata
+
+from scae import counts, runtime
+
+with runtime.job(snakemake):
+    counts.write_csv(anndata.read_h5ad(snakemake.input.expression), snakemake.output.expression)
+    shutil.copyfile(snakemake.input.labels, snakemake.output.labels)

@@ -1,0 +1,15 @@
+"""Read a data set from wherever it lives."""
+
+from scae import configuration, counts, runtime
+from scae.errors import UserError
+
+with runtime.job(snakemake):
+    settings = snakemake.params.source
+    source, sha256 = settings["source"], settings["sha256"]
+    if configuration.is_url(source):
+        from scae import download
+
+        source = download.fetch(source, snakemake.params.downloads, sha256)
+    elif sha256 is not None and (found := counts.sha256(source)) != sha256:
+        raise UserError(f"{source}: SHA-256 is {found}, expected {sha256}; set sha256 to null to read it all the same")
+    counts.read(source, settings["matrix"]).write_h5ad(snakemake.output.counts, compression="gzip")

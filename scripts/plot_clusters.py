@@ -1,0 +1,10 @@
+"""Draw the 2-D t-SNE by cell type beside the k-means partition."""
+
+from scae import plotting, runtime, tables
+
+with runtime.job(snakemake):
+    labels = tables.read_labels(snakemake.input.labels)
+    points = tables.read_points(snakemake.input.tsne2d, cells=labels.index)
+    clusters = tables.read_points(snakemake.input.clusters, cells=labels.index)["tsne2d"]
+    figure = plotting.clusters(points.to_numpy(), labels, clusters, title=plotting.title(snakemake.wildcards))
+    plotting.save(figure, snakemake.output[0])

@@ -1,0 +1,8 @@
+"""Draw the loss terms over the epochs."""
+
+from scae import plotting, runtime, tables
+
+with runtime.job(snakemake):
+    history = tables.read(snakemake.input.history)
+    figure = plotting.losses(history, title=plotting.title(snakemake.wildcards))
+    plotting.save(figure, snakemake.output[0])

@@ -1,0 +1,9 @@
+"""Draw the 3-D t-SNE by cell type."""
+
+from scae import plotting, runtime, tables
+
+with runtime.job(snakemake):
+    labels = tables.read_labels(snakemake.input.labels)
+    points = tables.read_points(snakemake.input.tsne3d, cells=labels.index)
+    figure = plotting.tsne3d(points.to_numpy(), labels, title=plotting.title(snakemake.wildcards))
+    plotting.save(figure, snakemake.output[0])

@@ -1,0 +1,9 @@
+"""Filter cells and genes and log-normalise."""
+
+import anndata
+
+from scae import preprocessing, runtime
+
+with runtime.job(snakemake):
+    expression = preprocessing.preprocess(anndata.read_h5ad(snakemake.input.counts), **snakemake.params.preprocessing)
+    expression.write_h5ad(snakemake.output.expression)

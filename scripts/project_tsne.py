@@ -1,0 +1,9 @@
+"""Project the latent with t-SNE."""
+
+from scae import embedding, runtime, tables
+
+with runtime.job(snakemake):
+    latent = tables.read_points(snakemake.input.latent)
+    dimensions = int(snakemake.wildcards.dimensions)
+    points = embedding.tsne(latent.to_numpy(), dimensions, snakemake.params.tsne, seed=int(snakemake.wildcards.seed))
+    tables.write_points(points, "xyz"[:dimensions], latent.index, snakemake.output.tsne)

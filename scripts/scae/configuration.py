@@ -1,0 +1,196 @@
+"""Checking the config: one pass from what the user wrote to what the rules use.
+
+Light enough to run each time the workflow is parsed: the hyperparameters of a model are read from its page without
+importing it.
+"""
+
+import ast
+import copy
+import difflib
+import re
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
+
+from scae.errors import UserError
+
+MODEL_PAGES = Path(__file__).parent / "models"
+URL = re.compile(r"https?://")
+SHIPPED = re.compile(r"scanpy:")
+
+
+def load(config, schema, files=()):
+    """Check a config and complete it.
+
+    Args:
+        config: the merged config as Snakemake read it; left as it is.
+        schema: the content of ``config/schema.yaml``.
+        files: the YAML files that it was merged from, searched for keys that stand twice.
+
+    Returns:
+        dict: the config with all defaults; keys sorted and numbers of one type, so that equal settings compare equal.
+
+    Raises:
+        UserError: naming every key that is wrong, a line for each.
+    """
+    for file in files:
+        _refuse_duplicate_keys(file)
+    config = copy.deepcopy(dict(config))
+    errors = sorted(
+        _Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: list(map(str, error.path))
+    )
+    problems = list(dict.fromkeys(_message(error) for error in errors)) or list(_contradictions(config))
+    if problems:
+        raise UserError("\n".join(f"config: {problem}" for problem in problems))
+    return _sorted(config)
+
+
+def kinds():
+    """{kind: JSON schemas of its hyperparameters}, from the ``CONFIG`` of each page in ``scae/models``."""
+    return {page.stem: _literal(page, "CONFIG") for page in sorted(MODEL_PAGES.glob("*.py")) if page.stem != "__init__"}
+
+
+def with_model_pages(schema):
+    """The schema with the hyperparameters of every kind filled in."""
+    schema = copy.deepcopy(schema)
+    model = schema["properties"]["models"]["additionalProperties"]
+    model["properties"]["kind"]["enum"] = list(kinds())
+    model["allOf"] = [
+        {
+            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+            "then": {"properties": {"kind": True} | hyperparameters, "additionalProperties": False},
+        }
+        for kind, hyperparameters in kinds().items()
+    ]
+    return schema
+
+
+def is_url(source):
+    return bool(URL.match(source))
+
+
+def local_files(source):
+    """The files of a local source, which Snakemake watches; none for a URL or a data set that scanpy ships."""
+    if is_url(source) or SHIPPED.match(source):
+        return []
+    path = Path(source)
+    if not path.is_dir():
+        return [source]
+    return sorted(
+        str(file)
+        for name in ("matrix.mtx", "genes.tsv", "features.tsv", "barcodes.tsv")
+        for file in path.glob(f"{name}*")
+    )
+
+
+def _literal(page, name):
+    for node in ast.parse(page.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == [name]:
+            return ast.literal_eval(node.value)
+    raise UserError(f"{page}: has no {name} = {{…}} with the hyperparameters of the model")
+
+
+def _properties(validator, properties, instance, schema):
+    """``properties`` of JSON schema that first fills in defaults and gives numbers their declared type."""
+    if isinstance(instance, dict):
+        for name, entry in properties.items():
+            if not isinstance(entry, dict):
+                continue
+            if "default" in entry:
+                instance.setdefault(name, copy.deepcopy(entry["default"]))
+            value, kinds_of = instance.get(name), entry.get("type", ())
+            if "number" in kinds_of and type(value) is int:
+                instance[name] = float(value)
+            elif "integer" in kinds_of and type(value) is float and value.is_integer():
+                instance[name] = int(value)
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+_Validator = extend(Draft202012Validator, {"properties": _properties})
+
+
+def _message(error):
+    """One line for a person: the key, what is wrong, what to do."""
+    key = ".".join(map(str, error.absolute_path))
+    value = error.instance
+    if error.validator == "additionalProperties":
+        known = [name for name in error.schema["properties"]]
+        unknown = sorted(set(value) - set(known), key=str)[0]
+        close = difflib.get_close_matches(str(unknown), known, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else f"known keys are {', '.join(known)}"
+        return f"{f'{key}.{unknown}'.lstrip('.')}: unknown key; {hint}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in value)
+        return f"{f'{key}.{missing}'.lstrip('.')}: is missing; {_description(error.schema, missing)}"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", value):
+            return f"{key}: {value!r} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
+        return f"{key}: {value!r} is not of type {wanted}"
+    if error.validator == "enum":
+        return f"{key}: {value!r} is not one of {', '.join(map(str, error.validator_value))}"
+    if error.validator in ("pattern", "propertyNames", "not") or error.parent is not None:
+        return f"{key}: {value!r} is not usable here; {error.schema.get('description', error.message)}"
+    return f"{key}: {error.message}"
+
+
+def _description(schema, name):
+    entry = schema.get("properties", {}).get(name, {})
+    return entry.get("description", "give it a value") if isinstance(entry, dict) else "give it a value"
+
+
+def _contradictions(config):
+    """What a schema cannot say: names that must exist elsewhere, files that must be there."""
+    for section in ("datasets", "models"):
+        for name in config["run"][section]:
+            if name not in config[section]:
+                yield f'run.{section}: "{name}" is not defined; {section} has {", ".join(sorted(config[section]))}'
+    for name in config["run"]["datasets"]:
+        dataset = config["datasets"].get(name)
+        if dataset is None:
+            continue
+        paths = {"source": dataset["source"]} if local_files(dataset["source"]) or not _elsewhere(dataset) else {}
+        if dataset["labels"]["from"] == "csv":
+            paths["labels.path"] = dataset["labels"]["path"]
+        for key, path in paths.items():
+            if not Path(path).exists():
+                yield (
+                    f'datasets.{name}.{key}: "{path}" does not exist (looked in {Path.cwd()}). Give a path relative to '
+                    "the working directory, or a URL"
+                )
+        if Path(dataset["source"]).is_dir() and not local_files(dataset["source"]):
+            yield f'datasets.{name}.source: "{dataset["source"]}" is a folder without matrix.mtx, genes.tsv and barcodes.tsv'
+        if dataset["labels"]["from"] == "clusters" and dataset["values"] != "counts":
+            yield f"datasets.{name}.labels.from: clusters needs counts, but values is {dataset['values']}; use obs or csv"
+
+
+def _elsewhere(dataset):
+    return is_url(dataset["source"]) or SHIPPED.match(dataset["source"])
+
+
+def _sorted(value):
+    if isinstance(value, dict):
+        return {str(name): _sorted(value[name]) for name in sorted(value, key=str)}
+    return value
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key that stands twice, of which the plain loader keeps the last."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = {}
+        for key, _ in node.value:
+            if key.value in seen:
+                raise UserError(
+                    f'config: {self.name}: key "{key.value}" stands twice, in lines {seen[key.value]} and '
+                    f"{key.start_mark.line + 1}; remove one"
+                )
+            seen[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def _refuse_duplicate_keys(file):
+    with open(file, encoding="utf-8") as stream:
+        yaml.load(stream, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)

@@ -1,0 +1,51 @@
+"""beta-VAE: Gaussian posterior, its KL divergence from the standard normal weighted by beta.
+
+Kingma & Welling (2014), "Auto-encoding variational Bayes"; Higgins et al. (2017), "beta-VAE"; layers as in the study.
+"""
+
+import torch
+from torch import nn
+
+from scae.layers import Branch, Decoder, Trunk
+
+CONFIG = {
+    "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
+    "beta": {"type": "number", "minimum": 0, "default": 2.0, "description": "Weight of the KL divergence"},
+}
+
+
+def kl_divergence(mu, log_sigma):
+    """KL(N(mu, sigma²) ‖ N(0, 1)) of each cell in nats, summed over latents; (cells, n_latent) twice -> (cells,).
+
+    Kingma & Welling (2014), appendix B. ``log_sigma`` is the logarithm of the standard deviation.
+    """
+    return -0.5 * (1 + 2 * log_sigma - mu.square() - (2 * log_sigma).exp()).sum(dim=1)
+
+
+class Model(nn.Module):
+    def __init__(self, n_genes, n_latent, beta):
+        super().__init__()
+        self.beta = beta
+        self.trunk = Trunk(n_genes)
+        self.mu = Branch(n_latent)
+        self.log_sigma = Branch(n_latent)
+        self.decoder = Decoder(n_latent, n_genes)
+
+    def posterior(self, x):
+        hidden = self.trunk(x)  # (cells, 32)
+        return self.mu(hidden), self.log_sigma(hidden)  # each (cells, n_latent)
+
+    def sample(self, mu, log_sigma):
+        return mu + log_sigma.exp() * torch.randn_like(mu)
+
+    def loss(self, x):
+        """Named terms, each a scalar: the mean over the cells of the batch."""
+        mu, log_sigma = self.posterior(x)
+        reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma))
+        kl = kl_divergence(mu, log_sigma).mean()
+        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+    def embed(self, x, estimate):
+        """Latent of each cell, (cells, n_latent): the posterior's mean or a sample of it."""
+        mu, log_sigma = self.posterior(x)
+        return self.sample(mu, log_sigma) if estimate == "sample" else mu

@@ -1,0 +1,76 @@
+"""beta-VSC: variational sparse coding; each latent is switched off (spike) or Gaussian (slab).
+
+Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding"; the weight beta and the layers as in the study.
+"""
+
+import torch
+from torch import nn
+
+from scae.layers import Branch, Decoder, Trunk
+
+CONFIG = {
+    "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
+    "beta": {"type": "number", "minimum": 0, "default": 2.0, "description": "Weight of the KL divergence"},
+    "alpha": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "exclusiveMaximum": 1,
+        "default": 0.5,
+        "description": "Prior probability that a latent is switched on",
+    },
+    "c": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": 50.0,
+        "description": "Steepness of the relaxed switch; larger is closer to on/off",
+    },
+}
+
+GAMMA_MARGIN = 1e-6  # keeps the logarithms of gamma and 1 - gamma finite
+
+
+def kl_divergence(mu, log_sigma, gamma, alpha):
+    """KL divergence of the spike-and-slab posterior from its prior, of each cell in nats; (cells, n_latent) -> (cells,).
+
+    The slab counts as much as it is switched on; the switch itself is a Bernoulli(gamma) against a Bernoulli(alpha).
+    Tonolini et al. (2019), equation 7.
+    """
+    gamma = gamma.clamp(GAMMA_MARGIN, 1 - GAMMA_MARGIN)
+    slab = -0.5 * (1 + 2 * log_sigma - mu.square() - (2 * log_sigma).exp())
+    switch = (1 - gamma) * ((1 - gamma) / (1 - alpha)).log() + gamma * (gamma / alpha).log()
+    return (gamma * slab + switch).sum(dim=1)
+
+
+class Model(nn.Module):
+    def __init__(self, n_genes, n_latent, beta, alpha, c):
+        super().__init__()
+        self.beta, self.alpha, self.c = beta, alpha, c
+        self.trunk = Trunk(n_genes)
+        self.mu = Branch(n_latent)
+        self.log_sigma = Branch(n_latent)
+        self.log_spike = Branch(n_latent)
+        self.decoder = Decoder(n_latent, n_genes)
+
+    def posterior(self, x):
+        hidden = self.trunk(x)  # (cells, 32)
+        gamma = self.log_spike(hidden).clamp(max=0).exp()  # probability that the latent is on
+        return self.mu(hidden), self.log_sigma(hidden), gamma  # each (cells, n_latent)
+
+    def sample(self, mu, log_sigma, gamma):
+        slab = mu + log_sigma.exp() * torch.randn_like(mu)
+        switch = torch.sigmoid(self.c * (torch.rand_like(gamma) + gamma - 1))  # relaxed Bernoulli(gamma)
+        return switch * slab
+
+    def loss(self, x):
+        """Named terms, each a scalar: the mean over the cells of the batch."""
+        mu, log_sigma, gamma = self.posterior(x)
+        reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma, gamma))
+        kl = kl_divergence(mu, log_sigma, gamma, self.alpha).mean()
+        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+    def embed(self, x, estimate):
+        """Latent of each cell, (cells, n_latent): the posterior's mean, the slab's mean, or a sample."""
+        mu, log_sigma, gamma = self.posterior(x)
+        if estimate == "sample":
+            return self.sample(mu, log_sigma, gamma)
+        return mu if estimate == "slab_mean" else gamma * mu

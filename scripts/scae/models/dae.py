@@ -1,0 +1,34 @@
+"""Deep autoencoder: six ReLU latents between a mirrored encoder and decoder, trained on the squared error alone.
+
+Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks"; layers as in the study.
+"""
+
+import torch.nn.functional as F
+from torch import nn
+
+from scae.layers import Decoder, Trunk
+
+CONFIG = {
+    "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
+}
+
+
+class Model(nn.Module):
+    def __init__(self, n_genes, n_latent):
+        super().__init__()
+        self.trunk = Trunk(n_genes)
+        self.hidden = nn.Linear(32, 16)
+        self.code = nn.Linear(16, n_latent)
+        self.decoder = Decoder(n_latent, n_genes)
+
+    def encode(self, x):
+        return F.relu(self.code(F.relu(self.hidden(self.trunk(x)))))  # (cells, n_latent)
+
+    def loss(self, x):
+        """Named terms, each a scalar: the mean over the cells of the batch."""
+        reconstruction = self.decoder.squared_error(x, self.encode(x))
+        return {"loss": reconstruction, "reconstruction": reconstruction}
+
+    def embed(self, x, estimate):
+        """Latent of each cell, (cells, n_latent); this model has no posterior, so every estimate is the code."""
+        return self.encode(x)

@@ -1,0 +1,186 @@
+"""The static pictures. Each function returns a matplotlib figure; `save` writes it with reproducible bytes."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from scae import summary
+from scae.palette import GREYS, RASTER_DPI, styles
+
+plt.rcParams.update(
+    {
+        "svg.hashsalt": "scae",  # fixed ids within an SVG
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11,
+        "legend.frameon": False,
+        "figure.dpi": 100,
+    }
+)
+
+METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+
+
+def save(figure, path):
+    """Write a figure as .png or .svg; the same figure always gives the same bytes."""
+    suffix = "." + str(path).rsplit(".", 1)[-1]
+    figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
+
+
+def title(wildcards):
+    """Heading of the pictures of one run."""
+    return f"{wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+
+
+def clusters(points, labels, clusters, title):
+    """2-D t-SNE coloured by cell type beside its k-means partition with numbered centroids.
+
+    A cluster takes the colour of the cell type that owns it (its most frequent one). Where a type owns several, the
+    largest takes the colour and the others are grey, so that a colour missing on the right is a type not detected.
+
+    Args:
+        points: (cells, 2).
+        labels, clusters: (cells,).
+        title: heading.
+    """
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    looks = styles(labels)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13.5, 4.8), sharex=True, sharey=True, layout="constrained")
+    figure.suptitle(title)
+    _scatter(left, points, labels, {name: (looks[name], f"{name} ({(labels == name).sum()})") for name in looks})
+    left.set_title("cell types (number of cells)")
+
+    owners = summary.cluster_owners(labels, clusters)
+    greys = iter(GREYS * len(owners))
+    cluster_looks = {}
+    for cluster, owner in owners.sort_values("owned_cells", ascending=False).iterrows():
+        taken = owner["label"] in {name for name, _, _ in cluster_looks.values()}
+        look = (next(greys), *looks[owner["label"]][1:]) if taken else looks[owner["label"]]
+        cluster_looks[cluster] = (owner["label"], look, f"{cluster}: {owner['share']:.0%} {owner['label']}")
+    _scatter(right, points, clusters, {cluster: cluster_looks[cluster][1:] for cluster in sorted(cluster_looks)})
+    for cluster in sorted(cluster_looks):
+        x, y = points[clusters == cluster].mean(axis=0)
+        right.plot(x, y, "o", markersize=13, color="white", markeredgecolor="black", zorder=3)
+        right.annotate(str(cluster), (x, y), ha="center", va="center", fontsize=8, weight="bold", zorder=4)
+    detected = owners["label"].nunique()
+    right.set_title(f"k-means: {detected} of {len(looks)} cell types own a cluster")
+    for axes in (left, right):
+        axes.set(xlabel="t-SNE 1", xticks=[], yticks=[])
+    left.set_ylabel("t-SNE 2")
+    return figure
+
+
+def _scatter(axes, points, groups, looks, **options):
+    size = float(np.clip(6000 / len(points), 1, 14))
+    for name, ((color, marker, _), text) in looks.items():
+        chosen = groups == name
+        axes.scatter(
+            *points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, rasterized=True, **options
+        )
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=(40 / size) ** 0.5, fontsize=9)
+
+
+def tsne3d(points, labels, title):
+    """3-D t-SNE coloured by cell type; points: (cells, 3), labels: (cells,)."""
+    labels = np.asarray(labels)
+    figure = plt.figure(figsize=(7.5, 5.2), layout="constrained")
+    axes = figure.add_subplot(projection="3d")
+    _scatter(axes, points, labels, {name: (look, name) for name, look in styles(labels).items()}, depthshade=False)
+    axes.get_legend().set_bbox_to_anchor((1.08, 0.5))
+    axes.set(
+        title=title,
+        xlabel="t-SNE 1",
+        ylabel="t-SNE 2",
+        zlabel="t-SNE 3",
+        xticklabels=[],
+        yticklabels=[],
+        zticklabels=[],
+    )
+    axes.view_init(elev=20, azim=-60)
+    return figure
+
+
+def losses(history, title):
+    """Every loss term over the epochs, one panel each; history: DataFrame with epoch and one column per term."""
+    terms = [name for name in history.columns if name != "epoch" and history[name].any()]
+    if "reconstruction" in terms and history["loss"].equals(history["reconstruction"]):
+        terms.remove("loss")  # a model with one term has one curve
+    names = {"loss": "total loss", "reconstruction": "reconstruction", "kl": "KL divergence (nats)"}
+    figure, axes = plt.subplots(1, len(terms), figsize=(4.2 * len(terms), 3.2), squeeze=False, layout="constrained")
+    figure.suptitle(title)
+    for panel, name in zip(axes[0], terms, strict=True):
+        panel.plot(history["epoch"], history[name], color="#332288")
+        panel.set(title=f"{names.get(name, name)}, mean over cells", xlabel="epoch")
+        panel.set_ylim(bottom=min(0, history[name].min()))
+        panel.annotate(
+            f"{history[name].iloc[-1]:.4g}",
+            (history["epoch"].iloc[-1], history[name].iloc[-1]),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="right",
+        )
+    return figure
+
+
+def heatmap(metrics, published):
+    """Scores of all models: a block per data set, a row per model, a column per metric and space.
+
+    With several seeds a cell shows the mean ± standard deviation over them.
+
+    Args:
+        metrics: the long table of all scores.
+        published: {data set: {"citation": …, "scores": {model: {metric: value}}}}, drawn as further rows.
+    """
+    rows = summary.score_rows(metrics, published)
+    shown = summary.score_columns(rows)
+    values = rows.xs("mean", axis=1, level="statistic")[shown].to_numpy(dtype=float)
+    spread = rows.xs("sd", axis=1, level="statistic")[shown].to_numpy(dtype=float)
+    figure, axes = plt.subplots(figsize=(1.6 + 0.95 * len(shown) + 1.2, 1.6 + 0.5 * len(rows)), layout="constrained")
+    image = axes.imshow(
+        np.ma.masked_invalid(values), cmap="cividis", vmin=min(0.0, np.nanmin(values)), vmax=1, aspect="auto"
+    )
+    for row, column in np.ndindex(values.shape):
+        value, sd = values[row, column], spread[row, column]
+        if np.isnan(value):
+            continue
+        text = f"{value:.2f}" if np.isnan(sd) else f"{value:.2f}\n± {sd:.2f}"
+        axes.annotate(
+            text,
+            (column, row),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color="black" if image.norm(value) > 0.5 else "white",
+        )
+    axes.set_xticks(
+        range(len(shown)),
+        [summary.METRIC_NAMES.get(metric, metric) for _, metric in shown],
+        rotation=35,
+        ha="left",
+        rotation_mode="anchor",
+    )
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(rows)), [summary.row_name(index) for index in rows.index])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    spaces = [space for space, _ in shown]
+    for space in dict.fromkeys(spaces):
+        columns = [column for column, name in enumerate(spaces) if name == space]
+        axes.annotate(
+            f"k-means on the {summary.SPACE_NAMES.get(space, space)}",
+            (np.mean(columns), len(rows) - 0.4),
+            ha="center",
+            va="top",
+            annotation_clip=False,
+        )
+        if columns[0]:
+            axes.axvline(columns[0] - 0.5, color="white", linewidth=4)
+    datasets = rows.index.get_level_values("dataset")
+    for row in range(1, len(rows)):
+        if datasets[row] != datasets[row - 1]:
+            axes.axhline(row - 0.5, color="white", linewidth=4)
+    figure.colorbar(image, ax=axes, shrink=0.8, label="score", pad=0.02)
+    return figure

@@ -1,0 +1,76 @@
+"""Quality control and normalisation of the original study (Seurat's PBMC3k tutorial)."""
+
+import logging
+
+import numpy as np
+from scipy import sparse
+
+from scae.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def preprocess(data, values, qc, scale_factor):
+    """Filter cells and genes and log-normalise.
+
+    Seurat's order: cells with at least ``min_genes`` genes, then genes found in at least ``min_cells`` of these
+    cells, then cells with ``min_genes`` < genes < ``max_genes`` and less than ``max_pct_mito`` % mitochondrial counts.
+
+    Args:
+        data: AnnData, X = raw counts or log-normalised expression, CSR, cells x genes.
+        values: what X holds: ``counts`` or ``log_normalized``.
+        qc: dict with min_cells, min_genes, max_genes, max_pct_mito (the last two may be None: no limit) and
+            mito_prefix.
+        scale_factor: counts per cell after normalisation.
+
+    Returns:
+        AnnData: X = log1p(counts / counts of the cell * scale_factor), CSR float32; ``layers["counts"]`` if X held
+        counts; obs has n_genes, total and pct_mito alone, never an annotation, so that training cannot see labels.
+
+    Raises:
+        UserError: if the values are not what ``values`` says, or no cell or gene passes.
+    """
+    import anndata
+
+    matrix = sparse.csr_matrix(data.X)
+    if values == "counts" and np.any(matrix.data != np.round(matrix.data)):
+        raise UserError('the matrix holds fractions, so these are not counts; set "values: log_normalized" or "matrix"')
+    cells = np.flatnonzero(_n_genes(matrix) >= qc["min_genes"])
+    genes = np.flatnonzero(np.bincount(matrix[cells].indices, minlength=matrix.shape[1]) >= qc["min_cells"])
+    matrix = matrix[cells][:, genes]
+
+    n_genes = _n_genes(matrix)
+    total = np.asarray(matrix.sum(axis=1)).ravel()
+    mitochondrial = data.var_names[genes].str.startswith(qc["mito_prefix"])
+    with np.errstate(invalid="ignore"):
+        pct_mito = 100 * np.asarray(matrix[:, mitochondrial].sum(axis=1)).ravel() / total
+    keep = (n_genes > qc["min_genes"]) & (total > 0)
+    if qc["max_genes"] is not None:
+        keep &= n_genes < qc["max_genes"]
+    if qc["max_pct_mito"] is not None:
+        keep &= pct_mito < qc["max_pct_mito"]
+    if not keep.any() or not len(genes):
+        raise UserError(f"no cell of {data.n_obs} passes quality control {qc}; loosen the limits under qc")
+    log.info("kept %d of %d cells and %d of %d genes", keep.sum(), data.n_obs, len(genes), data.n_vars)
+
+    result = anndata.AnnData(
+        X=matrix[keep],
+        obs=data.obs.iloc[cells[keep]][[]].assign(n_genes=n_genes[keep], total=total[keep], pct_mito=pct_mito[keep]),
+        var=data.var.iloc[genes][[]],
+    )
+    if values == "counts":
+        result.layers["counts"] = result.X.copy()
+        result.X = log_normalize(result.X, scale_factor)
+    return result
+
+
+def log_normalize(counts, scale_factor):
+    """LogNormalize of Seurat: log1p(counts / counts of the cell * scale_factor), CSR float32, cells x genes."""
+    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    scaled = counts.astype(np.float64).multiply((scale_factor / total)[:, None]).tocsr()
+    return np.log1p(scaled).astype(np.float32)
+
+
+def _n_genes(matrix):
+    """Genes with a value in each cell; stored zeros do not count."""
+    return np.asarray((matrix != 0).sum(axis=1)).ravel()

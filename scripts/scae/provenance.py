@@ -1,0 +1,68 @@
+"""What code a job depends on. Standard library only, since it is read each time the workflow is parsed."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+
+
+def digest(script, *modules):
+    """Digest of a script and of everything it imports from ``scripts/``, directly or not.
+
+    Code is compared as parsed, so comments, formatting and the place of the checkout do not count. A template beside a
+    module (``report.html.j2`` beside ``report.py``) counts with it.
+
+    Args:
+        script: name of a script, such as ``train_model``.
+        modules: further modules that the script loads by name, such as ``scae.models.dae``.
+
+    Returns:
+        str: 16 hexadecimal digits.
+    """
+    files = set()
+    pending = [SCRIPTS / f"{script}.py", *(path for module in modules for path in _module_files(module))]
+    while pending:
+        path = pending.pop()
+        if path not in files:
+            files.add(path)
+            pending.extend(_imports(path))
+    content = "\n".join(f"{path.relative_to(SCRIPTS).as_posix()} {_digest_of(path)}" for path in sorted(files))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@cache
+def _tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@cache
+def _digest_of(path):
+    content = hashlib.sha256(ast.dump(_tree(path)).encode())
+    for template in sorted(path.parent.glob(f"{path.stem}.*.j2")):
+        content.update(template.read_bytes())
+    return content.hexdigest()
+
+
+@cache
+def _imports(path):
+    """Files below ``scripts/`` that a file imports, wherever in it the import stands."""
+    found = []
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found.extend(file for alias in node.names for file in _module_files(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.extend(_module_files(node.module))
+            found.extend(file for alias in node.names for file in _module_files(f"{node.module}.{alias.name}"))
+        elif isinstance(node, ast.ImportFrom):
+            raise ValueError(f"{path}: relative imports are not followed; write the whole module name")
+    return tuple(found)
+
+
+def _module_files(module):
+    """The file of a module below ``scripts/`` and those of the packages around it; nothing for other modules."""
+    parts = module.split(".")
+    file = SCRIPTS.joinpath(*parts).with_suffix(".py")
+    packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [path for path in (*packages, file) if path.is_file()]

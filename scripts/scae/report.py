@@ -1,0 +1,200 @@
+"""The report: one HTML page with everything in it, that opens from disk without a network."""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from scae import summary
+from scae.palette import RASTER_DPI, styles
+
+ROTATABLE_CELLS = 20_000  # more points than this make a page heavy; the static pictures show all cells
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one model, trained with one seed on one data set, gave."""
+
+    dataset: str
+    model: str
+    seed: int
+    clusters: pd.DataFrame  # index cell; tsne2d, latent
+    tsne3d: pd.DataFrame  # index cell; x, y, z
+    pictures: dict  # {"clusters" | "tsne3d" | "losses": path of a PNG}
+
+
+def render(runs, labels, metrics, training_times, heatmap, published, settings):
+    """The report as HTML text.
+
+    Args:
+        runs: list of `Run`.
+        labels: {dataset: Series of labels by cell}.
+        metrics, training_times: the tables over all runs.
+        heatmap: path of the PNG.
+        published: {dataset: {"citation": …, "scores": …}}.
+        settings: dict of what the run was configured with.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals["picture"] = _picture
+    rows = summary.score_rows(metrics, published)
+    seeds = sorted({run.seed for run in runs})
+    return environment.get_template("report.html.j2").render(
+        datasets=[_dataset(name, of_cells, runs, rows) for name, of_cells in labels.items()],
+        seeds=seeds,
+        spaces=_columns(rows),
+        heatmap=heatmap,
+        training_times=_training_times(training_times),
+        settings=_flat(settings),
+        has_published=bool(published),
+        plotlyjs=get_plotlyjs(),
+        points=_script_json({_run_id(run): _traces(run, labels[run.dataset]) for run in runs}),
+        rotatable_cells=ROTATABLE_CELLS,
+    )
+
+
+def _dataset(name, labels, runs, rows):
+    looks = styles(labels)
+    counts = labels.value_counts()
+    of_dataset = [run for run in runs if run.dataset == name]
+    models = dict.fromkeys(run.model for run in of_dataset)
+    return {
+        "name": name,
+        "n_cells": len(labels),
+        "types": [{"name": label, "color": looks[label][0], "cells": int(counts[label])} for label in looks],
+        "scores": [_score_row(index, row) for index, row in rows.loc[[name]].iterrows()],
+        "models": [
+            {"name": model, "runs": [_run(run, labels) for run in of_dataset if run.model == model]} for model in models
+        ],
+    }
+
+
+def _run(run, labels):
+    labels = labels.to_numpy()
+    tables = []
+    for space, clusters in run.clusters.items():
+        counts = pd.crosstab(clusters.to_numpy(), labels)
+        owners = summary.cluster_owners(labels, clusters)["label"]
+        lines = [
+            {
+                "cluster": cluster,
+                "cells": int(line.sum()),
+                "counts": [
+                    {"value": int(value), "share": value / line.sum(), "owner": label == owners[cluster]}
+                    for label, value in line.items()
+                ],
+            }
+            for cluster, line in counts.iterrows()
+        ]
+        tables.append(
+            {
+                "space": summary.SPACE_NAMES.get(space, space),
+                "types": list(counts.columns),
+                "rows": lines,
+                "detected": owners.nunique(),
+            }
+        )
+    return {"id": _run_id(run), "seed": run.seed, "pictures": run.pictures, "cluster_tables": tables}
+
+
+def _run_id(run):
+    return f"{run.dataset}-{run.model}-{run.seed}"
+
+
+def _columns(rows):
+    """Headings of the table of scores: a group per space, each with its metrics."""
+    groups = {}
+    for space, metric in dict.fromkeys((space, metric) for space, metric, _ in rows.columns):
+        metrics = groups.setdefault(space, {"name": summary.SPACE_NAMES.get(space, space), "metrics": []})["metrics"]
+        metrics.append(summary.METRIC_NAMES.get(metric, metric))
+    return list(groups.values())
+
+
+def _score_row(index, row):
+    cells = []
+    for space, metric in dict.fromkeys((space, metric) for space, metric, _ in row.index):
+        mean, sd = row[space, metric, "mean"], row[space, metric, "sd"]
+        if pd.isna(mean):
+            cells.append("–")
+            continue
+        digits = 2 if metric not in summary.COUNTS else 0 if pd.isna(sd) else 1
+        cells.append(f"{mean:.{digits}f}" + ("" if pd.isna(sd) else f" ± {sd:.{digits}f}"))
+    return {"model": index[1], "source": index[2], "cells": cells}
+
+
+def _training_times(table):
+    rows = []
+    for (dataset, model), runs in table.groupby(["dataset", "model"], sort=False):
+        seconds, rate = runs["seconds"], runs["cells_per_second"]
+        rows.append(
+            {
+                "dataset": dataset,
+                "model": model,
+                "runs": len(runs),
+                "epochs": int(runs["epochs"].iloc[0]),
+                "seconds": f"{seconds.mean():.1f}" + (f" ± {seconds.std():.1f}" if len(runs) > 1 else ""),
+                "rate": f"{rate.mean():,.0f}",
+                "device": ", ".join(runs["device"].unique()),
+                "threads": ", ".join(map(str, runs["threads"].unique())),
+            }
+        )
+    return rows
+
+
+def _traces(run, labels):
+    """Points of the rotatable plot: a trace of plotly.js per cell type."""
+    points, labels = run.tsne3d.to_numpy().round(2), labels.to_numpy()
+    if len(points) > ROTATABLE_CELLS:
+        chosen = np.sort(np.random.default_rng(0).choice(len(points), ROTATABLE_CELLS, replace=False))
+        points, labels = points[chosen], labels[chosen]
+    size = 3 if len(points) < 5_000 else 2
+    return [
+        {
+            "type": "scatter3d",
+            "mode": "markers",
+            "name": _plain(name),
+            "hoverinfo": "name",
+            "marker": {"size": size, "color": color, "symbol": symbol},
+            **{axis: points[labels == name, column].tolist() for column, axis in enumerate("xyz")},
+        }
+        for name, (color, _, symbol) in styles(labels).items()
+    ]
+
+
+def _plain(name):
+    """A name that plotly.js, which knows a few HTML tags, shows as it is."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _script_json(value):
+    """JSON that can stand inside a <script> element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _picture(path, alt):
+    """An <img> with the PNG inside it, as wide as its figure was drawn."""
+    png = Path(path).read_bytes()
+    width = int.from_bytes(png[16:20]) * 96 // RASTER_DPI  # the PNG header; a CSS pixel is 1/96 inch
+    data = base64.b64encode(png).decode()
+    return Markup('<img src="data:image/png;base64,{}" width="{}" alt="{}">').format(data, width, alt)
+
+
+def _flat(settings, prefix=""):
+    """Nested settings as (dotted key, value) pairs."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

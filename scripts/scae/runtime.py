@@ -1,0 +1,54 @@
+"""What every job shares: where its output goes and how it fails."""
+
+import logging
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from scae.errors import UserError
+
+
+@contextmanager
+def job(snakemake):
+    """Send everything the job prints to its log; show the user one line, and no traceback, if it fails.
+
+    The redirection is at the level of file descriptors, so that compiled libraries are caught too.
+
+    Raises:
+        SystemExit: with status 1 after any exception inside the block.
+    """
+    log_path = Path(snakemake.log[0])
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log_path.open("w", buffering=1) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        handler = logging.StreamHandler(log)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+        logging.captureWarnings(True)
+        failure = None
+        try:
+            yield
+        except UserError as error:
+            failure = str(error)
+            logging.error(failure)
+        except Exception as error:
+            failure = f"unexpected {type(error).__name__}: {error} (traceback in {log_path})"
+            log.write(traceback.format_exc())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            os.close(saved[0])
+            os.close(saved[1])
+            logging.getLogger().removeHandler(handler)
+    if failure:
+        wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
+        sys.stderr.write(f"{snakemake.rule} {wildcards}".rstrip() + f": {failure}\n")
+        sys.exit(1)

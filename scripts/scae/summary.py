@@ -1,0 +1,79 @@
+"""From scores to what tables and pictures show: names, means over seeds, who owns a cluster."""
+
+import numpy as np
+import pandas as pd
+
+METRIC_NAMES = {
+    "nmi": "NMI",
+    "ari": "ARI",
+    "homogeneity": "homogeneity",
+    "completeness": "completeness",
+    "silhouette": "silhouette",
+    "detected_types": "detected types",
+}
+SPACE_NAMES = {"tsne2d": "2-D t-SNE", "latent": "latent"}
+COUNTS = {"detected_types"}  # metrics that are numbers of cell types, not scores up to 1
+
+
+def score_rows(metrics, published):
+    """Mean and standard deviation over the seeds of every score, and published scores beside them.
+
+    Args:
+        metrics: DataFrame with dataset, model, seed, space, metric, value.
+        published: {dataset: {"citation": str, "scores": {model: {metric: value}}}}.
+
+    Returns:
+        pandas.DataFrame: index (dataset, model, source), source "" for measured rows and the citation for published
+        ones, which stand below the measured rows of their data set; columns (space, metric, statistic), statistic
+        ``mean`` or ``sd`` (sample standard deviation; NaN for one seed).
+    """
+    blocks = []
+    columns = list(metrics[["space", "metric"]].drop_duplicates().itertuples(index=False, name=None))
+    for dataset, of_dataset in metrics.groupby("dataset", sort=False):
+        rows = {}
+        for model, of_model in of_dataset.groupby("model", sort=False):
+            by_score = of_model.groupby(["space", "metric"])["value"]
+            rows[dataset, model, ""] = {
+                **{(*score, "mean"): value for score, value in by_score.mean().items()},
+                **{(*score, "sd"): value for score, value in by_score.std().items()},
+            }
+        for model, scores in published.get(dataset, {}).get("scores", {}).items():
+            rows[dataset, model, published[dataset]["citation"]] = {
+                ("tsne2d", metric, "mean"): value for metric, value in scores.items()
+            }
+        blocks.append(pd.DataFrame.from_dict(rows, orient="index"))
+    table = pd.concat(blocks)
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["dataset", "model", "source"])
+    order = pd.MultiIndex.from_tuples(
+        [(*column, statistic) for column in columns for statistic in ("mean", "sd")],
+        names=["space", "metric", "statistic"],
+    )
+    return table.reindex(columns=order)
+
+
+def score_columns(rows):
+    """The (space, metric) columns of `score_rows` that are scores up to 1, in order."""
+    columns = dict.fromkeys((space, metric) for space, metric, _ in rows.columns)
+    return [column for column in columns if column[1] not in COUNTS]
+
+
+def row_name(index):
+    """Text of one row of `score_rows`."""
+    dataset, model, source = index
+    return f"{model} · {source}" if source else f"{model} · {dataset}"
+
+
+def cluster_owners(labels, clusters):
+    """The cell type that owns each cluster: its most frequent one, the first in alphabetical order among equals.
+
+    Returns:
+        pandas.DataFrame: index cluster; label, owned_cells (cells of that type in it) and share (of the cluster).
+    """
+    counts = pd.crosstab(np.asarray(clusters), np.asarray(labels))
+    return pd.DataFrame(
+        {
+            "label": counts.idxmax(axis=1),
+            "owned_cells": counts.max(axis=1),
+            "share": counts.max(axis=1) / counts.sum(axis=1),
+        }
+    )

@@ -1,0 +1,63 @@
+"""Reading and writing the CSV tables of the results contract."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from scae.errors import UserError
+
+TEXT = ("cell", "label", "dataset", "model", "space", "metric", "device")
+
+
+def read(path):
+    """Read a table; names of cells, labels, models … stay text whatever they look like ("NA", "007")."""
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(TEXT, str),
+        keep_default_na=False,
+        na_values={"value": [""]},
+        float_precision="round_trip",
+    )
+
+
+def write(table, path):
+    """Write a table; the same table always gives the same bytes."""
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def read_labels(path):
+    """Labels by cell: Series of text, index ``cell``."""
+    return read(path).set_index("cell")["label"]
+
+
+def read_points(path, cells=None):
+    """Coordinates or cluster ids by cell: DataFrame with index ``cell``, in the order of ``cells`` if given.
+
+    Raises:
+        UserError: if the file is not about these cells.
+    """
+    table = read(path).set_index("cell")
+    if cells is None:
+        return table
+    if len(table) != len(cells) or not table.index.isin(cells).all():
+        raise UserError(f"{path}: is about other cells than the labels; delete it and run again")
+    return table.loc[cells]
+
+
+def write_points(points, names, cells, path):
+    """Write (cells, dimensions) coordinates with the columns cell and ``names``."""
+    table = pd.DataFrame(points, columns=list(names))
+    table.insert(0, "cell", list(cells))
+    write(table, path)
+
+
+def collect(paths):
+    """Stack tables that lie at ``…/{dataset}/{model}/seed{seed}/<file>``, with these three as first columns."""
+    tables = []
+    for path in map(Path, paths):
+        table = read(path)
+        dataset, model, seed = path.parts[-4:-1]
+        for column, value in enumerate((dataset, model, int(seed.removeprefix("seed")))):
+            table.insert(column, ("dataset", "model", "seed")[column], value)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,34 @@
+"""Write the report: one HTML page that needs nothing beside it."""
+
+from pathlib import Path
+
+from scae import report, runtime, tables
+
+with runtime.job(snakemake):
+    files = snakemake.input
+    run = snakemake.params.run
+    labels = {dataset: tables.read_labels(path) for dataset, path in zip(run["datasets"], files.labels, strict=True)}
+    names = [(dataset, model, seed) for dataset in run["datasets"] for model in run["models"] for seed in run["seeds"]]
+    runs = [
+        report.Run(
+            dataset=dataset,
+            model=model,
+            seed=seed,
+            clusters=tables.read_points(clusters, cells=labels[dataset].index),
+            tsne3d=tables.read_points(tsne3d, cells=labels[dataset].index),
+            pictures={"clusters": clusters_png, "tsne3d": tsne3d_png, "losses": losses_png},
+        )
+        for (dataset, model, seed), clusters, tsne3d, clusters_png, tsne3d_png, losses_png in zip(
+            names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, files.losses_png, strict=True
+        )
+    ]
+    html = report.render(
+        runs=runs,
+        labels=labels,
+        metrics=tables.read(files.metrics),
+        training_times=tables.read(files.training_times),
+        heatmap=files.heatmap,
+        published=snakemake.params.published,
+        settings=snakemake.params.settings,
+    )
+    Path(snakemake.output.report).write_text(html, encoding="utf-8")
