@@ -19,6 +19,7 @@ from scae.errors import UserError
 MODEL_PAGES = Path(__file__).parent / "models"
 URL = re.compile(r"https?://")
 SHIPPED = re.compile(r"scanpy:")
+TENX_FILES = ("matrix.mtx", "genes.tsv", "features.tsv", "barcodes.tsv")  # each perhaps with .gz behind it
 
 
 def load(config, schema, files=()):
@@ -38,9 +39,7 @@ def load(config, schema, files=()):
     for file in files:
         _refuse_duplicate_keys(file)
     config = copy.deepcopy(dict(config))
-    errors = sorted(
-        _Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: list(map(str, error.path))
-    )
+    errors = sorted(_Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: error.json_path)
     problems = list(dict.fromkeys(_message(error) for error in errors)) or list(_contradictions(config))
     if problems:
         raise UserError("\n".join(f"config: {problem}" for problem in problems))
@@ -78,11 +77,7 @@ def local_files(source):
     path = Path(source)
     if not path.is_dir():
         return [source]
-    return sorted(
-        str(file)
-        for name in ("matrix.mtx", "genes.tsv", "features.tsv", "barcodes.tsv")
-        for file in path.glob(f"{name}*")
-    )
+    return sorted(str(file) for name in TENX_FILES for file in path.glob(f"{name}*"))
 
 
 def _literal(page, name):
@@ -116,7 +111,7 @@ def _message(error):
     key = ".".join(map(str, error.absolute_path))
     value = error.instance
     if error.validator == "additionalProperties":
-        known = [name for name in error.schema["properties"]]
+        known = list(error.schema["properties"])
         unknown = sorted(set(value) - set(known), key=str)[0]
         close = difflib.get_close_matches(str(unknown), known, n=1)
         hint = f'did you mean "{close[0]}"?' if close else f"known keys are {', '.join(known)}"
@@ -161,9 +156,9 @@ def _contradictions(config):
                     "the working directory, or a URL"
                 )
         if Path(dataset["source"]).is_dir() and not local_files(dataset["source"]):
-            yield f'datasets.{name}.source: "{dataset["source"]}" is a folder without matrix.mtx, genes.tsv and barcodes.tsv'
+            yield f'datasets.{name}.source: "{dataset["source"]}" is a folder without the three files of a 10x matrix'
         if dataset["labels"]["from"] == "clusters" and dataset["values"] != "counts":
-            yield f"datasets.{name}.labels.from: clusters needs counts, but values is {dataset['values']}; use obs or csv"
+            yield f"datasets.{name}.labels.from: clusters needs counts, but values is log_normalized; use obs or csv"
 
 
 def _elsewhere(dataset):
@@ -193,4 +188,4 @@ class _StrictLoader(yaml.SafeLoader):
 
 def _refuse_duplicate_keys(file):
     with open(file, encoding="utf-8") as stream:
-        yaml.load(stream, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        yaml.load(stream, Loader=_StrictLoader)

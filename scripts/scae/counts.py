@@ -123,7 +123,7 @@ def read_csv(path):
     chunks = pd.read_csv(path, chunksize=CSV_CHUNK_CELLS, dtype={0: str}, index_col=0, float_precision="round_trip")
     cells, blocks = [], []
     for chunk in chunks:
-        text = [name for name, kind in chunk.dtypes.items() if kind == object]
+        text = [name for name in chunk.columns if not pd.api.types.is_numeric_dtype(chunk[name])]
         if text:
             raise UserError(f'{path}: column "{text[0]}" holds text; after the first column all must be numbers')
         cells.extend(chunk.index)

@@ -77,15 +77,10 @@ def _download_rest(url, partial, wait_s):
                 return  # all bytes were there; the digest decides
             response.raise_for_status()
             resumed = response.status_code == requests.codes.partial_content
-            log.info(
-                "%s %s: %s bytes to go",
-                "resuming" if resumed else "downloading",
-                url,
-                response.headers.get("Content-Length"),
-            )
+            to_go = int(response.headers.get("Content-Length", 0))
+            log.info("%s %s: %d bytes to go", "resuming" if resumed else "downloading", url, to_go)
             with partial.open("ab" if resumed else "wb") as file:
                 for chunk in response.iter_content(CHUNK_BYTES):
                     file.write(chunk)
-            expected = response.headers.get("Content-Length")
-            if expected and partial.stat().st_size - (done if resumed else 0) < int(expected):
+            if partial.stat().st_size - (done if resumed else 0) < to_go:
                 raise requests.ConnectionError("the connection closed before the end of the file")

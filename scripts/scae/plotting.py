@@ -77,9 +77,7 @@ def _scatter(axes, points, groups, looks, **options):
     size = float(np.clip(6000 / len(points), 1, 14))
     for name, ((color, marker, _), text) in looks.items():
         chosen = groups == name
-        axes.scatter(
-            *points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, rasterized=True, **options
-        )
+        axes.scatter(*points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, **options)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=(40 / size) ** 0.5, fontsize=9)
 
 
@@ -155,13 +153,8 @@ def heatmap(metrics, published):
             fontsize=8.5,
             color="black" if image.norm(value) > 0.5 else "white",
         )
-    axes.set_xticks(
-        range(len(shown)),
-        [summary.METRIC_NAMES.get(metric, metric) for _, metric in shown],
-        rotation=35,
-        ha="left",
-        rotation_mode="anchor",
-    )
+    names = [summary.METRIC_NAMES.get(metric, metric) for _, metric in shown]
+    axes.set_xticks(range(len(shown)), names, rotation=35, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), [summary.row_name(index) for index in rows.index])
     axes.tick_params(length=0)

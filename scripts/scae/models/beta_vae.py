@@ -15,7 +15,7 @@ CONFIG = {
 
 
 def kl_divergence(mu, log_sigma):
-    """KL(N(mu, sigma²) ‖ N(0, 1)) of each cell in nats, summed over latents; (cells, n_latent) twice -> (cells,).
+    """KL(N(mu, sigma²) ‖ N(0, 1)) of each cell in nats, summed over latents; each (cells, n_latent) to (cells,).
 
     Kingma & Welling (2014), appendix B. ``log_sigma`` is the logarithm of the standard deviation.
     """

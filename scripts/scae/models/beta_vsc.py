@@ -30,7 +30,7 @@ GAMMA_MARGIN = 1e-6  # keeps the logarithms of gamma and 1 - gamma finite
 
 
 def kl_divergence(mu, log_sigma, gamma, alpha):
-    """KL divergence of the spike-and-slab posterior from its prior, of each cell in nats; (cells, n_latent) -> (cells,).
+    """KL divergence of the spike-and-slab posterior from its prior, per cell in nats; (cells, n_latent) to (cells,).
 
     The slab counts as much as it is switched on; the switch itself is a Bernoulli(gamma) against a Bernoulli(alpha).
     Tonolini et al. (2019), equation 7.
