@@ -1,12 +1,11 @@
 """Resumable, checked downloads."""
 
+import hashlib
 import logging
 from pathlib import Path
 
 import requests
-from requests.adapters import HTTPAdapter
-from tenacity import before_sleep_log, retry, retry_if_exception_type, stop_after_attempt, wait_exponential
-from urllib3.util.retry import Retry
+from tenacity import before_sleep_log, retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from scae.counts import sha256 as sha256_of
 from scae.errors import UserError
@@ -16,7 +15,6 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20
 ATTEMPTS = 6
 TIMEOUT_S = (10, 60)  # to connect, to the next bytes
-TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 def fetch(url, folder, sha256=None, wait_s=1.0):
@@ -27,8 +25,8 @@ def fetch(url, folder, sha256=None, wait_s=1.0):
 
     Args:
         url: address of the file.
-        folder: where to keep it.
-        sha256: expected digest in hexadecimal; None takes any file.
+        folder: where to keep it, in a subfolder of its own for each address.
+        sha256: expected digest in hexadecimal; None takes any file, and downloads it anew at each call.
         wait_s: seconds before the first retry, doubled after each.
 
     Returns:
@@ -37,21 +35,22 @@ def fetch(url, folder, sha256=None, wait_s=1.0):
     Raises:
         UserError: if the server refuses, stays out of reach, or sends a file with another digest.
     """
-    target = Path(folder) / url.rsplit("?")[0].rstrip("/").rsplit("/")[-1]
-    if target.exists() and (sha256 is None or sha256_of(target) == sha256):
+    name = url.split("?")[0].rstrip("/").rsplit("/")[-1]
+    target = Path(folder) / hashlib.sha256(url.encode()).hexdigest()[:8] / name
+    if sha256 is not None and target.exists() and sha256_of(target) == sha256:
         log.info("%s is there already", target)
         return target
     partial = target.with_name(target.name + ".part")
     partial.parent.mkdir(parents=True, exist_ok=True)
     attempts = retry(
-        retry=retry_if_exception_type(TRANSIENT),
+        retry=retry_if_exception(_may_pass),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_exponential(multiplier=wait_s, max=60),
         before_sleep=before_sleep_log(log, logging.WARNING),
         reraise=True,
     )
     try:
-        attempts(_download_rest)(url, partial, wait_s)
+        attempts(_download_rest)(url, partial)
     except requests.RequestException as error:
         raise UserError(
             f"{url}: download failed ({error}). Run again to go on from here, or fetch the file by other means and "
@@ -60,27 +59,29 @@ def fetch(url, folder, sha256=None, wait_s=1.0):
     if sha256 is not None and (found := sha256_of(partial)) != sha256:
         partial.unlink()
         raise UserError(f"{url}: SHA-256 is {found}, expected {sha256}; the file has changed or was damaged on its way")
-    partial.rename(target)
-    return target
+    return partial.replace(target)
 
 
-def _download_rest(url, partial, wait_s):
+def _may_pass(error):
+    """Whether another attempt may help: the connection broke, or the server is busy."""
+    if isinstance(error, requests.HTTPError):
+        return error.response.status_code >= 500 or error.response.status_code == requests.codes.too_many_requests
+    return isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError))
+
+
+def _download_rest(url, partial):
     done = partial.stat().st_size if partial.exists() else 0
-    with requests.Session() as session:
-        session.mount(
-            url, HTTPAdapter(max_retries=Retry(ATTEMPTS, backoff_factor=wait_s, status_forcelist=(429, 500, 502, 503)))
-        )
-        # "identity": a compressed transfer would make byte offsets meaningless
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
-                return  # all bytes were there; the digest decides
-            response.raise_for_status()
-            resumed = response.status_code == requests.codes.partial_content
-            to_go = int(response.headers.get("Content-Length", 0))
-            log.info("%s %s: %d bytes to go", "resuming" if resumed else "downloading", url, to_go)
-            with partial.open("ab" if resumed else "wb") as file:
-                for chunk in response.iter_content(CHUNK_BYTES):
-                    file.write(chunk)
-            if partial.stat().st_size - (done if resumed else 0) < to_go:
-                raise requests.ConnectionError("the connection closed before the end of the file")
+    # "identity": a compressed transfer would make byte offsets meaningless
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # all bytes were there; the digest decides
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        to_go = int(response.headers.get("Content-Length", 0))
+        log.info("%s %s: %d bytes to go", "resuming" if resumed else "downloading", url, to_go)
+        with partial.open("ab" if resumed else "wb") as file:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                file.write(chunk)
+        if partial.stat().st_size - (done if resumed else 0) < to_go:
+            raise requests.ConnectionError("the connection closed before the end of the file")
