@@ -21,15 +21,20 @@ def digest(script, *modules):
     Returns:
         str: 16 hexadecimal digits.
     """
-    files = set()
+    lines = [f"{path.relative_to(SCRIPTS).as_posix()} {_digest_of(path)}" for path in files(script, *modules)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def files(script, *modules):
+    """The files of a script, of these modules and of everything they import from ``scripts/``, sorted."""
+    found = set()
     pending = [SCRIPTS / f"{script}.py", *(path for module in modules for path in _module_files(module))]
     while pending:
         path = pending.pop()
-        if path not in files:
-            files.add(path)
+        if path not in found:
+            found.add(path)
             pending.extend(_imports(path))
-    content = "\n".join(f"{path.relative_to(SCRIPTS).as_posix()} {_digest_of(path)}" for path in sorted(files))
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return sorted(found)
 
 
 @cache

@@ -1,0 +1,47 @@
+# make run    the default analysis           make test   lint and all tests
+# make lint   format and lint checks alone   make docs   config/README.md from the schema
+PYTHON ?= python3
+CORES ?= 4
+BIN := .venv/bin
+
+.PHONY: run test lint docs constraints clean
+
+run: .venv/installed
+	$(BIN)/snakemake --cores $(CORES)
+	@echo
+	@echo "Made results/report.html (open it in a browser), results/heatmap.png and results/metrics.csv:"
+	@cat results/metrics.csv
+
+test: .venv/installed-dev lint
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+docs: .venv/installed
+	$(BIN)/python tools/config_table.py > config/README.md
+
+# The versions of all indirect dependencies, from a fresh environment.
+constraints:
+	rm -rf .venv-constraints
+	$(PYTHON) -m venv .venv-constraints
+	sed '/^-[cr]/d' requirements.txt requirements-dev.txt > .venv-constraints/direct.txt
+	.venv-constraints/bin/pip install -r .venv-constraints/direct.txt
+	.venv-constraints/bin/python tools/constraints.py .venv-constraints/direct.txt > constraints.txt
+	rm -rf .venv-constraints
+
+.venv/installed: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"scae needs Python 3.11 or newer; $(PYTHON) is {sys.version.split()[0]}. Run: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .snakemake .pytest_cache .ruff_cache

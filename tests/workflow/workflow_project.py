@@ -1,0 +1,186 @@
+"""A folder that runs the real workflow on a small simulated data set, as a user would from the command line."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import yaml
+from scipy import sparse
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WORKFLOW_FILES = ("Snakefile", "rules", "scripts", "config", "envs", "profiles")
+NASTY = '<img src=x onerror=alert(1)> "T" & co'  # a cell type that a careless page would run as HTML
+CELL_TYPES = ("B, naive", NASTY, "Monocyte")
+MODELS = ("dae", "beta_vae", "beta_vsc")
+TIMEOUT_S = 600
+
+TOY_CONFIG = {
+    "run": {"datasets": ["toy"], "models": list(MODELS), "seeds": [0]},
+    "datasets": {
+        "toy": {
+            "source": "toy.h5ad",
+            "qc": {"min_cells": 1, "min_genes": 5},
+            "labels": {"from": "obs", "column": "cell_type"},
+        },
+    },
+    "models": {
+        "dae": {"kind": "dae", "n_latent": 6},
+        "beta_vae": {"kind": "beta_vae", "n_latent": 6, "beta": 2.0},
+        "beta_vsc": {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0},
+    },
+    "training": {"epochs": 3, "batch_size": 32},
+    "tsne": {"perplexity": 5, "early_exaggeration_iterations": 20, "iterations": 30},
+    "kmeans": {"n_init": 3},
+}
+
+# Keeps a record, beside the results, of what each job imported. Python runs it by itself at each start.
+SITECUSTOMIZE = """
+import atexit, os, sys
+def record():
+    rule = os.path.basename(sys.argv[0]).removesuffix(".py").rpartition(".")[2] if getattr(sys, "argv", None) else ""
+    if os.sep + os.path.join(".snakemake", "scripts") + os.sep in sys.argv[0]:
+        with open(os.path.join({folder!r}, f"{{rule}}.{{os.getpid()}}"), "w") as file:
+            file.write("\\n".join(sorted({{name.partition(".")[0] for name in sys.modules}})))
+atexit.register(record)
+"""
+
+
+def toy_cells(n_cells=90, n_genes=60):
+    """Simulated counts of three cell types with 15 marker genes each; the same at each call."""
+    random = np.random.default_rng(1)
+    types = np.arange(n_cells) % len(CELL_TYPES)
+    rate = random.gamma(2.0, 1.0, n_genes) * np.ones((n_cells, 1))
+    for number in range(len(CELL_TYPES)):
+        rate[np.ix_(types == number, range(15 * number, 15 * number + 15))] *= 8
+    obs = pd.DataFrame(
+        {
+            "cell_type": np.array(CELL_TYPES)[types],
+            "donor": np.where(np.arange(n_cells) < n_cells // 2, "first", "second"),
+        },
+        index=[f"CELL{number:03d}-1" for number in range(n_cells)],
+    )
+    var = pd.DataFrame(index=[*(f"GENE{number}" for number in range(n_genes - 2)), "MT-CO1", "MT-ND1"])
+    return anndata.AnnData(X=sparse.csr_matrix(random.poisson(rate).astype(np.float32)), obs=obs, var=var)
+
+
+class Project:
+    """A working directory, its overlay of the config, and Snakemake on it.
+
+    ``config`` is the overlay and is written at each call, so that a test may change it in place or with `set`.
+    ``workflow`` is where the Snakefile lies: the repository, or a copy that a test may edit.
+    """
+
+    def __init__(self, folder, config, workflow=REPOSITORY, configfiles=(), environment=None):
+        self.folder = Path(folder)
+        self.config = copy.deepcopy(config)
+        self.workflow = Path(workflow)
+        self.configfiles = list(configfiles)
+        self.environment = environment or {}
+
+    @classmethod
+    def create(cls, folder, config=TOY_CONFIG, **options):
+        """A fresh folder with the default config and the toy data, nothing made yet."""
+        folder = Path(folder)
+        shutil.copytree(REPOSITORY / "config", folder / "config")
+        toy_cells().write_h5ad(folder / "toy.h5ad")
+        return cls(folder, config, **options)
+
+    def copy(self, folder, own_workflow=False):
+        """The same folder elsewhere, with times and Snakemake's memory kept; on a copy of the workflow if asked."""
+        shutil.copytree(self.folder, folder)
+        workflow = self.workflow
+        if own_workflow:
+            workflow = Path(folder) / "workflow"
+            workflow.mkdir()
+            for name in WORKFLOW_FILES:
+                source = REPOSITORY / name
+                if source.is_dir():
+                    shutil.copytree(source, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copy2(source, workflow / name)
+        return Project(folder, self.config, workflow, self.configfiles)
+
+    def set(self, key, value):
+        """Change the overlay: ``set("models.beta_vae.beta", 4.0)``."""
+        *sections, name = key.split(".")
+        section = self.config
+        for part in sections:
+            section = section.setdefault(part, {})
+        section[name] = value
+
+    def path(self, path):
+        return self.folder / path
+
+    def files(self, below="results"):
+        """{path relative to the folder: (content, time of change)} of every file, to see what a run touched."""
+        return {
+            path.relative_to(self.folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in sorted((self.folder / below).rglob("*"))
+            if path.is_file()
+        }
+
+    def snakemake(self, *arguments, check=True):
+        """Snakemake in this folder; both outputs as text in ``stdout``."""
+        overlay = self.folder / "overlay.yaml"
+        if self.config is not None:
+            overlay.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "-s", str(self.workflow / "Snakefile")]
+        command += ["--directory", str(self.folder), "--nocolor", *map(str, arguments)]
+        command += ["--configfile", *map(str, self.configfiles), str(overlay)]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout}")
+        return done
+
+    def run(self, *targets, cores=2, check=True):
+        return self.snakemake(*targets, "--cores", cores, check=check)
+
+    def planned(self, rule=None, targets=(), options=("--cores", 2)):
+        """What a run would do now.
+
+        Returns:
+            dict: {rule: set of wildcard tuples} such as ``{"train_model": {("toy", "dae", "0")}}`` without the rules
+            that only name targets; with ``rule`` the set of that rule alone.
+        """
+        output = self.snakemake(*targets, "--dry-run", *options).stdout
+        jobs = parse_plan(output)
+        return jobs.get(rule, set()) if rule else jobs
+
+
+TARGETS = {"all", "data", "models", "evaluation", "report"}
+
+
+def parse_plan(output):
+    """{rule: set of wildcard tuples} from what ``snakemake -n`` prints, checked against its own table of counts."""
+    jobs, seen, rule = {}, [], None
+    for line in output.splitlines():
+        if found := re.fullmatch(r"(?:local)?(?:rule|checkpoint) (\w+):", line):
+            rule = found[1]
+            seen.append([rule, ()])
+        elif rule and (found := re.fullmatch(r" {4}wildcards: (.*)", line)):
+            seen[-1][1] = tuple(part.split("=", 1)[1] for part in found[1].split(", "))
+    for name, wildcards in seen:
+        if name not in TARGETS:
+            jobs.setdefault(name, set()).add(wildcards)
+    table = re.search(r"^job +count\n[- ]+\n((?:\w+ +\d+\n)+)", output, re.MULTILINE)
+    counts = dict(re.findall(r"(\w+) +(\d+)\n", table[1])) if table else {}
+    expected = {name: int(count) for name, count in counts.items() if name not in TARGETS | {"total"}}
+    assert table or "Nothing to be done" in output, f"not the output of a dry run:\n{output}"
+    assert {name: len(wildcards) for name, wildcards in jobs.items()} == expected, f"cannot parse:\n{output}"
+    return jobs
