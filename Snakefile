@@ -4,20 +4,21 @@ Counts in; three autoencoders trained, latents embedded and projected, clustered
 `snakemake --cores 4` runs config/config.yaml; the targets data, models, evaluation and report run a part.
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
+configfile: Path(workflow.basedir, "config/config.yaml")  # beside this file, whatever the working directory
 
 
 include: "rules/common.smk"
 
 
-# The first rule of the workflow is what plain `snakemake` runs.
+# The first rule is what plain `snakemake` runs.
 rule all:
-    default_target: True
     """Everything: data, models, scores, heatmap and report."""
     input:
         data_files(),
