@@ -40,15 +40,17 @@ TOY_CONFIG = {
     "kmeans": {"n_init": 3},
 }
 
-# Keeps a record, beside the results, of what each job imported. Python runs it by itself at each start.
+# Python runs a module of this name at each start; this one notes what each job has imported when it ends
 SITECUSTOMIZE = """
 import atexit, os, sys
-def record():
-    rule = os.path.basename(sys.argv[0]).removesuffix(".py").rpartition(".")[2] if getattr(sys, "argv", None) else ""
-    if os.sep + os.path.join(".snakemake", "scripts") + os.sep in sys.argv[0]:
-        with open(os.path.join({folder!r}, f"{{rule}}.{{os.getpid()}}"), "w") as file:
-            file.write("\\n".join(sorted({{name.partition(".")[0] for name in sys.modules}})))
-atexit.register(record)
+
+def note():
+    name = os.path.basename(sys.argv[0])  # Snakemake runs a copy of the script, named tmp….<script>.py
+    if name.startswith("tmp") and name.endswith(".py"):
+        with open(os.path.join(os.environ["NOTED_IMPORTS"], f"{name}.{os.getpid()}"), "w") as file:
+            file.write("\\n".join(sorted({module.partition(".")[0] for module in sys.modules})))
+
+atexit.register(note)
 """
 
 
@@ -70,14 +72,27 @@ def toy_cells(n_cells=90, n_genes=60):
     return anndata.AnnData(X=sparse.csr_matrix(random.poisson(rate).astype(np.float32)), obs=obs, var=var)
 
 
+def copy_workflow(source, folder):
+    """Copy what makes up the workflow, and nothing that it made, times kept; returns ``folder`` as a path."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    for name in WORKFLOW_FILES:
+        if (Path(source) / name).is_dir():
+            shutil.copytree(Path(source) / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(Path(source) / name, folder / name)
+    return folder
+
+
 class Project:
     """A working directory, its overlay of the config, and Snakemake on it.
 
-    ``config`` is the overlay and is written at each call, so that a test may change it in place or with `set`.
-    ``workflow`` is where the Snakefile lies: the repository, or a copy that a test may edit.
+    ``config`` is the overlay and is written at each call, so that a test may change it in place or with `set`; None is
+    no overlay. ``configfiles`` are further ones, merged before it.
+    ``workflow`` is where the Snakefile lies: a copy of the repository's, so that editing it meanwhile disturbs no test.
     """
 
-    def __init__(self, folder, config, workflow=REPOSITORY, configfiles=(), environment=None):
+    def __init__(self, folder, config, workflow, configfiles=(), environment=None):
         self.folder = Path(folder)
         self.config = copy.deepcopy(config)
         self.workflow = Path(workflow)
@@ -85,26 +100,17 @@ class Project:
         self.environment = environment or {}
 
     @classmethod
-    def create(cls, folder, config=TOY_CONFIG, **options):
+    def create(cls, folder, workflow, config=TOY_CONFIG, **options):
         """A fresh folder with the default config and the toy data, nothing made yet."""
         folder = Path(folder)
-        shutil.copytree(REPOSITORY / "config", folder / "config")
+        shutil.copytree(workflow / "config", folder / "config")
         toy_cells().write_h5ad(folder / "toy.h5ad")
-        return cls(folder, config, **options)
+        return cls(folder, config, workflow, **options)
 
     def copy(self, folder, own_workflow=False):
         """The same folder elsewhere, with times and Snakemake's memory kept; on a copy of the workflow if asked."""
         shutil.copytree(self.folder, folder)
-        workflow = self.workflow
-        if own_workflow:
-            workflow = Path(folder) / "workflow"
-            workflow.mkdir()
-            for name in WORKFLOW_FILES:
-                source = REPOSITORY / name
-                if source.is_dir():
-                    shutil.copytree(source, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))
-                else:
-                    shutil.copy2(source, workflow / name)
+        workflow = copy_workflow(self.workflow, Path(folder) / "workflow") if own_workflow else self.workflow
         return Project(folder, self.config, workflow, self.configfiles)
 
     def set(self, key, value):
@@ -131,9 +137,12 @@ class Project:
         overlay = self.folder / "overlay.yaml"
         if self.config is not None:
             overlay.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
+            overlays = [*self.configfiles, overlay]
+        else:
+            overlays = self.configfiles
         command = [sys.executable, "-m", "snakemake", "-s", str(self.workflow / "Snakefile")]
         command += ["--directory", str(self.folder), "--nocolor", *map(str, arguments)]
-        command += ["--configfile", *map(str, self.configfiles), str(overlay)]
+        command += ["--configfile", *map(str, overlays)] if overlays else []
         done = subprocess.run(
             command,
             cwd=self.folder,

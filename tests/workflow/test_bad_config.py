@@ -1,0 +1,102 @@
+"""A wrong config stops the run before any job, with one line that names the key."""
+
+import pytest
+import yaml
+
+
+def refused(project):
+    """The line that a refused config gives; checks that nothing else happened."""
+    done = project.run(check=False)
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("config: ")]
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert "Select jobs to execute" not in done.stdout
+    assert not project.path("results").exists()
+    assert len(lines) == 1, done.stdout
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        # unknown keys
+        ("tsn", {"perplexity": 5}, "tsn: unknown key"),
+        ("tsne.perplexty", 5, 'tsne.perplexty: unknown key; did you mean "perplexity"?'),
+        ("datasets.toy.qc.min_cell", 3, "datasets.toy.qc.min_cell: unknown key"),
+        ("datasets.toy.labels.path", "labels.csv", "datasets.toy.labels.path: unknown key"),
+        ("models.dae.beta", 2.0, "models.dae.beta: unknown key"),
+        ("run.model", ["dae"], "run.model: unknown key"),
+        # wrong types
+        ("training.epochs", "many", "training.epochs: "),
+        ("training.epochs", 2.5, "training.epochs: "),
+        ("training.epochs", True, "training.epochs: "),
+        ("training.learning_rate", "1e-3", "training.learning_rate: '1e-3' is text to YAML"),
+        ("tsne", 5, "tsne: "),
+        ("tsne", None, "tsne: "),
+        ("run.seeds", 3, "run.seeds: "),
+        ("run.datasets", "toy", "run.datasets: "),
+        # out of range
+        ("tsne.perplexity", 1, "tsne.perplexity: "),
+        ("training.epochs", 0, "training.epochs: "),
+        ("kmeans.n_init", 0, "kmeans.n_init: "),
+        ("models.beta_vsc.alpha", 1.0, "models.beta_vsc.alpha: "),
+        ("models.beta_vae.beta", -1, "models.beta_vae.beta: "),
+        ("run.seeds", [-1], "run.seeds.0: "),
+        ("run.seeds", [0, 0], "run.seeds: "),
+        ("run.models", [], "run.models: "),
+        ("datasets.toy.sha256", "abc", "datasets.toy.sha256: "),
+        ("latent.estimate", "median", "latent.estimate: "),
+        # unknown names
+        ("run.models", ["dae", "vae"], 'run.models: "vae" is not defined'),
+        ("run.datasets", ["tony"], 'run.datasets: "tony" is not defined'),
+        ("models.dae.kind", "gan", "models.dae.kind: "),
+        # names that cannot be folders
+        ("models", {"a b": {"kind": "dae"}}, "models: 'a b'"),
+        ("datasets", {"../up": {"source": "toy.h5ad"}}, "datasets: '../up'"),
+        ("datasets", {"logs": {"source": "toy.h5ad"}}, "datasets: 'logs'"),
+        # files and settings that do not fit
+        ("datasets.toy.source", "nowhere.h5ad", 'datasets.toy.source: "nowhere.h5ad" does not exist'),
+        ("datasets.toy.labels", {"from": "csv", "path": "no.csv"}, 'datasets.toy.labels.path: "no.csv" does not exist'),
+        ("datasets.toy", {"labels": {"from": "clusters"}}, "datasets.toy.source: is missing"),
+    ],
+)
+def test_wrong_entry_is_named(empty, key, value, named):
+    empty.set(key, value)
+    assert refused(empty).startswith(f"config: {named}")
+
+
+def test_key_that_stands_twice_is_named_with_its_file_and_lines(empty):
+    overlay = empty.path("overlay.yaml")
+    text = yaml.safe_dump(empty.config) + "kmeans:\n  n_init: 5\n"
+    empty.config, empty.configfiles = None, [overlay]
+    overlay.write_text(text)
+    line = refused(empty)
+    assert 'key "kmeans" stands twice' in line
+    assert "overlay.yaml" in line
+    assert f"and {len(text.splitlines()) - 1}" in line
+
+
+def test_name_that_is_a_number_to_yaml_is_named(empty):
+    """A data set called 2024 needs quotes; without them the names of the section are of two types."""
+    empty.set("datasets", {2024: {"source": "toy.h5ad"}})
+    empty.set("run.datasets", ["2024"])
+    assert "2024" in refused(empty)
+
+
+def test_yaml_that_cannot_be_read_stops_the_run(empty):
+    """Snakemake itself reads it, before any line of the workflow."""
+    overlay = empty.path("overlay.yaml")
+    overlay.write_text("run: {models: [dae\n")
+    empty.config, empty.configfiles = None, [overlay]
+    done = empty.run(check=False)
+    assert done.returncode != 0
+    assert "not valid JSON or YAML" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not empty.path("results").exists()
+
+
+def test_wrong_config_leaves_an_earlier_run_alone(project):
+    before = project.files()
+    project.set("tsne.perplexty", 5)
+    assert project.run(check=False).returncode != 0
+    assert project.files() == before

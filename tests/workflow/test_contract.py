@@ -1,0 +1,201 @@
+"""A run ends with every file of the results contract, in its exact form, and with a record of every job."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from workflow_project import CELL_TYPES, MODELS, NASTY, Project, toy_cells
+
+METRICS = ["nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"]
+SPACES = ["tsne2d", "latent"]
+OF_DATASET = ["counts.h5ad", "expression.h5ad", "labels.csv", "export/expression.csv.gz", "export/labels.csv"]
+OF_RUN = {
+    "history.csv": "epoch,loss,reconstruction,kl",
+    "timing.csv": "epochs,seconds,cells_per_second,device,threads,engine",
+    "latent.csv": "cell,z1,z2,z3,z4,z5,z6",
+    "tsne2d.csv": "cell,x,y",
+    "tsne3d.csv": "cell,x,y,z",
+    "clusters.csv": "cell,tsne2d,latent",
+    "metrics.csv": "space,metric,value",
+}
+OVER_ALL = {
+    "metrics.csv": "dataset,model,seed,space,metric,value",
+    "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
+}
+PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
+
+
+def contract(datasets, models=MODELS, seeds=(0,)):
+    """Paths of every file that a run ends with, logs and benchmarks apart."""
+    return {
+        *(f"results/{dataset}/{name}" for dataset in datasets for name in [*OF_DATASET, "embeddings.h5ad"]),
+        *(
+            f"results/{dataset}/{model}/seed{seed}/{name}"
+            for dataset in datasets
+            for model in models
+            for seed in seeds
+            for name in ["model.pt", *OF_RUN, *PICTURES]
+        ),
+        *(f"results/{name}" for name in [*OVER_ALL, "heatmap.png", "heatmap.svg", "report.html"]),
+    }
+
+
+def header(path):
+    with open(path, encoding="utf-8") as file:
+        return file.readline().rstrip("\n")
+
+
+def test_run_makes_the_files_of_the_contract_and_no_others(finished):
+    made = {path for path in finished.files() if not path.startswith(("results/logs/", "results/benchmarks/"))}
+    assert made == contract(["toy"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", OF_RUN)
+def test_tables_of_a_run_have_the_columns_of_the_contract(finished, model, name):
+    assert header(finished.path(f"results/toy/{model}/seed0/{name}")) == OF_RUN[name]
+
+
+@pytest.mark.parametrize("name", OVER_ALL)
+def test_tables_over_all_runs_have_the_columns_of_the_contract(finished, name):
+    assert header(finished.path(f"results/{name}")) == OVER_ALL[name]
+
+
+def test_counts_are_the_source_as_read(finished):
+    counts, source = anndata.read_h5ad(finished.path("results/toy/counts.h5ad")), toy_cells()
+    assert list(counts.obs_names) == list(source.obs_names)
+    assert list(counts.var_names) == list(source.var_names)
+    np.testing.assert_array_equal(counts.X.toarray(), source.X.toarray())
+
+
+def test_expression_is_sparse_log_normalised_and_keeps_the_counts(finished):
+    expression = anndata.read_h5ad(finished.path("results/toy/expression.h5ad"))
+    counts = expression.layers["counts"].toarray()
+    assert sparse.issparse(expression.X)
+    assert expression.X.format == "csr"
+    assert expression.X.dtype == np.float32
+    expected = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 10_000)
+    np.testing.assert_allclose(expression.X.toarray(), expected, rtol=1e-6)
+
+
+def test_labels_name_the_type_of_every_cell_even_with_commas_and_quotes(finished):
+    for path in ("results/toy/labels.csv", "results/toy/export/labels.csv"):
+        assert header(finished.path(path)) == "cell,label"
+        labels = pd.read_csv(finished.path(path), index_col="cell")["label"]
+        assert labels.to_dict() == toy_cells().obs["cell_type"].astype(str).to_dict()
+    assert NASTY in set(labels)
+
+
+def test_exported_expression_holds_the_same_values_as_the_h5ad(finished):
+    expression = anndata.read_h5ad(finished.path("results/toy/expression.h5ad"))
+    table = pd.read_csv(finished.path("results/toy/export/expression.csv.gz"), index_col="cell")
+    assert list(table.index) == list(expression.obs_names)
+    assert list(table.columns) == list(expression.var_names)
+    np.testing.assert_array_equal(table.to_numpy(dtype=np.float32), expression.X.toarray())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_model_file_loads_with_weights_only_and_holds_weights_and_config(finished, model):
+    content = torch.load(finished.path(f"results/toy/{model}/seed0/model.pt"), weights_only=True)
+    assert content["kind"] == model
+    assert content["hyperparameters"]["n_latent"] == 6
+    assert all(isinstance(weight, torch.Tensor) for weight in content["state_dict"].values())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_tables_of_a_run_are_complete(finished, model):
+    tables = {name: pd.read_csv(finished.path(f"results/toy/{model}/seed0/{name}")) for name in OF_RUN}
+    cells = list(anndata.read_h5ad(finished.path("results/toy/expression.h5ad")).obs_names)
+    for name in ("latent.csv", "tsne2d.csv", "tsne3d.csv", "clusters.csv"):
+        assert list(tables[name]["cell"]) == cells
+        assert not tables[name].isna().any(axis=None)
+    assert list(tables["history.csv"]["epoch"]) == [1, 2, 3]
+    assert np.isfinite(tables["history.csv"].to_numpy()).all()
+    assert tables["timing.csv"][["epochs", "device", "threads"]].to_numpy().tolist() == [[3, "cpu", 1]]
+    for space in SPACES:
+        assert set(tables["clusters.csv"][space]) == set(range(len(CELL_TYPES)))
+    scores = list(tables["metrics.csv"][["space", "metric"]].itertuples(index=False, name=None))
+    assert scores == [(space, metric) for space in SPACES for metric in METRICS]
+
+
+def test_collected_metrics_are_those_of_every_run(finished):
+    table = pd.read_csv(finished.path("results/metrics.csv"))
+    assert list(dict.fromkeys(table["model"])) == list(MODELS)
+    for model, scores in table.groupby("model"):
+        of_run = pd.read_csv(finished.path(f"results/toy/{model}/seed0/metrics.csv"))
+        pd.testing.assert_frame_equal(scores[["space", "metric", "value"]].reset_index(drop=True), of_run)
+        assert set(zip(scores["dataset"], scores["seed"], strict=True)) == {("toy", 0)}
+
+
+def test_collected_training_times_are_those_of_every_run(finished):
+    table = pd.read_csv(finished.path("results/training_times.csv"))
+    assert list(table["model"]) == list(MODELS)
+    seconds = [pd.read_csv(finished.path(f"results/toy/{model}/seed0/timing.csv"))["seconds"][0] for model in MODELS]
+    assert list(table["seconds"]) == seconds
+
+
+def test_embeddings_open_in_anndata_with_labels_clusters_and_every_space(finished):
+    data = anndata.read_h5ad(finished.path("results/toy/embeddings.h5ad"))
+    assert data.obs["label"].to_dict() == toy_cells().obs["cell_type"].astype(str).to_dict()
+    for model in MODELS:
+        folder = finished.path(f"results/toy/{model}/seed0")
+        for suffix, name in (("", "latent"), ("_tsne2d", "tsne2d"), ("_tsne3d", "tsne3d")):
+            table = pd.read_csv(folder / f"{name}.csv", index_col="cell", float_precision="round_trip")
+            np.testing.assert_array_equal(data.obsm[f"X_{model}_seed0{suffix}"], table.loc[data.obs_names])
+        clusters = pd.read_csv(folder / "clusters.csv", index_col="cell").loc[data.obs_names]
+        for space in SPACES:
+            assert list(data.obs[f"{model}_seed0_{space}"].astype(int)) == list(clusters[space])
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("logs", ".log"), ("benchmarks", ".tsv")])
+def test_every_job_leaves_a_log_and_a_benchmark(finished, kind, suffix):
+    files = [path.split("/") for path in finished.files(f"results/{kind}")]
+    assert all(parts[-1].endswith(suffix) for parts in files)
+    of_rule = {rule: sum(parts[2] == rule for parts in files) for rule in {parts[2] for parts in files}}
+    assert of_rule == {rule: len(jobs) for rule, jobs in finished.first_plan.items()}
+
+
+def test_log_of_a_training_tells_loss_progress_and_time_to_go(finished):
+    log = finished.path("results/logs/train_model/toy/beta_vae/seed0.log").read_text()
+    assert "epoch 3 of 3: loss" in log
+    assert "s to go" in log
+
+
+def test_second_run_has_nothing_to_do(finished):
+    before = finished.files()
+    assert "Nothing to be done" in finished.run().stdout
+    assert finished.files() == before
+
+
+@pytest.mark.parametrize("rule", ["plot_clusters", "plot_tsne3d", "plot_losses", "plot_heatmap", "write_report"])
+def test_plotting_job_imports_neither_torch_nor_scanpy(finished, noted_imports, rule):
+    notes = list(noted_imports.glob(f"*.{rule}.py.*"))
+    assert len(notes) == len(finished.first_plan[rule])
+    for note in notes:
+        imported = set(note.read_text().split())
+        assert "scae" in imported
+        assert imported.isdisjoint({"torch", "scanpy"})
+
+
+def test_training_job_imports_neither_scanpy_nor_matplotlib(finished, noted_imports):
+    notes = list(noted_imports.glob("*.train_model.py.*"))
+    assert len(notes) == len(MODELS)
+    for note in notes:
+        imported = set(note.read_text().split())
+        assert "torch" in imported
+        assert imported.isdisjoint({"scanpy", "matplotlib"})
+
+
+def test_plain_snakemake_runs_the_embedded_data_set_with_all_models(tmp_path, workflow):
+    planned = Project.create(tmp_path / "project", workflow, config=None).planned()
+    assert planned["train_model"] == {("pbmc68k_reduced", model, "0") for model in MODELS}
+
+
+def test_embedded_data_set_needs_no_download_and_has_its_published_size(tmp_path, workflow):
+    project = Project.create(tmp_path / "project", workflow, config=None)
+    project.run("results/pbmc68k_reduced/labels.csv")
+    expression = anndata.read_h5ad(project.path("results/pbmc68k_reduced/expression.h5ad"))
+    assert expression.shape == (700, 765)
+    assert pd.read_csv(project.path("results/pbmc68k_reduced/labels.csv"))["label"].nunique() == 10

@@ -1,0 +1,120 @@
+"""What holds for every rule, and the tools that keep the code in shape."""
+
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import yaml
+from workflow_project import REPOSITORY, TARGETS
+
+RULE_FILES = sorted((REPOSITORY / "rules").glob("*.smk"))
+
+
+def rules():
+    """{name: its text} of every rule, in the files of rules/ and in the Snakefile."""
+    found = {}
+    for path in [REPOSITORY / "Snakefile", *RULE_FILES]:
+        for block in re.split(r"^(?=rule \w+:)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            text, name = re.match(r"(rule (\w+):\n(?:(?: .*)?\n)*)", block).groups()
+            assert name not in found
+            found[name] = text
+    return found
+
+
+RULES = rules()
+JOBS = sorted(set(RULES) - TARGETS)
+
+
+def directive(rule, name):
+    """Text of a directive of a rule, on its line or indented below; None if it has none."""
+    found = re.search(rf"^    {name}:(.*\n(?:(?: {{8}}.*)?\n)*)", RULES[rule], re.MULTILINE)
+    return found[1].strip() if found else None
+
+
+def test_every_script_belongs_to_a_rule_of_its_name():
+    scripts = sorted(path.stem for path in (REPOSITORY / "scripts").glob("*.py"))
+    assert scripts == JOBS
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_every_rule_says_what_it_does(rule):
+    assert re.match(r'\w+ \w+:\n(?:    default_target: True\n)?    """\w.+[.)]"""\n', RULES[rule])
+
+
+@pytest.mark.parametrize("rule", JOBS)
+def test_rule_script_log_and_benchmark_share_one_name(rule):
+    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", rule), "verb_noun"
+    assert directive(rule, "script") == f'"../scripts/{rule}.py"'
+    assert re.fullmatch(rf'"results/logs/{rule}/[^"]+\.log",', directive(rule, "log"))
+    assert re.fullmatch(rf'"results/benchmarks/{rule}/[^"]+\.tsv"', directive(rule, "benchmark"))
+
+
+@pytest.mark.parametrize("rule", JOBS)
+def test_rule_declares_environment_threads_and_resources(rule):
+    environment = re.fullmatch(r'"\.\./envs/(\w+\.yaml)"', directive(rule, "conda"))[1]
+    assert (REPOSITORY / "envs" / environment).is_file()
+    assert directive(rule, "threads")
+    assert re.findall(r"^ *(\w+)=", directive(rule, "resources"), re.MULTILINE) == ["mem_mb", "runtime"]
+
+
+@pytest.mark.parametrize("rule", JOBS)
+def test_rule_carries_the_digest_of_its_code(rule):
+    """The default profile looks at no script's time, so a rule without a digest would never rerun for its code."""
+    assert directive(rule, "params").startswith("code=")
+
+
+@pytest.mark.parametrize("rule", sorted(TARGETS))
+def test_target_only_names_files(rule):
+    assert directive(rule, "input")
+    assert directive(rule, "script") is None
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
+def test_rule_file_opens_with_what_it_needs_and_makes(path):
+    head = re.match(r'"""(.+?)"""', path.read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert "Needs" in head
+    assert "Makes" in head
+
+
+def test_snakefile_fits_on_a_screen():
+    assert len((REPOSITORY / "Snakefile").read_text().splitlines()) <= 40
+
+
+def test_environment_files_are_closed_and_without_defaults():
+    for path in (REPOSITORY / "envs").glob("*.yaml"):
+        assert yaml.safe_load(path.read_text())["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["snakefmt", "--check", "Snakefile", "rules"],
+        ["ruff", "check", "scripts", "tests"],
+        ["ruff", "format", "--check", "scripts", "tests"],
+    ],
+    ids=" ".join,
+)
+def test_formatter_and_linter_find_nothing(command):
+    done = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_snakemake_lint_finds_nothing(empty):
+    assert "Congratulations, your workflow is in a good condition!" in empty.snakemake("--lint").stdout
+
+
+def test_report_of_snakemake_holds_pictures_with_captions_and_categories(project):
+    project.snakemake("--report", "out.zip")
+    with zipfile.ZipFile(project.path("out.zip")) as archive:
+        pages = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
+        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+    assert {name.rpartition("/")[2] for name in pictures} == {"heatmap.png", "clusters.png", "tsne3d.png", "losses.png"}
+    for category in ("Scores", "Training", "toy"):
+        assert f'"{category}"' in pages
+    text = " ".join(pages.replace("\\n", " ").split())
+    for caption in sorted((REPOSITORY / "rules/captions").glob("*.rst")):
+        fragments = re.split(r"\{\{.*?\}\}|``|[^\x00-\x7f]", caption.read_text(encoding="utf-8"))
+        longest = " ".join(max(fragments, key=len).split())
+        assert longest in text, f"caption {caption.name} is not in the report"

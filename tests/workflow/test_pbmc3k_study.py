@@ -1,0 +1,67 @@
+"""The original study's data: PBMC3k from the 10x archive to the report, with few epochs."""
+
+import anndata
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+from test_contract import contract
+from workflow_project import MODELS, Project
+
+CITATION = "original study (one run)"
+PUBLISHED = {
+    "dae": (0.72, 0.58, 0.77, 0.67),
+    "beta_vae": (0.61, 0.44, 0.65, 0.57),
+    "beta_vsc": (0.65, 0.47, 0.69, 0.60),
+}
+
+
+@pytest.fixture(scope="module")
+def study(workflow, pbmc3k, tmp_path_factory):
+    """config/pbmc3k.yaml on the local archive, with few epochs and iterations; complete."""
+    overlay = {
+        "datasets": {
+            "pbmc3k": {"source": str(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz"), "sha256": None},
+        },
+        "training": {"epochs": 2},
+        "tsne": {"early_exaggeration_iterations": 20, "iterations": 30},
+        "kmeans": {"n_init": 5},
+    }
+    folder = tmp_path_factory.mktemp("pbmc3k") / "project"
+    project = Project.create(folder, workflow, overlay, configfiles=[workflow / "config/pbmc3k.yaml"])
+    project.run(cores=2)
+    return project
+
+
+def test_study_ends_with_every_file_of_the_contract(study):
+    made = {path for path in study.files() if not path.startswith(("results/logs/", "results/benchmarks/"))}
+    assert made == contract(["pbmc3k"])
+
+
+def test_expression_has_the_cells_and_genes_of_seurats_tutorial(study):
+    expression = anndata.read_h5ad(study.path("results/pbmc3k/expression.h5ad"))
+    assert expression.shape == (2638, 13714)
+    assert expression.X.sum(dtype="float64") == pytest.approx(4_535_670, abs=1)
+
+
+def test_labels_are_nine_named_types_that_agree_with_seurat(study, workflow, pbmc3k):
+    labels = pd.read_csv(study.path("results/pbmc3k/labels.csv"), index_col="cell")["label"]
+    seurat = pd.read_csv(pbmc3k / "seurat_4.3/clusters.csv", index_col="barcode")["cluster"]
+    assert set(labels) == {
+        *("Naive CD4 T", "CD14+ Mono", "Memory CD4 T", "B", "CD8 T"),
+        *("FCGR3A+ Mono", "NK", "DC", "Platelet"),
+    }
+    assert set(labels.index) == set(seurat.index)
+    assert adjusted_rand_score(seurat.loc[labels.index], labels) >= 0.95
+
+
+def test_heatmap_and_report_show_the_published_scores(study):
+    heatmap = study.path("results/heatmap.svg").read_text(encoding="utf-8")  # each text stands in it as a comment
+    report = study.path("results/report.html").read_text(encoding="utf-8")
+    for model in MODELS:
+        assert f"<!-- {model} · {CITATION} -->" in heatmap
+        row = "".join(f"<td>{value:.2f}</td>" for value in PUBLISHED[model])
+        assert f"<td>{model}, {CITATION}</td>{row}" in report
+
+
+def test_study_has_nothing_left_to_do(study):
+    assert study.planned() == {}
