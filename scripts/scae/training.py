@@ -49,13 +49,13 @@ def resolve(settings, density):
     return settings | {"device": device, "engine": engine}
 
 
-def make_engine(expression, settings):
-    """(function from cells to a batch, class of the optimizer) of an engine."""
+def make_batches(expression, settings):
+    """Function from cells to a batch, of the engine and device in the settings."""
     if settings["engine"] == "sparse":
-        from scae import sparse
+        from scae.sparse import SparseBatches
 
-        return sparse.SparseBatches(expression), sparse.Adam
-    return DenseBatches(expression, torch.device(settings["device"])), torch.optim.Adam
+        return SparseBatches(expression)
+    return DenseBatches(expression, torch.device(settings["device"]))
 
 
 def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
@@ -84,8 +84,8 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     torch.manual_seed(seed)
     n_cells, n_genes = expression.shape
     model = build(kind, n_genes, hyperparameters).to(settings["device"])
-    make_batch, Optimizer = make_engine(expression, settings)
-    optimizer = Optimizer(model.parameters(), lr=settings["learning_rate"])
+    make_batch = make_batches(expression, settings)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"], fused=True)
     run = _Run(model, optimizer, settings["device"], torch.Generator().manual_seed(seed))
     if checkpoint and (state := checkpoint.load()):
         run.restore(state)
