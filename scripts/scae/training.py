@@ -58,6 +58,7 @@ def make_batches(expression, settings):
     return DenseBatches(expression, torch.device(settings["device"]))
 
 
+@torch.random.fork_rng(devices=[])  # leaves the caller's random state alone
 def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     """Train one model with Adam on shuffled batches of cells.
 
@@ -238,6 +239,7 @@ def load(path, genes):
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
 def embed(model, expression, estimate, seed, batch_size=256):
     """Latent of every cell.
 
