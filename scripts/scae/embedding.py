@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 def tsne(latent, dimensions, settings, seed):
     """Project cells to 2 or 3 dimensions with t-SNE (van der Maaten & Hinton 2008).
 
-    Exact nearest neighbours, start from the first principal components (Kobak & Berens 2019), Barnes-Hut gradients (from
-    10,000 cells on interpolated ones in 2-D), one thread: the same latent always gives the same embedding.
+    Exact nearest neighbours, start from the first principal components (Kobak & Berens 2019), Barnes-Hut gradients
+    (interpolated in 2-D from 10,000 cells on), one thread: the same latent always gives the same embedding.
 
     Args:
         latent: (cells, latents).
