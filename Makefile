@@ -1,10 +1,11 @@
 # make run    the default analysis           make test   lint and all tests
 # make lint   format and lint checks alone   make docs   config/README.md from the schema
+# make bench  speed and memory of training
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run test lint docs constraints clean
+.PHONY: run test lint bench docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -20,6 +21,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# PBMC3K=path/to/pbmc3k_filtered_gene_bc_matrices.tar.gz adds the measurements on PBMC3k
+bench: .venv/installed
+	$(BIN)/python benchmarks/bench.py all $(if $(PBMC3K),--archive $(PBMC3K))
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md

@@ -67,6 +67,11 @@ def model_settings(wildcards):
     return config["models"][wildcards.model]
 
 
+def training_settings():
+    """Params: the settings of training that can change its result."""
+    return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}
+
+
 def model_code(wildcards):
     """Params function: digest of what trains a model, its own page among it and no other model's."""
     return code("train_model", f"scae.models.{config['models'][wildcards.model]['kind']}")
@@ -137,6 +142,7 @@ def report_settings():
         "kmeans": config["kmeans"],
         "latent": config["latent"],
         "models": {name: config["models"][name] for name in sorted(MODELS)},
-        "training": config["training"],
+        "training": training_settings(),
+        "expression": config["expression"],
         "tsne": config["tsne"],
     }

@@ -20,12 +20,14 @@ rule train_model:
         "../envs/torch.yaml"
     threads: config["training"]["threads"]
     resources:
-        mem_mb=memory_mb(2000, 10),
+        mem_mb=memory_mb(1500, 2),
         runtime=minutes(60, 1),
+        checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
         code=model_code,
+        expression=config["expression"],
         model=model_settings,
-        training=config["training"],
+        training=training_settings(),
     script:
         "../scripts/train_model.py"
 
@@ -45,10 +47,11 @@ rule embed_cells:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(2000, 10),
+        mem_mb=memory_mb(1500, 2),
         runtime=minutes(15, 0.01),
     params:
         code=code("embed_cells"),
+        expression=config["expression"],
         latent=config["latent"],
     script:
         "../scripts/embed_cells.py"

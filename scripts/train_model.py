@@ -1,17 +1,25 @@
-"""Train one model with one seed."""
+"""Train one model with one seed; go on where a killed job was."""
 
-import anndata
+from pathlib import Path
 
-from scae import runtime, tables, training
+from scae import checkpoint, expression, runtime, tables, training
 
 with runtime.job(snakemake):
-    expression = anndata.read_h5ad(snakemake.input.expression)
+    resources, outputs = snakemake.resources, snakemake.output
     hyperparameters = dict(snakemake.params.model)
     kind = hyperparameters.pop("kind")
-    settings = snakemake.params.training
-    model, history, seconds = training.fit(
-        expression.X, kind, hyperparameters, settings, seed=int(snakemake.wildcards.seed)
+    seed = int(snakemake.wildcards.seed)
+    data = expression.read(
+        snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
-    training.save(model, kind, hyperparameters, expression.var_names, snakemake.output.model)
-    tables.write(history, snakemake.output.history)
-    tables.write(training.timing(seconds, expression.n_obs, settings), snakemake.output.timing)
+    settings = training.resolve(snakemake.params.training, data.density)
+    fingerprint = checkpoint.fingerprint(
+        data, code=snakemake.params.code, model=snakemake.params.model, training=settings, seed=seed
+    )
+    path = Path(outputs.model).with_name("checkpoint.pt")
+    with checkpoint.Checkpoint(path, float(resources.checkpoint_minutes), fingerprint) as saved:
+        model, history, seconds = training.fit(data, kind, hyperparameters, settings, seed, saved)
+    training.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
+    tables.write_rows(history, outputs.history)
+    tables.write_rows([training.timing(seconds, data.shape[0], settings)], outputs.timing)
+    saved.remove()

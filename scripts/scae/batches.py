@@ -1,7 +1,8 @@
 """Batches of cells as the models see them.
 
 A model never looks into its input. It asks a batch for the two things that touch every gene: the first linear layer
-and the squared error of the last one. So the storage behind a batch can change without a change to any model.
+and the squared error of the last one. So the storage behind a batch can change without a change to any model; sparse.py
+has the other kind.
 """
 
 import torch
@@ -25,6 +26,26 @@ class DenseBatch:
         return (self.expression - layer(hidden)).square().sum() / len(self)
 
 
-def slice_cells(expression, cells):
-    """A batch of the given cells (an index array or a slice) of a CSR matrix (cells, genes)."""
-    return DenseBatch(torch.from_numpy(expression[cells].toarray()))
+class DenseBatches:
+    """Makes dense batches on a device, to which the compressed rows are moved once.
+
+    Args:
+        expression: scae.expression.Expression.
+        device: torch.device.
+    """
+
+    def __init__(self, expression, device):
+        arrays = (expression.indptr, expression.indices, expression.data, expression.offset)
+        self.indptr, self.indices, self.data, self.offset = (torch.from_numpy(array).to(device) for array in arrays)
+
+    def __call__(self, cells):
+        """The batch of these cells; cells: (n,) int64 tensor on the CPU."""
+        cells = cells.to(self.indptr.device)
+        first, lengths = self.indptr[cells], self.indptr[cells + 1] - self.indptr[cells]
+        rows = torch.repeat_interleave(torch.arange(len(cells), device=cells.device), lengths)
+        within = torch.arange(len(rows), device=cells.device) - (lengths.cumsum(0) - lengths)[rows]
+        entries = first[rows] + within
+        genes = self.indices[entries].long()
+        dense = self.offset.repeat(len(cells), 1)
+        dense[rows, genes] += self.data[entries]  # a gene has one entry in a cell
+        return DenseBatch(dense)

@@ -7,11 +7,12 @@ importing it.
 import ast
 import copy
 import difflib
+import math
 import re
 from pathlib import Path
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from scae.errors import UserError
@@ -37,8 +38,9 @@ def load(config, schema, files=()):
         UserError: naming every key that is wrong, a line for each.
     """
     for file in files:
-        _refuse_duplicate_keys(file)
-    config = copy.deepcopy(dict(config))
+        if Path(file).suffix != ".json":
+            _refuse_duplicate_keys(file)
+    config = _with_text_keys(config)
     errors = sorted(_Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: error.json_path)
     problems = list(dict.fromkeys(_message(error) for error in errors)) or list(_contradictions(config))
     if problems:
@@ -87,23 +89,50 @@ def _literal(page, name):
     raise UserError(f"{page}: has no {name} = {{…}} with the hyperparameters of the model")
 
 
+def _number(value, entry):
+    """A number in the type that the schema declares, so that 3 and 3.0 are the same setting."""
+    types = entry.get("type", ()) if isinstance(entry, dict) else ()
+    if "number" in types and type(value) is int:
+        return float(value)
+    if "integer" in types and type(value) is float and value.is_integer():
+        return int(value)
+    return value
+
+
 def _properties(validator, properties, instance, schema):
     """``properties`` of JSON schema that first fills in defaults and gives numbers their declared type."""
     if isinstance(instance, dict):
         for name, entry in properties.items():
-            if not isinstance(entry, dict):
-                continue
-            if "default" in entry:
+            if isinstance(entry, dict) and "default" in entry:
                 instance.setdefault(name, copy.deepcopy(entry["default"]))
-            value, kinds_of = instance.get(name), entry.get("type", ())
-            if "number" in kinds_of and type(value) is int:
-                instance[name] = float(value)
-            elif "integer" in kinds_of and type(value) is float and value.is_integer():
-                instance[name] = int(value)
+            if name in instance:
+                instance[name] = _number(instance[name], entry)
     yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
-_Validator = extend(Draft202012Validator, {"properties": _properties})
+def _additional_properties(validator, entry, instance, schema):
+    if isinstance(instance, dict):
+        for name in instance.keys() - schema.get("properties", {}).keys():
+            instance[name] = _number(instance[name], entry)
+    yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, entry, instance, schema)
+
+
+def _items(validator, entry, instance, schema):
+    if isinstance(instance, list):
+        instance[:] = [_number(value, entry) for value in instance]
+    yield from Draft202012Validator.VALIDATORS["items"](validator, entry, instance, schema)
+
+
+def _type(validator, types, instance, schema):
+    if isinstance(instance, float) and not math.isfinite(instance):
+        yield ValidationError(f"{instance} is not a finite number")
+    yield from Draft202012Validator.VALIDATORS["type"](validator, types, instance, schema)
+
+
+_Validator = extend(
+    Draft202012Validator,
+    {"properties": _properties, "additionalProperties": _additional_properties, "items": _items, "type": _type},
+)
 
 
 def _message(error):
@@ -119,6 +148,8 @@ def _message(error):
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in value)
         return f"{f'{key}.{missing}'.lstrip('.')}: is missing; {_description(error.schema, missing)}"
+    if error.validator == "type" and error.message.endswith("finite number"):
+        return f"{key}: {error.message}"
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
         if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", value):
@@ -157,6 +188,8 @@ def _contradictions(config):
                 )
         if Path(dataset["source"]).is_dir() and not local_files(dataset["source"]):
             yield f'datasets.{name}.source: "{dataset["source"]}" is a folder without the three files of a 10x matrix'
+        if dataset["sha256"] and (SHIPPED.match(dataset["source"]) or Path(dataset["source"]).is_dir()):
+            yield f"datasets.{name}.sha256: only a file has one, and source is {dataset['source']}; set sha256 to null"
         if dataset["labels"]["from"] == "clusters" and dataset["values"] != "counts":
             yield f"datasets.{name}.labels.from: clusters needs counts, but values is log_normalized; use obs or csv"
 
@@ -165,9 +198,16 @@ def _elsewhere(dataset):
     return is_url(dataset["source"]) or SHIPPED.match(dataset["source"])
 
 
+def _with_text_keys(value):
+    """A copy in which every key is text; YAML reads an unquoted 68 or yes as something else."""
+    if isinstance(value, dict):
+        return {str(name): _with_text_keys(below) for name, below in value.items()}
+    return copy.deepcopy(value)
+
+
 def _sorted(value):
     if isinstance(value, dict):
-        return {str(name): _sorted(value[name]) for name in sorted(value, key=str)}
+        return {name: _sorted(value[name]) for name in sorted(value)}
     return value
 
 

@@ -120,7 +120,15 @@ def _read_10x_archive(path):
 
 def read_csv(path):
     """Read a CSV of expression (column ``cell``, then one column per gene) in chunks, never dense as a whole."""
-    chunks = pd.read_csv(path, chunksize=CSV_CHUNK_CELLS, dtype={0: str}, index_col=0, float_precision="round_trip")
+    chunks = pd.read_csv(
+        path,
+        chunksize=CSV_CHUNK_CELLS,
+        dtype={0: str},
+        index_col=0,
+        float_precision="round_trip",
+        keep_default_na=False,  # a cell may be called "NA"
+        na_values=[""],
+    )
     cells, blocks = [], []
     for chunk in chunks:
         text = [name for name in chunk.columns if not pd.api.types.is_numeric_dtype(chunk[name])]

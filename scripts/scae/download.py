@@ -12,7 +12,7 @@ from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16  # what a broken connection can lose
 ATTEMPTS = 6
 TIMEOUT_S = (10, 60)  # to connect, to the next bytes
 

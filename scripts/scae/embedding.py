@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 def tsne(latent, dimensions, settings, seed):
     """Project cells to 2 or 3 dimensions with t-SNE (van der Maaten & Hinton 2008).
 
-    Exact nearest neighbours, start from the first principal components (Kobak & Berens 2019), Barnes-Hut gradients, one
-    thread: the same latent always gives the same embedding.
+    Exact nearest neighbours, start from the first principal components (Kobak & Berens 2019), Barnes-Hut gradients
+    (interpolated in 2-D from 10,000 cells on), one thread: the same latent always gives the same embedding.
 
     Args:
         latent: (cells, latents).
@@ -30,10 +30,15 @@ def tsne(latent, dimensions, settings, seed):
     """
     n_cells = len(latent)
     if settings["perplexity"] > (n_cells - 1) / 3:
+        largest = (n_cells - 1) // 3
         raise UserError(
             f"tsne.perplexity: {settings['perplexity']:g} needs {3 * settings['perplexity'] + 1:.0f} cells, "
-            f"but there are {n_cells}; set it to {(n_cells - 1) // 3} or less"
+            f"but there are {n_cells}; "
+            + (f"set it to {largest} or less" if largest >= 2 else "these are too few for a t-SNE")
         )
+    if (latent == latent[0]).all():
+        log.warning("the latent is the same for all cells: the model has collapsed, and all lie on one point")
+        return np.zeros((n_cells, dimensions))
     embedding = openTSNE.TSNE(
         n_components=dimensions,
         perplexity=settings["perplexity"],
@@ -41,7 +46,7 @@ def tsne(latent, dimensions, settings, seed):
         early_exaggeration_iter=settings["early_exaggeration_iterations"],
         initialization="pca",
         neighbors="exact",
-        negative_gradient_method="bh",
+        negative_gradient_method="bh" if dimensions == 3 else "auto",
         n_jobs=1,
         random_state=seed,
     ).fit(np.asarray(latent, dtype=np.float64))

@@ -23,13 +23,16 @@ def from_annotation(obs, column):
 
 def from_csv(path):
     """Labels from a CSV with the columns cell and label, by cell name."""
-    table = tables.read(path)
+    try:
+        table = tables.read(path)
+    except ValueError as error:  # pandas' own kinds, and text that is not UTF-8
+        raise UserError(f"{path}: is no CSV table with the columns cell,label") from error
     missing = {"cell", "label"} - set(table.columns)
     if missing:
         raise UserError(f'{path}: has no column "{sorted(missing)[0]}"; a label file has the columns cell,label')
     if table["cell"].duplicated().any():
         raise UserError(f"{path}: cell {table['cell'][table['cell'].duplicated()].iloc[0]} has two labels")
-    return table.set_index("cell")["label"]
+    return table.set_index("cell")["label"].replace("", pd.NA)
 
 
 def match(labels, cells):
@@ -62,6 +65,8 @@ def from_clusters(data, settings):
     if data.n_obs <= max(settings["n_neighbors"], settings["n_pcs"]):
         raise UserError(f"labels: {data.n_obs} cells are too few for {settings['n_neighbors']} neighbours")
     genes = variable_genes(data, settings["n_variable_genes"])
+    if len(genes) <= settings["n_pcs"]:
+        raise UserError(f"labels.n_pcs: {settings['n_pcs']} components need more than {len(genes)} variable genes")
     components = principal_components(data[:, genes].X, settings["n_pcs"])
     weights = shared_neighbor_graph(components, settings["n_neighbors"], settings["prune"])
     clusters = modularity_clusters(weights, settings["resolution"], settings["n_starts"])

@@ -1,7 +1,19 @@
 """The layers that all three models of the study share."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
+
+
+class GeneLinear(nn.Linear):
+    """nn.Linear with the weight stored as (genes, units), so that the weights of a gene lie side by side in memory."""
+
+    def __init__(self, n_genes, units):
+        super().__init__(n_genes, units)
+        self.weight = nn.Parameter(self.weight.detach().t().contiguous())
+
+    def forward(self, expression):  # (cells, genes)
+        return torch.addmm(self.bias, expression, self.weight)  # (cells, units)
 
 
 class Trunk(nn.Module):
@@ -9,7 +21,7 @@ class Trunk(nn.Module):
 
     def __init__(self, n_genes):
         super().__init__()
-        self.first = nn.Linear(n_genes, 128)
+        self.first = GeneLinear(n_genes, 128)
         self.second = nn.Linear(128, 32)
 
     def forward(self, x):  # x: a batch of cells (see batches.py), never looked into

@@ -17,16 +17,20 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "axes.titlesize": 11,
         "legend.frameon": False,
+        "text.parse_math": False,  # a name may hold a $
         "figure.dpi": 100,
     }
 )
 
+LEGEND_ROWS = 18
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 
 
 def save(figure, path):
     """Write a figure as .png or .svg; the same figure always gives the same bytes."""
     suffix = "." + str(path).rsplit(".", 1)[-1]
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it would move things again at each drawing
     figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
 
 
@@ -48,7 +52,14 @@ def clusters(points, labels, clusters, title):
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     looks = styles(labels)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13.5, 4.8), sharex=True, sharey=True, layout="constrained")
+    figure, (left, right) = plt.subplots(
+        1,
+        2,
+        figsize=(13.5 + 6 * (_legend_columns(len(looks)) - 1), 4.8),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
     figure.suptitle(title)
     _scatter(left, points, labels, {name: (looks[name], f"{name} ({(labels == name).sum()})") for name in looks})
     left.set_title("cell types (number of cells)")
@@ -78,13 +89,27 @@ def _scatter(axes, points, groups, looks, **options):
     for name, ((color, marker, _), text) in looks.items():
         chosen = groups == name
         axes.scatter(*points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, **options)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=(40 / size) ** 0.5, fontsize=9)
+    handles, texts = axes.collections[-len(looks) :], [text for _, text in looks.values()]
+    axes.legend(
+        handles,
+        texts,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        markerscale=(40 / size) ** 0.5,
+        fontsize=9,
+        ncols=_legend_columns(len(looks)),
+    )
+
+
+def _legend_columns(n_entries):
+    return -(-n_entries // LEGEND_ROWS)
 
 
 def tsne3d(points, labels, title):
     """3-D t-SNE coloured by cell type; points: (cells, 3), labels: (cells,)."""
     labels = np.asarray(labels)
-    figure = plt.figure(figsize=(7.5, 5.2), layout="constrained")
+    width = 7.5 + 3 * (_legend_columns(len(set(labels))) - 1)
+    figure = plt.figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
     _scatter(axes, points, labels, {name: (look, name) for name, look in styles(labels).items()}, depthshade=False)
     axes.get_legend().set_bbox_to_anchor((1.08, 0.5))

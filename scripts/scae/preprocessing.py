@@ -32,14 +32,15 @@ def preprocess(data, values, qc, scale_factor):
     """
     import anndata
 
-    matrix = sparse.csr_matrix(data.X)
+    matrix = sparse.csr_matrix(data.X, copy=True)
+    matrix.eliminate_zeros()  # a stored zero is no expression
     if values == "counts" and np.any(matrix.data != np.round(matrix.data)):
         raise UserError('the matrix holds fractions, so these are not counts; set "values: log_normalized" or "matrix"')
-    cells = np.flatnonzero(_n_genes(matrix) >= qc["min_genes"])
+    cells = np.flatnonzero(np.diff(matrix.indptr) >= qc["min_genes"])
     genes = np.flatnonzero(np.bincount(matrix[cells].indices, minlength=matrix.shape[1]) >= qc["min_cells"])
     matrix = matrix[cells][:, genes]
 
-    n_genes = _n_genes(matrix)
+    n_genes = np.diff(matrix.indptr)
     total = np.asarray(matrix.sum(axis=1)).ravel()
     mitochondrial = data.var_names[genes].str.startswith(qc["mito_prefix"])
     with np.errstate(invalid="ignore"):
@@ -69,8 +70,3 @@ def log_normalize(counts, scale_factor):
     total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     scaled = counts.astype(np.float64).multiply((scale_factor / total)[:, None]).tocsr()
     return np.log1p(scaled).astype(np.float32)
-
-
-def _n_genes(matrix):
-    """Genes with a value in each cell; stored zeros do not count."""
-    return np.asarray((matrix != 0).sum(axis=1)).ravel()

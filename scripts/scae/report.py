@@ -109,7 +109,7 @@ def _run(run, labels):
 
 
 def _run_id(run):
-    return f"{run.dataset}-{run.model}-{run.seed}"
+    return f"{run.dataset}.{run.model}.{run.seed}"  # no name has a dot
 
 
 def _columns(rows):

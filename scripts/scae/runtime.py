@@ -38,7 +38,7 @@ def job(snakemake):
             failure = str(error)
             logging.error(failure)
         except Exception as error:
-            failure = f"unexpected {type(error).__name__}: {error} (traceback in {log_path})"
+            failure = f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {log_path})"
             log.write(traceback.format_exc())
         finally:
             sys.stdout.flush()

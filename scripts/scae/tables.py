@@ -25,6 +25,11 @@ def write(table, path):
     table.to_csv(path, index=False, lineterminator="\n")
 
 
+def write_rows(rows, path):
+    """Write a list of dicts with the same keys."""
+    write(pd.DataFrame(rows), path)
+
+
 def read_labels(path):
     """Labels by cell: Series of text, index ``cell``."""
     return read(path).set_index("cell")["label"]

@@ -3,19 +3,21 @@
 import importlib
 import io
 import logging
+import math
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from scae.batches import slice_cells
+from scae.batches import DenseBatches
 from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
 TERMS = ["loss", "reconstruction", "kl"]  # columns of every history; a model without a term has it at zero
 PROGRESS_S = 10  # seconds between lines of progress
+SPARSE_BELOW = 0.25  # share of non-zeros below which the sparse engine wins on a CPU (benchmarks/README.md)
 
 
 def build(kind, n_genes, hyperparameters):
@@ -23,89 +25,199 @@ def build(kind, n_genes, hyperparameters):
     return importlib.import_module(f"scae.models.{kind}").Model(n_genes, **hyperparameters)
 
 
-def fit(expression, kind, hyperparameters, settings, seed):
-    """Train one model with Adam on shuffled batches of cells.
-
-    Weights, shuffling and noise all follow from ``seed``; the result does not depend on the time or the machine's load.
+def resolve(settings, density):
+    """Settings with ``auto`` decided: the device that is there, and the engine that is fastest on it.
 
     Args:
-        expression: CSR float32, cells x genes.
-        kind: name of the model's file in ``scae/models``.
-        hyperparameters: arguments of its ``Model``.
-        settings: dict with epochs, batch_size, learning_rate and threads.
-        seed: non-negative int.
-
-    Returns:
-        (torch.nn.Module, pandas.DataFrame, float): the trained model; per epoch the mean over cells of each loss term;
-        the seconds that the epochs took.
+        settings: the ``training`` section of the config.
+        density: share of entries that are not zero.
 
     Raises:
-        UserError: if the loss stops being a number.
+        UserError: if CUDA is asked for and not there.
+    """
+    device, engine = settings["device"], settings["engine"]
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("training.device: cuda, but no CUDA device is available here; set it to cpu or auto")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if engine == "auto":
+        wins = device == "cpu" and density < SPARSE_BELOW and settings["precision"] == "float32"
+        engine = "sparse" if wins else "dense"
+    if engine == "sparse" and (device != "cpu" or settings["precision"] != "float32"):
+        raise UserError("training.engine: sparse runs on a CPU in float32; set training.engine to dense or auto")
+    log.info("%s engine on %s, %.1f %% of the entries are not zero", engine, device, 100 * density)
+    return settings | {"device": device, "engine": engine}
+
+
+def make_batches(expression, settings):
+    """Function from cells to a batch, of the engine and device in the settings."""
+    if settings["engine"] == "sparse":
+        from scae.sparse import SparseBatches
+
+        return SparseBatches(expression)
+    return DenseBatches(expression, torch.device(settings["device"]))
+
+
+@torch.random.fork_rng(devices=[])  # leaves the caller's random state alone
+def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
+    """Train one model with Adam on shuffled batches of cells.
+
+    Weights, shuffling and noise all follow from ``seed``; the result does not depend on the time, the machine's load or
+    whether the training was interrupted and went on from a checkpoint.
+
+    Args:
+        expression: scae.expression.Expression.
+        kind: name of the model's file in ``scae/models``.
+        hyperparameters: arguments of its ``Model``.
+        settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
+            returns it.
+        seed: non-negative int.
+        checkpoint: scae.checkpoint.Checkpoint, or None to go without.
+
+    Returns:
+        (torch.nn.Module, list of dict, float): the trained model; per epoch its number and the mean over cells of each
+        loss term; the seconds that the epochs took, over all attempts.
+
+    Raises:
+        UserError: if the loss stops being a number, or SIGTERM arrived (the checkpoint is saved then).
     """
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
-    shuffle = torch.Generator().manual_seed(seed)
     n_cells, n_genes = expression.shape
-    model = build(kind, n_genes, hyperparameters)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"])
-    history = []
-    start = reported = time.perf_counter()
-    for epoch in range(1, settings["epochs"] + 1):
-        sums = dict.fromkeys(TERMS, 0.0)
-        for cells in torch.randperm(n_cells, generator=shuffle).split(settings["batch_size"]):
-            batch = slice_cells(expression, cells.numpy())
-            terms = model.loss(batch)
+    model = build(kind, n_genes, hyperparameters).to(settings["device"])
+    make_batch = make_batches(expression, settings)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"], fused=True)
+    run = _Run(model, optimizer, settings["device"], torch.Generator().manual_seed(seed))
+    if checkpoint and (state := checkpoint.load()):
+        run.restore(state)
+        log.info("resuming in epoch %d, batch %d", run.epoch, run.batch)
+    autocast = (
+        torch.autocast(settings["device"], torch.bfloat16) if settings["precision"] == "bfloat16" else nullcontext()
+    )
+    report = _Progress(settings["epochs"], run)
+    while run.epoch <= settings["epochs"]:
+        batches = run.shuffled(n_cells).split(settings["batch_size"])
+        for cells in batches[run.batch :]:
+            batch = make_batch(cells)
+            with autocast:
+                terms = model.loss(batch)
             optimizer.zero_grad()
             terms["loss"].backward()
             optimizer.step()
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
-        means = {name: total / n_cells for name, total in sums.items()}
-        history.append({"epoch": epoch} | means)
-        if not torch.tensor(means["loss"]).isfinite():
+            run.add(terms, len(batch))
+            if checkpoint and checkpoint.due():
+                checkpoint.save(run.state())
+                if checkpoint.stop:
+                    raise UserError(f"stopped by SIGTERM in epoch {run.epoch}; run again to go on from there")
+        run.end_epoch(n_cells)
+        report()
+    return model, run.history, run.seconds()
+
+
+class _Run:
+    """Everything that changes during training, so that it can be saved and restored at any batch."""
+
+    def __init__(self, model, optimizer, device, shuffle):
+        self.model, self.optimizer, self.device, self.shuffle = model, optimizer, device, shuffle
+        self.epoch, self.batch = 1, 0  # under way; batches of it that are done
+        self.sums = dict.fromkeys(TERMS, 0.0)  # over the cells of the epoch so far
+        self.history = []
+        self.before, self.start = 0.0, time.perf_counter()  # seconds of earlier attempts; start of this one
+        self.epoch_order = shuffle.get_state()
+
+    def seconds(self):
+        return self.before + time.perf_counter() - self.start
+
+    def shuffled(self, n_cells):
+        """The cells in the order of this epoch."""
+        self.shuffle.set_state(self.epoch_order)
+        return torch.randperm(n_cells, generator=self.shuffle)
+
+    def add(self, terms, n_cells):
+        """Count a batch that is done."""
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.item() * n_cells
+        self.batch += 1
+        if not math.isfinite(self.sums["loss"]):
             raise UserError(
-                f"the loss became {means['loss']} in epoch {epoch}; lower training.learning_rate, or look for "
-                "extreme values in the data"
+                f"the loss became {terms['loss'].item()} in epoch {self.epoch}, batch {self.batch}; lower "
+                "training.learning_rate, or look for extreme values in the data"
             )
+
+    def end_epoch(self, n_cells):
+        self.history.append({"epoch": self.epoch} | {name: total / n_cells for name, total in self.sums.items()})
+        self.epoch, self.batch, self.sums = self.epoch + 1, 0, dict.fromkeys(TERMS, 0.0)
+        self.epoch_order = self.shuffle.get_state()
+
+    def state(self):
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "sums": self.sums,
+            "history": self.history,
+            "seconds": self.seconds(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch_order": self.epoch_order,
+            "noise": torch.get_rng_state(),
+            "noise_cuda": torch.cuda.get_rng_state() if self.device == "cuda" else None,
+        }
+
+    def restore(self, state):
+        self.epoch, self.batch, self.before = state["epoch"], state["batch"], state["seconds"]
+        self.sums, self.history, self.epoch_order = state["sums"], state["history"], state["epoch_order"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["noise"])
+        if state["noise_cuda"] is not None:
+            torch.cuda.set_rng_state(state["noise_cuda"])
+
+
+class _Progress:
+    """Logs the loss terms and the time to go, every few seconds and at the first and last epoch."""
+
+    def __init__(self, epochs, run):
+        self.epochs, self.run = epochs, run
+        self.first, self.reported = run.epoch, 0.0
+
+    def __call__(self):
+        *_, last = self.run.history
         now = time.perf_counter()
-        if now - reported >= PROGRESS_S or epoch in (1, settings["epochs"]):
-            reported = now
-            log.info(
-                "epoch %d of %d: %s; %.2f s an epoch, %.0f s to go",
-                epoch,
-                settings["epochs"],
-                ", ".join(f"{name} {value:.2f}" for name, value in means.items()),
-                (now - start) / epoch,
-                (now - start) / epoch * (settings["epochs"] - epoch),
-            )
-    return model, pd.DataFrame(history), time.perf_counter() - start
+        if now - self.reported < PROGRESS_S and last["epoch"] not in (self.first, self.epochs):
+            return
+        self.reported = now
+        per_epoch = (now - self.run.start) / (last["epoch"] - self.first + 1)
+        terms = ", ".join(f"{name} {value:.2f}" for name, value in last.items() if name != "epoch")
+        to_go = per_epoch * (self.epochs - last["epoch"])
+        log.info(
+            "epoch %d of %d: %s; %.2f s an epoch, %.0f s to go", last["epoch"], self.epochs, terms, per_epoch, to_go
+        )
 
 
 def timing(seconds, n_cells, settings):
-    """One-row table of how long training took and on what."""
-    return pd.DataFrame(
-        {
-            "epochs": [settings["epochs"]],
-            "seconds": [round(seconds, 3)],
-            "cells_per_second": [round(settings["epochs"] * n_cells / seconds, 1)],
-            "device": ["cpu"],
-            "threads": [settings["threads"]],
-            "engine": ["dense"],
-        }
-    )
+    """One row on how long training took and on what."""
+    return {
+        "epochs": settings["epochs"],
+        "seconds": round(seconds, 3),
+        "cells_per_second": round(settings["epochs"] * n_cells / seconds, 1),
+        "device": settings["device"],
+        "threads": settings["threads"],
+        "engine": settings["engine"],
+    }
 
 
-def save(model, kind, hyperparameters, genes, path):
+def save(model, kind, hyperparameters, settings, genes, path):
     """Write weights and all that is needed to build the model again; the same model gives the same bytes.
 
-    The file is a dict with kind, hyperparameters, genes (names, in order) and state_dict, and loads with
-    ``torch.load(path, weights_only=True)``.
+    The file is a dict with kind, hyperparameters, training (the settings, with the engine and device that were used),
+    genes (names, in order) and state_dict, and loads with ``torch.load(path, weights_only=True)``.
     """
     content = {
         "kind": kind,
         "hyperparameters": dict(hyperparameters),
+        "training": dict(settings),
         "genes": [str(gene) for gene in genes],
-        "state_dict": model.state_dict(),
+        "state_dict": {name: weights.cpu() for name, weights in model.state_dict().items()},
     }
     buffer = io.BytesIO()  # saved to a path, the archive would contain the name of the file
     torch.save(content, buffer)
@@ -127,12 +239,13 @@ def load(path, genes):
 
 
 @torch.no_grad()
-def embed(model, expression, estimate, seed, batch_size=1024):
+@torch.random.fork_rng(devices=[])
+def embed(model, expression, estimate, seed, batch_size=256):
     """Latent of every cell.
 
     Args:
         model: a trained model.
-        expression: CSR float32, cells x genes.
+        expression: scae.expression.Expression.
         estimate: ``posterior_mean``, ``slab_mean`` or ``sample``; see each model.
         seed: of the noise of ``sample``.
 
@@ -141,7 +254,6 @@ def embed(model, expression, estimate, seed, batch_size=1024):
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    starts = range(0, expression.shape[0], batch_size)
-    return torch.cat(
-        [model.embed(slice_cells(expression, slice(start, start + batch_size)), estimate) for start in starts]
-    ).numpy()
+    make_batch = DenseBatches(expression, torch.device("cpu"))
+    batches = torch.arange(expression.shape[0]).split(batch_size)
+    return torch.cat([model.embed(make_batch(cells), estimate) for cells in batches]).numpy()

@@ -1,4 +1,4 @@
-"""Cell types: the shared-nearest-neighbour clustering by hand, the names of clusters, and Seurat's own run on PBMC3k."""
+"""Cell types: the clustering of the study by hand, the names of clusters, and Seurat's own run on PBMC3k."""
 
 from types import SimpleNamespace
 
@@ -22,7 +22,8 @@ def points():
 
 def neighborhoods(points, size):
     """The nearest points of each point, itself included, as sets."""
-    return [set(sorted(range(len(points)), key=lambda j: sum((points[i] - points[j]) ** 2))[:size]) for i in range(len(points))]
+    distances = [[sum((one - other) ** 2) for other in points] for one in points]
+    return [set(sorted(range(len(points)), key=row.__getitem__)[:size]) for row in distances]
 
 
 @pytest.mark.parametrize("n_neighbors", [2, 5, 12])

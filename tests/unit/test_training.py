@@ -123,7 +123,8 @@ def test_every_cell_is_used_once_an_epoch(batch_size, lengths, expression, monke
     seen = record_batches(monkeypatch)
     _, history, _ = fit(expression, epochs=2, batch_size=batch_size)
     assert [len(cells) for cells in seen] == lengths * 2
-    epochs = [sum(seen[: len(lengths)], []), sum(seen[len(lengths) :], [])]
+    halves = seen[: len(lengths)], seen[len(lengths) :]
+    epochs = [[cell for cells in half for cell in cells] for half in halves]
     assert [sorted(epoch) for epoch in epochs] == [list(range(17))] * 2
     assert epochs[0] != epochs[1]
     assert np.isfinite(history.to_numpy()).all()

@@ -1,0 +1,270 @@
+"""What training costs, against the plain dense loop and as the data grows.
+
+    python benchmarks/bench.py engines|cells|genes|tsne|study|all
+
+Things that are compared run in turn, and the median of their ratios is what counts:
+single times move with whatever else the machine does.
+"""
+
+import argparse
+import json
+import logging
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import h5py
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
+
+HYPERPARAMETERS = {
+    "dae": {"n_latent": 6},
+    "beta_vae": {"n_latent": 6, "beta": 2.0},
+    "beta_vsc": {"n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0},
+}
+SETTINGS = {
+    "epochs": 1, "batch_size": 256, "learning_rate": 1e-3, "threads": 1,
+    "device": "cpu", "engine": "sparse", "precision": "float32",
+}  # fmt: skip
+
+
+def simulate(path, n_cells, n_genes, density, seed=0, chunk=1000):
+    """Write a simulated expression.h5ad; genes differ in how many cells express them, as in real data."""
+    rng = np.random.default_rng(seed)
+    rate = rng.lognormal(0, 1.5, n_genes).clip(max=30)
+    share = (rate / rate.mean() * density).clip(max=0.98)
+    share = (share * density / share.mean()).astype(np.float32)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("X")
+        group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": (n_cells, n_genes)})
+        data = group.create_dataset("data", (0,), np.float32, maxshape=(None,), chunks=(1 << 18,))
+        indices = group.create_dataset("indices", (0,), np.int32, maxshape=(None,), chunks=(1 << 18,))
+        indptr = [0]
+        for start in range(0, n_cells, chunk):
+            rows, genes = np.nonzero(rng.random((min(chunk, n_cells - start), n_genes), np.float32) < share)
+            for stored, values in ((data, rng.gamma(4, 0.4, len(genes)).astype(np.float32)), (indices, genes)):
+                stored.resize(len(stored) + len(values), axis=0)
+                stored[-len(values) :] = values
+            indptr.extend(indptr[-1] + np.bincount(rows, minlength=min(chunk, n_cells - start)).cumsum())
+        group["indptr"] = np.array(indptr, np.int64)
+        for axis, length in (("obs", n_cells), ("var", n_genes)):
+            file.create_group(axis).attrs["_index"] = "_index"
+            file[axis]["_index"] = np.array([f"{axis}{number}" for number in range(length)], dtype="S")
+    return path
+
+
+def sparse_epochs(kind, expression):
+    """Train without end with the workflow's own engine; yields after each epoch."""
+    import torch
+
+    from scae import training
+
+    torch.manual_seed(0)
+    model = training.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
+    make_batch = training.make_batches(expression, SETTINGS)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    while True:
+        for cells in torch.randperm(expression.shape[0]).split(256):
+            terms = model.loss(make_batch(cells))
+            optimizer.zero_grad()
+            terms["loss"].backward()
+            optimizer.step()
+            terms["loss"].item()
+        yield
+
+
+def engine_rows(name, path, repeats, kinds, threads):
+    """Sparse against dense, epoch by epoch in turn."""
+    import dense_loop
+    import torch
+
+    from scae import expression as reader
+    from scae.batches import DenseBatches
+
+    expression = reader.read(path)
+    dense = DenseBatches(expression, torch.device("cpu"))(torch.arange(expression.shape[0])).expression
+    for n_threads in threads:
+        torch.set_num_threads(n_threads)
+        for kind in kinds:
+            runs = {"dense": dense_loop.epochs(kind, dense), "sparse": sparse_epochs(kind, expression)}
+            seconds = {engine: [] for engine in runs}
+            for repeat in range(repeats + 1):
+                for engine, run in runs.items():
+                    start = time.perf_counter()
+                    next(run)
+                    if repeat:  # the first warms up
+                        seconds[engine].append(time.perf_counter() - start)
+            ratios = [slow / fast for slow, fast in zip(seconds["dense"], seconds["sparse"], strict=True)]
+            print(
+                f"| {name} | {kind} | {n_threads} | {median(seconds['dense']):.3f} | {median(seconds['sparse']):.3f} "
+                f"| **{median(ratios):.2f}** | {min(ratios):.2f} to {max(ratios):.2f} |",
+                flush=True,
+            )
+
+
+def pbmc3k(archive, folder):
+    """expression.h5ad of the study, from the archive."""
+    import yaml
+
+    from scae import configuration, counts, preprocessing
+
+    schema, config = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("schema", "config"))
+    settings = configuration.load(config, schema)["datasets"]["pbmc3k"]
+    data = counts.read(archive)
+    path = folder / "pbmc3k.h5ad"
+    preprocessing.preprocess(data, settings["values"], settings["qc"], settings["scale_factor"]).write_h5ad(path)
+    return path
+
+
+def engines(options, folder):
+    print("\n## Sparse engine against the plain dense loop, seconds an epoch\n")
+    print("| data | model | threads | dense | sparse | ratio (median) | range |\n|---|---|---|---|---|---|---|")
+    if options.archive:
+        engine_rows("PBMC3k", pbmc3k(options.archive, folder), options.repeats, list(HYPERPARAMETERS), [1, 2])
+    wide = simulate(folder / "wide.h5ad", 2_560, 30_000, 0.05)
+    engine_rows("2,560 x 30,000, 5 %", wide, options.repeats, ["dae"], [1, 2])
+    wide.unlink()
+
+
+def one_training(path, memory_mb):
+    """In a process of its own: two epochs; prints seconds of the second, peak memory and the bound as JSON."""
+    from scae import expression as reader
+
+    logging.basicConfig(level=logging.WARNING)
+    start = time.perf_counter()
+    expression = reader.read(path, memory_mb=memory_mb, scratch=Path(path).parent)
+    read = time.perf_counter() - start
+    run = sparse_epochs("dae", expression)
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        next(run)
+        seconds.append(time.perf_counter() - start)
+    weights = 2 * expression.shape[1] * 128 * 4
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(json.dumps({
+        "read_s": read,
+        "epoch_s": seconds[-1],
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "anonymous_mb": int(status["RssAnon"].split()[0]) / 1e3,
+        "csr_mb": expression.nbytes / 1e6,
+        "bound_mb": (1.3 * expression.nbytes + 4 * weights) / 1e6 + 300,
+    }))  # fmt: skip
+
+
+def growth(folder, sizes):
+    print("| cells | genes | held | read (s) | epoch (s) | µs a cell | CSR (MB) | peak memory (MB) | bound (MB) |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for n_cells, n_genes, memories in sizes:
+        path = simulate(folder / "simulated.h5ad", n_cells, n_genes, 0.05)
+        for memory_mb in memories:
+            command = [sys.executable, __file__, "one", "--expression", path, "--memory-mb", memory_mb or 0]
+            found = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout)
+            held = "on disk" if memory_mb else "in memory"
+            peak = f"{found['anonymous_mb']:.0f} anonymous" if memory_mb else f"{found['peak_mb']:.0f}"
+            each = 1e6 * found["epoch_s"] / n_cells
+            print(
+                f"| {n_cells:,} | {n_genes:,} | {held} | {found['read_s']:.1f} | {found['epoch_s']:.2f} "
+                f"| {each:.0f} | {found['csr_mb']:.0f} | {peak} | {found['bound_mb']:.0f} |",
+                flush=True,
+            )
+        path.unlink()
+
+
+def cells(options, folder):
+    print("\n## Growth with the number of cells (dae, 1 thread, 5 % of entries not zero)\n")
+    growth(folder, [(n, 20_000, [None]) for n in (2_600, 10_000, 50_000)] + [(200_000, 20_000, [None, 800])])
+
+
+def genes(options, folder):
+    print("\n## Growth with the number of genes (dae, 1 thread, 5 % of entries not zero)\n")
+    growth(folder, [(5_000, n, [None]) for n in (2_000, 5_000, 10_000, 20_000, 30_000)])
+
+
+def tsne(options, folder):
+    from sklearn.manifold import TSNE
+
+    from scae import embedding
+
+    print("\n## t-SNE of a simulated latent, 6 columns, 1 thread, 1,000 iterations, seconds\n")
+    print("| cells | dimensions | scikit-learn | openTSNE | ratio (median) |\n|---|---|---|---|---|")
+    settings = {"perplexity": 40.0, "iterations": 750, "early_exaggeration_iterations": 250}
+    rng = np.random.default_rng(0)
+    for n_cells in (700, 2_638):
+        latent = rng.normal(size=(n_cells, 6)) + 3 * rng.normal(size=(9, 6))[rng.integers(9, size=n_cells)]
+        for dimensions in (2, 3):
+            seconds = {"scikit-learn": [], "openTSNE": []}
+            for _ in range(3):
+                start = time.perf_counter()
+                TSNE(dimensions, perplexity=40, init="pca", random_state=0, n_jobs=1).fit_transform(latent)
+                middle = time.perf_counter()
+                embedding.tsne(latent, dimensions, settings, 0)
+                seconds["scikit-learn"].append(middle - start)
+                seconds["openTSNE"].append(time.perf_counter() - middle)
+            ratio = median(a / b for a, b in zip(*seconds.values(), strict=True))
+            print(
+                f"| {n_cells:,} | {dimensions} | {median(seconds['scikit-learn']):.1f} "
+                f"| {median(seconds['openTSNE']):.1f} | {ratio:.2f} |",
+                flush=True,
+            )
+
+
+def study(options, folder):
+    """The whole study by the workflow and by the sequential script, in turn."""
+    print("\n## The whole PBMC3k study, wall seconds\n")
+    print("| round | sequential script | workflow, 2 cores | ratio |\n|---|---|---|---|")
+    if not options.archive:
+        print("| – | give --archive, the path of the PBMC3k archive | | |")
+        return
+    overlay = folder / "local.yaml"
+    overlay.write_text(json.dumps({
+        "datasets": {"pbmc3k": {"source": str(Path(options.archive).resolve()), "sha256": None}},
+        "training": {"epochs": options.epochs},
+    }))  # fmt: skip
+    for number in range(1, options.rounds + 1):
+        work = folder / f"study{number}"
+        work.mkdir()
+        snakemake = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-d", work, "--cores", "2", "--quiet"]
+        start = time.perf_counter()
+        subprocess.run(
+            [*snakemake, "--configfile", ROOT / "config/pbmc3k.yaml", overlay], check=True, capture_output=True
+        )
+        workflow = time.perf_counter() - start
+        start = time.perf_counter()
+        recipe = [sys.executable, ROOT / "benchmarks/study_recipe.py", work / "results/pbmc3k/export"]
+        subprocess.run([*recipe, str(options.epochs)], check=True, capture_output=True)
+        script = time.perf_counter() - start
+        print(f"| {number} | {script:.0f} | {workflow:.0f} | **{script / workflow:.2f}** |", flush=True)
+
+
+def main():
+    parts = {"engines": engines, "cells": cells, "genes": genes, "tsne": tsne, "study": study}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=[*parts, "all", "one"])
+    parser.add_argument("--archive", help="the PBMC3k archive; without it only simulated data is measured")
+    parser.add_argument("--expression", help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=5, help="counted epochs of each engine")
+    parser.add_argument("--rounds", type=int, default=1, help="of the part study")
+    parser.add_argument("--epochs", type=int, default=200, help="of the part study")
+    parser.add_argument("--memory-mb", type=float, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part == "one":
+        one_training(options.expression, options.memory_mb or None)
+        return
+    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?: ?")
+    print(f"{time.strftime('%Y-%m-%d')}, {model.split(':')[1].strip()}, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in parts.items():
+            if options.part in (name, "all"):
+                part(options, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Expression as training reads it: compressed rows, never dense, and on disk where memory is short.
+
+The file is opened with h5py alone. Reading it with anndata would load every layer of it, and its import more than
+doubles what a small training job needs.
+"""
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+CLIP = 10.0  # standard deviations
+READ_ENTRIES = 1 << 24  # non-zeros read at a time
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Cells x genes as a compressed sparse row matrix plus a constant per gene: the matrix S + 1·offsetᵀ."""
+
+    indptr: np.ndarray  # (cells + 1,) int64: where each cell's entries begin
+    indices: np.ndarray  # (non-zeros,) int32: gene of each entry, ascending within a cell
+    data: np.ndarray  # (non-zeros,) float32
+    offset: np.ndarray  # (genes,) float32: what a gene without an entry holds
+    cells: np.ndarray  # names
+    genes: np.ndarray  # names
+
+    @property
+    def shape(self):
+        return len(self.cells), len(self.genes)
+
+    @property
+    def density(self):
+        return len(self.data) / (len(self.cells) * len(self.genes))
+
+    @property
+    def nbytes(self):
+        return self.indptr.nbytes + self.indices.nbytes + self.data.nbytes
+
+
+def read(path, scale=False, memory_mb=None, scratch=None):
+    """Read X of an expression.h5ad.
+
+    Args:
+        path: an .h5ad whose X is CSR float32.
+        scale: standardise each gene and clip at 10 standard deviations. A gene without an entry then holds -mean / sd,
+            which becomes the offset, so that the matrix stays as sparse as it was.
+        memory_mb: above half of it the matrix is kept in a file that is mapped into memory; None keeps it in memory.
+            What is read from it is the same either way.
+        scratch: folder for that file; None takes the system's.
+
+    Returns:
+        Expression
+    """
+    with h5py.File(path) as file:
+        group = file["X"]
+        if group.attrs["encoding-type"] != "csr_matrix":
+            raise TypeError(f"{path}: X is {group.attrs['encoding-type']}, not csr_matrix")
+        n_entries = len(group["data"])
+        on_disk = memory_mb is not None and 8 * n_entries > memory_mb * 1e6 / 2
+        data, indices = (_empty(n_entries, dtype, scratch if on_disk else None) for dtype in (np.float32, np.int32))
+        for start in range(0, n_entries, READ_ENTRIES):
+            chunk = slice(start, start + READ_ENTRIES)
+            data[chunk], indices[chunk] = group["data"][chunk], group["indices"][chunk]
+        cells, genes = (file[axis][file[axis].attrs["_index"]].asstr()[:] for axis in ("obs", "var"))
+        indptr = group["indptr"][:].astype(np.int64)
+    offset = np.zeros(len(genes), np.float32)
+    log.info("%d cells x %d genes, %d non-zeros%s", len(cells), len(genes), n_entries, ", on disk" if on_disk else "")
+    if scale:
+        _standardize(data, indices, offset, len(cells))
+    return Expression(indptr, indices, data, offset, cells, genes)
+
+
+def _empty(length, dtype, scratch):
+    """An array of this length: in memory, or, with a folder, in a file there that goes when the array does."""
+    if scratch is None or not length:
+        return np.empty(length, dtype)
+    Path(scratch).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=scratch) as file:  # has no name; the mapping keeps it alive
+        return np.memmap(file, dtype, mode="w+", shape=(length,))
+
+
+def _standardize(data, indices, offset, n_cells):
+    """Turn entries into clip((x - mean) / sd) - offset, in place, with offset = clip(-mean / sd); sd is over n - 1."""
+    n_genes = len(offset)
+    total, squares = np.zeros(n_genes), np.zeros(n_genes)
+    for start in range(0, len(data), READ_ENTRIES):
+        gene, value = indices[start : start + READ_ENTRIES], data[start : start + READ_ENTRIES].astype(np.float64)
+        total += np.bincount(gene, value, n_genes)
+        squares += np.bincount(gene, value**2, n_genes)
+    mean = total / n_cells
+    sd = np.sqrt(np.maximum(squares - n_cells * mean**2, 0) / max(n_cells - 1, 1))
+    sd[sd <= 1e-6 * np.abs(mean)] = np.inf  # a gene that does not vary is zero everywhere
+    offset[:] = np.clip(-mean / sd, -CLIP, CLIP)
+    for start in range(0, len(data), READ_ENTRIES):
+        chunk = slice(start, start + READ_ENTRIES)
+        gene = indices[chunk]
+        data[chunk] = np.clip((data[chunk] - mean[gene]) / sd[gene], -CLIP, CLIP) - offset[gene]

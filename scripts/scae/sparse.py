@@ -1,0 +1,241 @@
+"""Training at the cost of the non-zeros: the batches and kernels of the sparse engine.
+
+For sparse S and a linear output layer x̂ = h Wᵀ + b the squared error needs no dense cells x genes matrix,
+
+    Σ (S - x̂)² = Σ S² - 2 Σ h·(S W) - 2 Σ S·b + Σ h·(h WᵀW) + 2 Σ h·(Wᵀb) + cells · b·b,
+
+nor do its gradients: with E = x̂ - S and g the gradient of the loss, dh = 2g E W, dW = 2g Eᵀh, db = 2g Σ E. Nothing is
+approximated; DenseBatch (batches.py) is what all of this must equal.
+
+The weight gradients of the two layers that touch every gene have one form, base + Sᵀ·dense + by_gene ⊗ by_unit, and
+one kernel.
+"""
+
+import numba
+import numpy as np
+import torch
+from torch.autograd import Function
+
+# "contract" lets a multiplication and an addition be one instruction. No sum is reordered: the same input on the same
+# kind of processor gives the same bits, whatever the number of threads, since each output row has one owner.
+kernel = numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+threaded = numba.njit(nogil=True, cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
+
+GENE_BLOCK = 512  # genes whose weights (512 x 128 floats, 256 kB) stay in a core's cache while all cells gather them
+
+
+class SparseBatches:
+    """Makes sparse batches; expression: scae.expression.Expression."""
+
+    def __init__(self, expression):
+        self.expression = expression
+
+    def __call__(self, cells):
+        """The batch of these cells; cells: (n,) int64 tensor."""
+        return SparseBatch(self.expression, cells.numpy())
+
+
+class SparseBatch:
+    """Some rows of compressed expression S, and an offset per gene: stands for S + 1·offsetᵀ, (cells, genes)."""
+
+    def __init__(self, expression, cells):
+        self.rows = expression.indptr, expression.indices, expression.data, cells
+        *self.columns, gene_sum, gene_squares = _transpose(_threads(), *self.rows, expression.shape[1])
+        self.gene_sum, self.sum_of_squares = torch.from_numpy(gene_sum), gene_squares.sum()
+        self.offset = torch.from_numpy(expression.offset)
+
+    def __len__(self):
+        return len(self.rows[-1])
+
+    def linear(self, layer):
+        """A layers.GeneLinear applied to the expression of each cell: (cells, units)."""
+        return _Linear.apply(layer.weight, layer.bias, self)
+
+    def squared_error(self, hidden, layer):
+        """Sum over genes of (expression - layer(hidden)) squared, mean over cells; hidden: (cells, units)."""
+        return _SquaredError.apply(hidden, layer.weight, layer.bias, self)
+
+    def matmul(self, weight, by_gene):
+        """S @ weight, (cells, units), and by_gene @ weight, (units,), in one pass over weight (genes, units)."""
+        product, shift = torch.empty(len(self), weight.shape[1]), torch.empty(weight.shape[1])
+        arrays = (tensor.detach().numpy() for tensor in (weight, by_gene, product, shift))
+        _gather(_threads(), *self.rows, *arrays)
+        return product, shift
+
+    def add_gradient(self, gradient, dense, by_gene, by_unit):
+        """gradient (genes, units) + Sᵀ @ dense + by_gene ⊗ by_unit, in place."""
+        arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, gradient))
+        _scatter(_threads(), *self.columns, *arrays)
+        return gradient
+
+
+class _Linear(Function):
+    @staticmethod
+    def forward(ctx, weight, bias, batch):
+        ctx.shape, ctx.batch = weight.shape, batch
+        product, shift = batch.matmul(weight, batch.offset)
+        return product.add_(bias + shift)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        total = gradient.sum(0)
+        by_weight = ctx.batch.add_gradient(torch.zeros(ctx.shape), gradient.contiguous(), ctx.batch.offset, total)
+        return by_weight, total, None
+
+
+class _SquaredError(Function):
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, batch):
+        bias = bias - batch.offset  # (S + offset) - (h Wᵀ + b) = S - (h Wᵀ + (b - offset))
+        target, shift = batch.matmul(weight, bias)
+        error = torch.addmm(shift, hidden, _gram(weight)) - target  # E W
+        # The terms of the sum nearly cancel once the model fits, so they are summed in float64
+        loss = (hidden.double() * (error.double() + shift - target)).sum()
+        loss += batch.sum_of_squares + bias.double() @ (len(batch) * bias.double() - 2 * batch.gene_sum)
+        ctx.batch = batch
+        ctx.save_for_backward(hidden, weight, bias, error)
+        return (loss / len(batch)).float()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        hidden, weight, bias, error = ctx.saved_tensors
+        batch, scale = ctx.batch, 2 * gradient / len(ctx.batch)
+        scaled = scale * hidden
+        total = scaled.sum(0)
+        by_weight = batch.add_gradient(weight @ (scaled.t() @ hidden), -scaled, bias, total)
+        by_bias = weight @ total + scale * (len(batch) * bias - batch.gene_sum.float())
+        return scale * error, by_weight, by_bias, None
+
+
+def _gram(weight):
+    """weightᵀ @ weight: symmetric, so three of its quarters are computed and the last is mirrored."""
+    units = weight.shape[1]
+    half, gram = units // 2, torch.empty(units, units)
+    torch.mm(weight[:, :half].t(), weight, out=gram[:half])
+    torch.mm(weight[:, half:].t(), weight[:, half:], out=gram[half:, half:])
+    gram[half:, :half] = gram[:half, half:].t()
+    return gram
+
+
+def _threads():
+    """As many threads as torch uses."""
+    threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(threads)
+    return threads
+
+
+@threaded
+def _transpose(threads, indptr, indices, data, rows, n_genes):
+    """Columns of the given rows: (start of each gene, cells, values); sum and sum of squares of each gene, float64."""
+    starts = np.zeros(n_genes + 1, np.int64)
+    for part in numba.prange(threads):
+        _count(n_genes * part // threads, n_genes * (part + 1) // threads, indptr, indices, rows, starts)
+    for gene in range(n_genes):
+        starts[gene + 1] += starts[gene]
+    cells, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+    gene_sum, gene_squares = np.empty(n_genes), np.empty(n_genes)
+    for part in numba.prange(threads):
+        first, last = n_genes * part // threads, n_genes * (part + 1) // threads
+        _fill(first, last, indptr, indices, data, rows, starts, cells, values, gene_sum, gene_squares)
+    return starts, cells, values, gene_sum, gene_squares
+
+
+@kernel
+def _count(first, last, indptr, indices, rows, starts):
+    """Cells that express each gene of first:last, into starts[gene + 1]."""
+    for row in rows:
+        genes = indices[indptr[row] : indptr[row + 1]]
+        for k in range(np.searchsorted(genes, first), np.searchsorted(genes, last)):
+            starts[genes[k] + 1] += 1
+
+
+@kernel
+def _fill(first, last, indptr, indices, data, rows, starts, cells, values, gene_sum, gene_squares):
+    """The columns first:last, cells ascending, and their sums."""
+    free = starts[first:last].copy()
+    for cell in range(len(rows)):
+        row = slice(indptr[rows[cell]], indptr[rows[cell] + 1])
+        genes, expression = indices[row], data[row]
+        for k in range(np.searchsorted(genes, first), np.searchsorted(genes, last)):
+            slot = free[genes[k] - first]
+            free[genes[k] - first] = slot + 1
+            cells[slot], values[slot] = cell, expression[k]
+    for gene in range(first, last):
+        total, squares = 0.0, 0.0
+        for value in values[starts[gene] : starts[gene + 1]]:
+            total += value
+            squares += np.float64(value) * value
+        gene_sum[gene], gene_squares[gene] = total, squares
+
+
+@threaded
+def _gather(threads, indptr, indices, data, rows, weight, by_gene, product, shift):
+    """product = S @ weight and shift = by_gene @ weight; each thread has its share of the cells."""
+    for part in numba.prange(threads):
+        start, stop = len(rows) * part // threads, len(rows) * (part + 1) // threads
+        _gather_cells(start, stop, part == 0, indptr, indices, data, rows, weight, by_gene, product, shift)
+
+
+@kernel
+def _gather_cells(start, stop, with_shift, indptr, indices, data, rows, weight, by_gene, product, shift):
+    n_genes, n_units = weight.shape
+    position, block_shift = np.empty(stop - start, np.int64), np.empty(n_units, np.float32)
+    for cell in range(start, stop):
+        position[cell - start] = indptr[rows[cell]]
+    product[start:stop] = 0
+    if with_shift:
+        shift[:] = 0
+    for first in range(0, n_genes, GENE_BLOCK):
+        last = min(first + GENE_BLOCK, n_genes)
+        if with_shift:  # also brings the block into the cache
+            block_shift[:] = 0
+            for gene in range(first, last):
+                factor = by_gene[gene]
+                for unit in range(n_units):
+                    block_shift[unit] += factor * weight[gene, unit]
+            shift += block_shift
+        for cell in range(start, stop):
+            k, end = position[cell - start], indptr[rows[cell] + 1]
+            while (
+                k + 4 <= end and indices[k + 3] < last
+            ):  # by fours: the product is read and written a quarter as often
+                a, b, c, d = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
+                va, vb, vc, vd = data[k], data[k + 1], data[k + 2], data[k + 3]
+                for unit in range(n_units):
+                    product[cell, unit] += (va * weight[a, unit] + vb * weight[b, unit]) + (
+                        vc * weight[c, unit] + vd * weight[d, unit]
+                    )
+                k += 4
+            while k < end and indices[k] < last:
+                a, va = indices[k], data[k]
+                for unit in range(n_units):
+                    product[cell, unit] += va * weight[a, unit]
+                k += 1
+            position[cell - start] = k
+
+
+@threaded
+def _scatter(threads, starts, cells, values, dense, by_gene, by_unit, out):
+    """out += Sᵀ @ dense + by_gene ⊗ by_unit; each thread has its share of the genes."""
+    n_genes = len(out)
+    for part in numba.prange(threads):
+        for gene in range(n_genes * part // threads, n_genes * (part + 1) // threads):
+            _scatter_gene(starts[gene], starts[gene + 1], cells, values, dense, by_gene[gene], by_unit, out[gene])
+
+
+@kernel
+def _scatter_gene(k, end, cells, values, dense, factor, by_unit, out):
+    n_units = len(out)
+    for unit in range(n_units):
+        out[unit] += factor * by_unit[unit]
+    while k + 4 <= end:
+        a, b, c, d = cells[k], cells[k + 1], cells[k + 2], cells[k + 3]
+        va, vb, vc, vd = values[k], values[k + 1], values[k + 2], values[k + 3]
+        for unit in range(n_units):
+            out[unit] += (va * dense[a, unit] + vb * dense[b, unit]) + (vc * dense[c, unit] + vd * dense[d, unit])
+        k += 4
+    while k < end:
+        a, va = cells[k], values[k]
+        for unit in range(n_units):
+            out[unit] += va * dense[a, unit]
+        k += 1

@@ -1,0 +1,560 @@
+"""The config: a mistake is one line that names the key, equal settings come out equal, nothing heavy is imported."""
+
+import copy
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from scae import configuration
+from scae.errors import UserError
+
+SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+
+
+@pytest.fixture
+def config():
+    return {
+        "run": {"datasets": ["toy"], "models": ["vae"]},
+        "datasets": {
+            "toy": {"source": "scanpy:pbmc68k_reduced", "labels": {"from": "obs", "column": "bulk_labels"}},
+            "other": {"source": "https://example.org/counts.h5ad"},
+        },
+        "models": {"vae": {"kind": "beta_vae"}, "sparse": {"kind": "beta_vsc"}, "plain": {"kind": "dae"}},
+    }
+
+
+def load(config, files=()):
+    return configuration.load(config, SCHEMA, files)
+
+
+def changed(config, key, value):
+    """The config with one dotted key set; a value of `...` removes it."""
+    config = copy.deepcopy(config)
+    *path, last = key.split(".")
+    section = config
+    for name in path:
+        section = section.setdefault(name, {})
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return config
+
+
+def problems(config):
+    with pytest.raises(UserError) as caught:
+        load(config)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith("config: ") for line in lines)
+    return [line.removeprefix("config: ") for line in lines]
+
+
+def problem(config):
+    lines = problems(config)
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "suggestion"),
+    [
+        ("trainig", {"epochs": 3}, "training"),
+        ("training.epoch", 3, "epochs"),
+        ("run.seed", [0], "seeds"),
+        ("datasets.toy.sorce", "x.h5ad", "source"),
+        ("datasets.toy.qc.min_cell", 3, "min_cells"),
+        ("datasets.toy.labels.columns", "x", "column"),
+        ("models.vae.n_latents", 3, "n_latent"),
+        ("models.sparse.alfa", 0.5, "alpha"),
+        ("tsne.perplexty", 3, "perplexity"),
+        ("kmeans.ninit", 3, "n_init"),
+        ("latent.estimates", "sample", "estimate"),
+    ],
+)
+def test_an_unknown_key_suggests_the_one_that_was_meant(key, value, suggestion, config):
+    assert problem(changed(config, key, value)) == f'{key}: unknown key; did you mean "{suggestion}"?'
+
+
+def test_an_unknown_key_like_no_other_lists_the_known_ones(config):
+    message = problem(changed(config, "kmeans.zzz", 1))
+    assert message.startswith("kmeans.zzz: unknown key; known keys are")
+    assert "n_init" in message
+
+
+@pytest.mark.parametrize(("kind", "key"), [("dae", "beta"), ("beta_vae", "alpha"), ("beta_vae", "c"), ("dae", "c")])
+def test_a_hyperparameter_of_another_kind_is_unknown(kind, key, config):
+    assert problem(changed(config, "models.vae", {"kind": kind, key: 1.0})).startswith(f"models.vae.{key}: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.epochs", "many"),
+        ("training.epochs", 2.5),
+        ("training.epochs", True),
+        ("training", [1]),
+        ("training", None),
+        ("run", "pbmc3k"),
+        ("run.datasets", "toy"),
+        ("run.models", "vae"),
+        ("run.seeds", 0),
+        ("datasets", ["toy"]),
+        ("datasets.toy", "counts.h5ad"),
+        ("datasets.toy.source", 3),
+        ("datasets.toy.qc.max_genes", "none"),
+        ("datasets.toy.published", []),
+        ("models.vae", "beta_vae"),
+        ("models.vae.kind", 1),
+        ("models.vae.beta", [2.0]),
+        ("models.vae.n_latent", "6 or so"),
+    ],
+)
+def test_a_value_of_another_type_is_named(key, value, config):
+    message = problems(changed(config, key, value))[0]
+    assert message.startswith(f"{key}: ")
+    assert "type" in message or "is text" in message
+
+
+@pytest.mark.parametrize("text", ["1e-3", "5E-4", "0.001", "3", "+1e4"])
+def test_a_number_that_yaml_reads_as_text_explains_itself(text, config):
+    message = problem(changed(config, "training.learning_rate", text))
+    assert message.startswith("training.learning_rate: ")
+    assert text in message
+    assert "1.0e-3" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.epochs", 0),
+        ("training.batch_size", -1),
+        ("training.learning_rate", 0),
+        ("training.threads", 0),
+        ("tsne.perplexity", 1.9),
+        ("tsne.iterations", 0),
+        ("tsne.early_exaggeration_iterations", -1),
+        ("kmeans.n_init", 0),
+        ("run.datasets", []),
+        ("run.models", []),
+        ("run.seeds", []),
+        ("models.vae.n_latent", 0),
+        ("models.vae.beta", -0.1),
+        ("models.sparse.alpha", 0),
+        ("models.sparse.alpha", 1),
+        ("models.sparse.c", 0),
+        ("datasets.toy.scale_factor", 0),
+        ("datasets.toy.source", ""),
+        ("datasets.toy.qc.min_cells", -1),
+        ("datasets.toy.qc.min_genes", -1),
+        ("datasets.toy.qc.max_genes", 0),
+        ("datasets.toy.qc.max_pct_mito", 101),
+        ("datasets.toy.qc.max_pct_mito", 0),
+        ("datasets.toy.qc.mito_prefix", ""),
+        ("datasets.other.labels.resolution", 0),
+        ("datasets.other.labels.prune", 1.5),
+        ("datasets.other.labels.n_neighbors", 1),
+    ],
+)
+def test_a_value_out_of_range_is_named(key, value, config):
+    config = changed(config, "datasets.other.labels", {"from": "clusters"})
+    assert problem(changed(config, key, value)).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "item"), [("run.seeds", -1), ("run.seeds", 0.5), ("run.seeds", "zero"), ("run.models", 3)]
+)
+def test_a_wrong_item_of_a_list_is_named(key, item, config):
+    assert problems(changed(config, key, [item]))[0].startswith(f"{key}.0: ")
+
+
+@pytest.mark.parametrize(("key", "value"), [("run.seeds", [1, 1]), ("run.models", ["vae", "vae"])])
+def test_an_item_that_stands_twice_is_named(key, value, config):
+    assert problem(changed(config, key, value)).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize("key", ["training.learning_rate", "tsne.perplexity", "models.vae.beta", "models.sparse.c"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused(key, value, config):
+    assert problem(changed(config, key, value)).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "choices"),
+    [
+        ("models.vae.kind", "vea", ["dae", "beta_vae", "beta_vsc"]),
+        ("latent.estimate", "mean", ["posterior_mean", "slab_mean", "sample"]),
+        ("datasets.toy.values", "raw", ["counts", "log_normalized"]),
+        ("datasets.toy.labels.from", "file", ["obs", "csv", "clusters"]),
+    ],
+)
+def test_a_choice_that_there_is_not_lists_those_there_are(key, value, choices, config):
+    message = problem(changed(config, key, value))
+    assert message.startswith(f"{key}: '{value}' is not one of ")
+    assert all(choice in message for choice in choices)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("run", "datasets", "models", "run.datasets", "run.models", "models.vae.kind"),
+        *("datasets.toy.source", "datasets.toy.labels.from", "datasets.toy.labels.column"),
+    ],
+)
+def test_a_missing_key_is_named(key, config):
+    assert problem(changed(config, key, ...)).startswith(f"{key}: is missing; ")
+
+
+def test_a_missing_column_and_path_say_what_they_are(config):
+    config["datasets"]["toy"]["labels"] = {"from": "csv"}
+    config["datasets"]["other"]["labels"] = {"from": "obs"}
+    found = problems(config)
+    assert any(line.startswith("datasets.toy.labels.path: is missing; CSV") for line in found)
+    assert any(line.startswith("datasets.other.labels.column: is missing; Column") for line in found)
+
+
+def test_all_mistakes_are_named_at_once(config):
+    config = changed(changed(config, "training.epochs", 0), "models.vae.beta", "x")
+    found = problems(config)
+    assert len(found) == 2
+    assert {line.split(":")[0] for line in found} == {"training.epochs", "models.vae.beta"}
+
+
+@pytest.mark.parametrize(("section", "known"), [("datasets", "other, toy"), ("models", "plain, sparse, vae")])
+def test_a_name_in_run_that_is_not_defined_lists_those_that_are(section, known, config):
+    message = problem(changed(config, f"run.{section}", ["nope"]))
+    assert message.startswith(f"run.{section}: ")
+    assert '"nope"' in message
+    assert known in message
+
+
+@pytest.mark.parametrize("name", ["logs", "benchmarks", "a/b", "a.b", "_x", "-x", "a b", "", "ä", "a|b", "{a}"])
+def test_a_data_set_with_a_name_that_cannot_be_a_folder_is_refused(name, config):
+    config["datasets"][name] = config["datasets"]["toy"]
+    message = problem(config)
+    assert repr(name) in message
+    assert message.startswith("datasets")
+
+
+@pytest.mark.parametrize("name", ["export", "download", "a/b", "seed.0", ""])
+def test_a_model_with_a_name_that_cannot_be_a_folder_is_refused(name, config):
+    config["models"][name] = {"kind": "dae"}
+    message = problem(config)
+    assert repr(name) in message
+    assert message.startswith("models")
+
+
+@pytest.mark.parametrize("name", ["Logs", "logs2", "pbmc-3k_v2", "3k", "exports"])
+def test_other_names_are_free(name, config):
+    config["datasets"][name] = config["datasets"]["toy"]
+    config["models"][name] = {"kind": "dae"}
+    config["run"] = {"datasets": [name], "models": [name]}
+    assert load(config)["run"]["models"] == [name]
+
+
+@pytest.mark.parametrize(("section", "number"), [("datasets", 68), ("models", 1), ("datasets", True)])
+def test_a_name_that_yaml_reads_as_a_number_is_the_users_to_quote(section, number, config):
+    config[section][number] = next(iter(config[section].values()))
+    config["run"][section] = [number]
+    assert any(str(number) in line for line in problems(config))
+
+
+@pytest.mark.parametrize("number", [68, False])
+def test_a_numeric_name_that_is_not_run_does_no_harm_to_other_messages(number, config):
+    config["datasets"][number] = config["datasets"]["toy"]
+    config["run"]["datasets"] = ["nope"]
+    assert any("nope" in line or str(number) in line for line in problems(config))
+
+
+@pytest.mark.parametrize("sha256", ["abc", "g" * 64, "A" * 64, "0" * 63, 12])
+def test_a_digest_that_is_none_is_named(sha256, config):
+    assert problems(changed(config, "datasets.toy.sha256", sha256))[0].startswith("datasets.toy.sha256: ")
+
+
+def test_a_source_that_is_not_there_says_where_it_was_looked_for(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = problem(changed(config, "datasets.toy.source", "data/counts.h5ad"))
+    assert message.startswith('datasets.toy.source: "data/counts.h5ad" does not exist')
+    assert str(tmp_path) in message
+
+
+def test_a_label_file_that_is_not_there_is_named(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = problem(changed(config, "datasets.toy.labels", {"from": "csv", "path": "labels.csv"}))
+    assert message.startswith('datasets.toy.labels.path: "labels.csv" does not exist')
+
+
+def test_files_that_are_there_are_fine(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("counts.h5ad", "labels.csv"):
+        (tmp_path / name).touch()
+    config["datasets"]["toy"] = {"source": "counts.h5ad", "labels": {"from": "csv", "path": "labels.csv"}}
+    assert load(config)["datasets"]["toy"]["source"] == "counts.h5ad"
+
+
+def test_files_of_data_sets_that_are_not_run_are_not_looked_for(config):
+    assert load(changed(config, "datasets.other.source", "nowhere.h5ad"))
+
+
+def test_a_folder_without_a_matrix_is_named(config, tmp_path):
+    message = problem(changed(config, "datasets.toy.source", str(tmp_path)))
+    assert message.startswith("datasets.toy.source: ")
+    assert "folder" in message
+
+
+def test_clusters_of_log_normalized_values_are_refused(config):
+    config["datasets"]["toy"] |= {"values": "log_normalized", "labels": {"from": "clusters"}}
+    assert problem(config).startswith("datasets.toy.labels.from: clusters needs counts")
+
+
+def test_a_key_that_stands_twice_names_file_and_lines(config, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("training:\n  epochs: 3\n  batch_size: 8\n  epochs: 4\n")
+    with pytest.raises(UserError) as caught:
+        load(config, files=[path])
+    message = str(caught.value)
+    for part in (str(path), '"epochs"', "lines 2 and 4"):
+        assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["", "a: 1\nb: {a: 1}\nc: [{a: 1}, {a: 2}]\n", "x: &x {a: 1}\ny: {<<: *x, b: 2}\n"])
+def test_the_same_key_in_different_places_is_no_repetition(text, config, tmp_path):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert load(config, files=[tmp_path / "mine.yaml"])
+
+
+def test_a_json_config_may_be_indented_with_tabs(config, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps(config, indent="\t"))
+    assert load(config, files=[tmp_path / "mine.json"])
+
+
+def test_settings_that_were_left_out_are_those_of_the_study(config):
+    found = load(config)
+    assert found["run"]["seeds"] == [0]
+    training = found["training"]
+    assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (200, 256, 0.001)
+    assert training["threads"] == 1
+    assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0}
+    assert found["models"]["sparse"] == {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0}
+    assert found["models"]["plain"] == {"kind": "dae", "n_latent": 6}
+    assert found["latent"] == {"estimate": "posterior_mean"}
+    assert found["tsne"]["perplexity"] == 40
+    assert found["kmeans"] == {"n_init": 100}
+
+
+def test_every_part_of_a_data_set_has_a_default(config):
+    found = load(config)["datasets"]["other"]
+    assert found["sha256"] is None
+    assert (found["matrix"], found["values"], found["scale_factor"]) == ("X", "counts", 10_000)
+    assert found["qc"] == {
+        "min_cells": 3,
+        "min_genes": 200,
+        "max_genes": None,
+        "max_pct_mito": None,
+        "mito_prefix": "MT-",
+    }
+    labels = found["labels"]
+    assert labels["from"] == "clusters"
+    assert (labels["n_variable_genes"], labels["n_pcs"], labels["n_neighbors"]) == (2000, 10, 20)
+    assert (labels["resolution"], labels["markers"]) == (0.5, {})
+    assert labels["prune"] == 1 / 15
+
+
+def test_labels_from_elsewhere_get_no_settings_of_the_clustering(config):
+    assert load(config)["datasets"]["toy"]["labels"] == {"from": "obs", "column": "bulk_labels"}
+
+
+def test_a_loaded_config_can_be_loaded_again(config):
+    once = load(config)
+    assert json.dumps(load(once)) == json.dumps(once)
+
+
+def test_defaults_are_not_shared_between_data_sets_or_calls(config):
+    first = load(config)
+    first["datasets"]["toy"]["qc"]["min_cells"] = 99
+    first["run"]["seeds"].append(1)
+    again = load(config)
+    assert again["datasets"]["toy"]["qc"]["min_cells"] == again["datasets"]["other"]["qc"]["min_cells"] == 3
+    assert again["run"]["seeds"] == [0]
+
+
+def reversed_keys(value):
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed(value)}
+    return value
+
+
+def with_other_number_types(value):
+    if isinstance(value, dict):
+        return {key: with_other_number_types(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_other_number_types(entry) for entry in value]
+    if type(value) is int:
+        return float(value)
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value
+
+
+@pytest.fixture
+def full(config):
+    """A config in which every number is written out."""
+    config["datasets"]["toy"]["qc"] = {"max_genes": 2500, "max_pct_mito": 5}
+    config["datasets"]["toy"]["published"] = {"citation": "study", "scores": {"vae": {"nmi": 1, "ari": 0}}}
+    return load(config)
+
+
+@pytest.mark.parametrize("other", [reversed_keys, with_other_number_types, copy.deepcopy])
+def test_settings_that_mean_the_same_come_out_the_same(other, full):
+    assert json.dumps(load(other(full))) == json.dumps(full)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        ("training.epochs", 3.0, 3),
+        ("training.learning_rate", 1, 1.0),
+        ("models.vae.beta", 4, 4.0),
+        ("models.vae.n_latent", 4.0, 4),
+        ("tsne.perplexity", 30, 30.0),
+        ("datasets.toy.qc.max_pct_mito", 5, 5.0),
+        ("datasets.toy.qc.max_genes", 2500.0, 2500),
+        ("datasets.toy.scale_factor", 100, 100.0),
+        ("run.seeds", [1.0, 2], [1, 2]),
+        ("datasets.toy.published", {"citation": "a", "scores": {"vae": {"nmi": 1}}}, None),
+    ],
+)
+def test_a_number_has_the_type_that_the_schema_declares(key, value, kept, config):
+    found = load(changed(config, key, value))
+    for name in key.split("."):
+        found = found[name]
+    if kept is None:
+        found, kept = found["scores"]["vae"]["nmi"], 1.0
+    assert repr(found) == repr(kept)
+
+
+def test_the_order_of_lists_is_the_users(config):
+    config["run"] |= {"models": ["vae", "plain", "sparse"], "seeds": [3, 0, 2]}
+    found = load(config)["run"]
+    assert found["models"] == ["vae", "plain", "sparse"]
+    assert found["seeds"] == [3, 0, 2]
+
+
+def test_the_config_that_was_given_is_left_as_it_was(config):
+    before = json.dumps(config)
+    schema = copy.deepcopy(SCHEMA)
+    load(config)
+    assert json.dumps(config) == before
+    assert schema == SCHEMA
+
+
+def test_kinds_are_the_pages_of_the_models():
+    pages = {path.stem for path in (ROOT / "scripts/scae/models").glob("*.py")} - {"__init__"}
+    assert set(configuration.kinds()) == pages >= {"dae", "beta_vae", "beta_vsc"}
+
+
+def test_a_new_kind_is_one_page(config, tmp_path, monkeypatch):
+    page = 'CONFIG = {"width": {"type": "integer", "minimum": 1, "default": 9}}\n'
+    (tmp_path / "brand_new.py").write_text(page)
+    monkeypatch.setattr(configuration, "MODEL_PAGES", tmp_path)
+    config["models"] = {"vae": {"kind": "brand_new"}}
+    assert load(config)["models"] == {"vae": {"kind": "brand_new", "width": 9}}
+
+
+def test_a_page_without_config_is_named(config, tmp_path, monkeypatch):
+    (tmp_path / "brand_new.py").write_text("class Model: pass\n")
+    monkeypatch.setattr(configuration, "MODEL_PAGES", tmp_path)
+    with pytest.raises(UserError, match=r"brand_new\.py.*CONFIG"):
+        load(config)
+
+
+@pytest.mark.parametrize("source", ["http://x.org/a.h5ad", "https://x.org/a.h5ad"])
+def test_addresses_are_no_local_files(source):
+    assert configuration.is_url(source)
+    assert configuration.local_files(source) == []
+
+
+def test_a_data_set_of_scanpy_has_no_local_files():
+    assert configuration.local_files("scanpy:pbmc68k_reduced") == []
+
+
+def test_a_local_file_is_watched(tmp_path):
+    assert not configuration.is_url("data/a.h5ad")
+    assert configuration.local_files("data/a.h5ad") == ["data/a.h5ad"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_10x_folder_is_watched_file_by_file(suffix, tmp_path):
+    names = sorted(f"{name}{suffix}" for name in ("matrix.mtx", "genes.tsv", "barcodes.tsv"))
+    for name in [*names, "notes.txt"]:
+        (tmp_path / name).touch()
+    assert configuration.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
+
+
+def merged(base, overlay):
+    """What Snakemake makes of two config files: dicts merge, all else is replaced."""
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        return base | {key: merged(base.get(key), value) for key, value in overlay.items()}
+    return overlay
+
+
+FILES = [ROOT / "config/config.yaml", ROOT / "config/pbmc3k.yaml"]
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_the_configs_of_the_project_are_valid(n_files):
+    config = {}
+    for file in FILES[:n_files]:
+        config = merged(config, yaml.safe_load(file.read_text()))
+    found = load(config, FILES[:n_files])
+    assert found["run"]["datasets"] == [["pbmc68k_reduced"], ["pbmc3k"]][n_files - 1]
+    assert found["run"]["models"] == ["dae", "beta_vae", "beta_vsc"]
+
+
+def test_the_study_is_configured_as_it_was_published():
+    found = load(merged(*(yaml.safe_load(file.read_text()) for file in FILES)))
+    pbmc3k = found["datasets"]["pbmc3k"]
+    assert pbmc3k["sha256"] == "847d6ebd9a1ec9a768f2be7e40ca42cbfe75ebeb6d76a4c24167041699dc28b5"
+    qc = {"min_cells": 3, "min_genes": 200, "max_genes": 2500, "max_pct_mito": 5.0, "mito_prefix": "MT-"}
+    assert pbmc3k["qc"] == qc
+    assert len(pbmc3k["labels"]["markers"]) == 9
+    scores = {model: list(values.values()) for model, values in pbmc3k["published"]["scores"].items()}
+    assert scores == {
+        "dae": [0.58, 0.67, 0.77, 0.72],
+        "beta_vae": [0.44, 0.57, 0.65, 0.61],
+        "beta_vsc": [0.47, 0.60, 0.69, 0.65],
+    }
+    study = {
+        "batch_size": 256,
+        "epochs": 200,
+        "learning_rate": 0.001,
+        "threads": 1,
+        "device": "cpu",
+        "precision": "float32",
+    }
+    assert found["training"].items() >= study.items()
+    assert found["models"]["beta_vsc"] == {"alpha": 0.5, "beta": 2.0, "c": 50.0, "kind": "beta_vsc", "n_latent": 6}
+
+
+def test_checking_a_config_imports_nothing_heavy():
+    program = (
+        "import sys, yaml; from scae import configuration, provenance\n"
+        "schema = yaml.safe_load(open('config/schema.yaml'))\n"
+        "configuration.load(yaml.safe_load(open('config/config.yaml')), schema, ['config/config.yaml'])\n"
+        "print(*sorted({'torch', 'numpy', 'pandas', 'scanpy', 'anndata', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT / "scripts"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []

@@ -1,0 +1,75 @@
+"""t-SNE keeps groups apart, gives the same embedding each time, and says what perplexity the cells allow."""
+
+import numpy as np
+import pytest
+
+from scae import embedding
+from scae.errors import UserError
+
+GROUPS = np.repeat([0, 1, 2], 20)
+SETTINGS = {"perplexity": 8, "iterations": 150, "early_exaggeration_iterations": 50}
+
+
+@pytest.fixture(scope="module")
+def latent():
+    random = np.random.default_rng(0)
+    return (30 * np.eye(3, 6)[GROUPS] + random.normal(size=(60, 6))).astype(np.float32)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_groups_stay_apart(dimensions, latent):
+    points = embedding.tsne(latent, dimensions, SETTINGS, seed=0)
+    assert points.shape == (60, dimensions)
+    assert np.isfinite(points).all()
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    np.testing.assert_array_equal(GROUPS[distances.argmin(axis=1)], GROUPS)
+    means = np.array([points[group == GROUPS].mean(axis=0) for group in range(3)])
+    nearest = np.linalg.norm(points[:, None] - means[None], axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(nearest, GROUPS)
+
+
+def test_the_same_latent_gives_the_same_embedding(latent):
+    first, second = (embedding.tsne(latent, 2, SETTINGS, seed=0) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+
+
+def test_the_embedding_does_not_depend_on_the_random_state_around_it(latent):
+    np.random.seed(1)  # noqa: NPY002
+    first = embedding.tsne(latent, 2, SETTINGS, seed=0)
+    np.random.seed(2)  # noqa: NPY002
+    np.testing.assert_array_equal(first, embedding.tsne(latent, 2, SETTINGS, seed=0))
+
+
+@pytest.mark.parametrize("key", ["perplexity", "iterations", "early_exaggeration_iterations"])
+def test_every_setting_counts(key, latent):
+    changed = SETTINGS | {key: SETTINGS[key] // 2}
+    assert not np.allclose(embedding.tsne(latent, 2, SETTINGS, seed=0), embedding.tsne(latent, 2, changed, seed=0))
+
+
+@pytest.mark.parametrize(("n_cells", "perplexity", "highest"), [(60, 20, 19), (10, 40, 3), (31, 10.5, 10)])
+def test_too_few_cells_for_the_perplexity_say_what_is_possible(n_cells, perplexity, highest, latent):
+    with pytest.raises(UserError, match=r"tsne\.perplexity") as caught:
+        embedding.tsne(latent[:n_cells], 2, SETTINGS | {"perplexity": perplexity}, seed=0)
+    message = str(caught.value)
+    assert f"there are {n_cells}" in message
+    assert f"set it to {highest} or less" in message
+    assert "\n" not in message
+    assert embedding.tsne(latent[:n_cells], 2, SETTINGS | {"perplexity": highest}, seed=0).shape == (n_cells, 2)
+
+
+@pytest.mark.parametrize("n_cells", [1, 2, 5])
+def test_advice_for_very_few_cells_is_not_impossible_to_follow(n_cells, latent):
+    with pytest.raises(UserError, match="perplexity") as caught:
+        embedding.tsne(latent[:n_cells], 2, SETTINGS, seed=0)
+    assert "set it to 0 or less" not in str(caught.value)
+    assert "set it to 1 or less" not in str(caught.value)
+
+
+def test_a_latent_that_is_the_same_for_all_cells_gives_no_gaps():
+    message = ""
+    try:
+        points = embedding.tsne(np.zeros((40, 6), dtype=np.float32), 2, SETTINGS, seed=0)
+    except UserError as error:
+        points, message = None, str(error)
+    assert "latent" in message if points is None else np.isfinite(points).all()

@@ -1,0 +1,228 @@
+"""The pictures show what the tables say, with the same bytes each time, and import no heavy package."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from matplotlib.colors import to_hex
+
+from scae import palette, plotting
+
+METRICS = ["nmi", "ari", "silhouette", "detected_types"]
+PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.72, "ari": 0.58}}}}
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def metrics_of(seeds=(0,), models=("dae", "beta_vae"), datasets=("toy",), undefined="silhouette"):
+    random = np.random.default_rng(0)
+    rows = [
+        (dataset, model, seed, space, metric, np.nan if metric == undefined else random.uniform(-0.2, 1))
+        for dataset in datasets
+        for model in models
+        for seed in seeds
+        for space in ("tsne2d", "latent")
+        for metric in METRICS
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "model", "seed", "space", "metric", "value"])
+
+
+@pytest.fixture
+def cells():
+    random = np.random.default_rng(0)
+    labels = np.repeat(["B", "NK", "T"], [10, 12, 8])
+    clusters = np.repeat([0, 1, 2, 3], [10, 5, 7, 8])
+    return random.normal(size=(30, 3)), labels, clusters
+
+
+HISTORY = pd.DataFrame(
+    {"epoch": [1, 2, 3], "loss": [9.0, 5, 4], "reconstruction": [7.0, 4, 3.5], "kl": [1.0, 0.5, 0.25]}
+)
+
+FIGURES = {
+    "clusters": lambda points, labels, clusters: plotting.clusters(points[:, :2], labels, clusters, "a title"),
+    "tsne3d": lambda points, labels, clusters: plotting.tsne3d(points, labels, "a title"),
+    "losses": lambda points, labels, clusters: plotting.losses(HISTORY, "a title"),
+    "heatmap": lambda points, labels, clusters: plotting.heatmap(metrics_of(), PUBLISHED),
+}
+
+
+def texts_of(figure):
+    figure.canvas.draw()
+    return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_picture_is_the_same_bytes(name, suffix, cells, tmp_path):
+    for path in (tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"):
+        plotting.save(FIGURES[name](*cells), path)
+    first = (tmp_path / f"one.{suffix}").read_bytes()
+    assert first == (tmp_path / f"two.{suffix}").read_bytes()
+    assert first.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
+
+
+def test_saving_a_figure_twice_gives_the_same_bytes(cells, tmp_path):
+    figure = FIGURES["heatmap"](*cells)
+    for path in (tmp_path / "one.svg", tmp_path / "two.svg"):
+        plotting.save(figure, path)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_a_picture_carries_neither_date_nor_program(cells, tmp_path):
+    for suffix in ("svg", "png"):
+        plotting.save(FIGURES["heatmap"](*cells), tmp_path / f"heatmap.{suffix}")
+    svg, png = (tmp_path / "heatmap.svg").read_text(), (tmp_path / "heatmap.png").read_bytes()
+    assert "dc:date" not in svg
+    assert "Matplotlib v" not in svg
+    assert b"Software" not in png
+    assert b"Creation" not in png
+
+
+def test_a_png_has_the_declared_resolution(cells, tmp_path):
+    plotting.save(FIGURES["losses"](*cells), tmp_path / "losses.png")
+    content = (tmp_path / "losses.png").read_bytes()
+    position = content.index(b"pHYs") + 4
+    per_metre = int.from_bytes(content[position : position + 4], "big")
+    assert per_metre == pytest.approx(palette.RASTER_DPI / 0.0254, abs=1)
+
+
+def test_the_title_names_model_data_set_and_seed():
+    wildcards = type("Wildcards", (), {"model": "dae", "dataset": "toy", "seed": "3"})
+    assert plotting.title(wildcards) == "dae on toy, seed 3"
+
+
+def test_the_heatmap_has_a_row_per_model_and_published_rows():
+    figure = plotting.heatmap(metrics_of(datasets=("toy", "other")), PUBLISHED)
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == ["dae · toy", "beta_vae · toy", "dae · original study", "dae · other", "beta_vae · other"]
+    image = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(image[2], [0.72, 0.58, np.nan, np.nan, np.nan, np.nan])
+    assert {"0.72", "0.58"} <= set(texts_of(figure))
+
+
+def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
+    metrics = metrics_of()
+    figure = plotting.heatmap(metrics, {})
+    image = figure.axes[0].images[0].get_array()
+    table = metrics[metrics["metric"] != "detected_types"]
+    expected = table["value"].to_numpy().reshape(2, 6)
+    np.testing.assert_array_equal(np.ma.filled(image, np.nan), expected)
+    shown = texts_of(figure)
+    assert "nan" not in " ".join(shown)
+    for value in expected[~np.isnan(expected)]:
+        assert f"{value:.2f}" in shown
+
+
+def test_the_heatmap_shows_mean_and_deviation_over_several_seeds():
+    metrics = metrics_of(seeds=(0, 1, 2), models=("dae",))
+    values = metrics[(metrics["space"] == "latent") & (metrics["metric"] == "ari")]["value"]
+    assert f"{np.mean(values):.2f}\n± {np.std(values, ddof=1):.2f}" in texts_of(plotting.heatmap(metrics, {}))
+
+
+def test_the_heatmap_leaves_out_numbers_of_types():
+    assert not any("detected" in text for text in texts_of(plotting.heatmap(metrics_of(), {})))
+
+
+def test_the_heatmap_colours_reach_down_to_negative_scores():
+    metrics = metrics_of(undefined=None)
+    image = plotting.heatmap(metrics, {}).axes[0].images[0]
+    assert image.norm.vmin == metrics[metrics["metric"] != "detected_types"]["value"].min() < 0
+    assert image.norm.vmax == 1
+
+
+def colors_of(axes):
+    """Colour of each group of points, in the order of the legend."""
+    return [to_hex(group.get_facecolor()[0]).upper() for group in axes.collections]
+
+
+def test_a_cluster_takes_the_colour_of_its_owner_and_a_second_one_is_grey(cells):
+    points, labels, clusters = cells
+    left, right = plotting.clusters(points[:, :2], labels, clusters, "title").axes
+    looks = palette.styles(labels)
+    of_types = {name: look[0].upper() for name, look in looks.items()}
+    assert colors_of(left) == [of_types["B"], of_types["NK"], of_types["T"]]
+    assert colors_of(right) == [of_types["B"], palette.GREYS[0].upper(), of_types["NK"], of_types["T"]]
+
+
+def test_the_partition_says_how_many_types_own_a_cluster(cells):
+    points, labels, _ = cells
+    figure = plotting.clusters(points[:, :2], labels, np.zeros(30, int), "title")
+    assert "k-means: 1 of 3 cell types own a cluster" in texts_of(figure)
+    assert "0: 40% NK" in texts_of(figure)
+
+
+def test_every_cell_is_drawn_once_on_each_side(cells):
+    points, labels, clusters = cells
+    for axes in plotting.clusters(points[:, :2], labels, clusters, "title").axes:
+        drawn = np.concatenate([group.get_offsets() for group in axes.collections])
+        drawn = drawn[np.lexsort(drawn.T)]
+        np.testing.assert_allclose(drawn, points[:, :2][np.lexsort(points[:, :2].T)])
+
+
+@pytest.mark.parametrize("name", ["_unassigned", "a $x^{$ b", "CD4$^+$", "<b>&", "naïve Δ"])
+def test_every_cell_type_is_in_the_legend_as_it_is_written(name, cells, tmp_path):
+    points, labels, clusters = cells
+    labels = np.where(labels == "NK", name, labels.astype(object))
+    for figure in (
+        plotting.clusters(points[:, :2], labels, clusters, "title"),
+        plotting.tsne3d(points, labels, "title"),
+    ):
+        legend = [text.get_text().replace(r"\$", "$") for text in figure.axes[0].get_legend().get_texts()]
+        assert sum(text.startswith(name) for text in legend) == 1
+        plotting.save(figure, tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("number", [9, 20, 40])
+@pytest.mark.parametrize("name", ["clusters", "tsne3d"])
+def test_the_legend_leaves_room_for_the_cells_however_many_types(name, number):
+    labels = np.array([f"a rather long cell type {number}" for number in range(number)] * 2)
+    points = np.random.default_rng(0).normal(size=(2 * number, 3))
+    figure = FIGURES[name](points, labels, np.arange(2 * number) % number)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        inches = axes.get_position().size * figure.get_size_inches()
+        assert inches.min() > 2
+        assert len(axes.get_legend().get_texts()) == number
+
+
+def test_losses_have_a_panel_for_each_term():
+    figure = plotting.losses(HISTORY, "title")
+    assert len(figure.axes) == 3
+    for axes, name in zip(figure.axes, ["loss", "reconstruction", "kl"], strict=True):
+        np.testing.assert_array_equal(axes.lines[0].get_xdata(), HISTORY["epoch"])
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), HISTORY[name])
+
+
+def test_a_model_without_kl_has_one_panel():
+    history = HISTORY.assign(loss=HISTORY["reconstruction"], kl=0.0)
+    figure = plotting.losses(history, "title")
+    assert len(figure.axes) == 1
+    assert "reconstruction" in figure.axes[0].get_title()
+
+
+@pytest.mark.parametrize("module", ["plotting", "report", "summary", "palette", "tables", "clustering", "metrics"])
+def test_a_picture_needs_none_of_the_heavy_packages(module):
+    program = (
+        f"import sys; import scae.{module}\n"
+        "print(*sorted({'torch', 'scanpy', 'anndata', 'openTSNE', 'igraph', 'numba'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PYTHONPATH": "scripts"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []

@@ -1,0 +1,185 @@
+"""A digest changes with the code that a job runs, and with nothing else."""
+
+import shutil
+
+import pytest
+from conftest import ROOT
+
+from scae import provenance
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
+KINDS = sorted(path.stem for path in (ROOT / "scripts/scae/models").glob("*.py") if path.stem != "__init__")
+TRAIN = {f"train_model+{kind}" for kind in KINDS}
+EDIT = "\nEDITED = 1\n"
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """A copy of scripts/ that the module looks at instead of its own."""
+    folder = tmp_path / "elsewhere" / "scripts"
+    shutil.copytree(ROOT / "scripts", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "SCRIPTS", folder)
+    yield folder
+    forget()
+
+
+def forget():
+    """What a new process would not know: files are read once per process."""
+    for function in (provenance._tree, provenance._digest_of, provenance._imports):
+        function.cache_clear()
+
+
+def digests():
+    """Digest of every job: scripts by name, the training of each kind as train_model+kind."""
+    forget()
+    found = {script: provenance.digest(script) for script in SCRIPTS if script != "train_model"}
+    return found | {f"train_model+{kind}": provenance.digest("train_model", f"scae.models.{kind}") for kind in KINDS}
+
+
+def touched(change):
+    """The jobs whose digest a change alters."""
+    before = digests()
+    change()
+    after = digests()
+    return {job for job in before if before[job] != after[job]}
+
+
+def append(path, text=EDIT):
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def test_a_digest_is_16_hexadecimal_digits(scripts):
+    assert all(len(digest) == 16 and int(digest, 16) >= 0 for digest in digests().values())
+    assert len(set(digests().values())) == len(digests())
+
+
+def test_the_place_of_the_checkout_does_not_count(scripts, monkeypatch):
+    copy = digests()
+    monkeypatch.setattr(provenance, "SCRIPTS", ROOT / "scripts")
+    assert digests() == copy
+
+
+def test_comments_and_formatting_do_not_count(scripts):
+    reformatted = {"scae/training.py": ("lr=settings", "lr = settings"), "scae/layers.py": ("(self.", "( self.")}
+
+    def change():
+        for name, (old, new) in reformatted.items():
+            path = scripts / name
+            text = path.read_text(encoding="utf-8")
+            assert old in text
+            path.write_text(text.replace(old, new), encoding="utf-8")
+        for path in scripts.rglob("*.py"):
+            append(path, "\n\n\n# a comment\n")
+
+    assert touched(change) == set()
+
+
+def test_a_new_time_of_change_does_not_count(scripts):
+    assert touched(lambda: [path.touch() for path in scripts.rglob("*") if path.is_file()]) == set()
+
+
+@pytest.mark.parametrize("script", [script for script in SCRIPTS if script != "train_model"])
+def test_an_edit_of_a_script_touches_its_own_jobs(script, scripts):
+    assert touched(lambda: append(scripts / f"{script}.py")) == {script}
+
+
+def test_an_edit_of_the_training_script_touches_every_training(scripts):
+    assert touched(lambda: append(scripts / "train_model.py")) == TRAIN
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_edit_of_a_model_touches_its_training_alone(kind, scripts):
+    assert touched(lambda: append(scripts / f"scae/models/{kind}.py")) == {f"train_model+{kind}"}
+
+
+@pytest.mark.parametrize("module", ["layers", "batches", "training"])
+def test_an_edit_of_the_training_code_touches_every_training_and_no_picture(module, scripts):
+    found = touched(lambda: append(scripts / f"scae/{module}.py"))
+    assert found >= TRAIN
+    assert found <= TRAIN | {"embed_cells"}
+
+
+def test_a_new_model_touches_nothing(scripts):
+    assert touched(lambda: (scripts / "scae/models/brand_new.py").write_text("CONFIG = {}\n")) == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("download.py", {"fetch_counts"}),
+        ("preprocessing.py", {"preprocess_cells"}),
+        ("labels.py", {"label_cells"}),
+        ("embedding.py", {"project_tsne"}),
+        ("clustering.py", {"cluster_cells"}),
+        ("metrics.py", {"score_clusters"}),
+        ("counts.py", {"fetch_counts", "export_csv"}),
+        ("plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d"}),
+        ("report.py", {"write_report"}),
+        ("configuration.py", {"fetch_counts"}),
+        ("provenance.py", set()),
+    ],
+)
+def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scripts):
+    assert touched(lambda: append(scripts / "scae" / module)) == jobs
+
+
+def test_an_edit_below_a_module_reaches_the_jobs_above(scripts):
+    found = touched(lambda: append(scripts / "scae/palette.py"))
+    assert found == {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d", "write_report"}
+
+
+def test_an_edit_of_what_all_share_touches_all(scripts):
+    assert touched(lambda: append(scripts / "scae/runtime.py")) == set(digests())
+
+
+def test_the_template_counts_with_its_module(scripts):
+    assert touched(lambda: append(scripts / "scae/report.html.j2", "<p>more</p>")) == {"write_report"}
+
+
+def test_an_edited_constant_counts(scripts):
+    def change():
+        path = scripts / "scae/models/beta_vsc.py"
+        text = path.read_text(encoding="utf-8")
+        assert "1e-6" in text
+        path.write_text(text.replace("1e-6", "1e-7"), encoding="utf-8")
+
+    assert touched(change) == {"train_model+beta_vsc"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import scae.helper",
+        "import scae.helper as h",
+        "from scae import helper",
+        "from scae import helper as h",
+        "from scae.helper import thing",
+        "from scae.helper import *",
+        "def later():\n    from scae import helper",
+        "if True:\n    import json, scae.helper",
+        "from scae.package import part",
+    ],
+)
+def test_every_way_to_import_is_followed(line, scripts):
+    (scripts / "scae/helper.py").write_text("thing = 1\n")
+    (scripts / "scae/package").mkdir()
+    (scripts / "scae/package/__init__.py").write_text("")
+    (scripts / "scae/package/part.py").write_text("thing = 1\n")
+    append(scripts / "plot_losses.py", f"\n{line}\n")
+    edited = "scae/package/part.py" if "package" in line else "scae/helper.py"
+    assert touched(lambda: append(scripts / edited)) == {"plot_losses"}
+
+
+def test_modules_that_import_each_other_come_to_an_end(scripts):
+    (scripts / "scae/one.py").write_text("import scae.two\n")
+    (scripts / "scae/two.py").write_text("import scae.one\n")
+    append(scripts / "plot_losses.py", "\nimport scae.one\n")
+    assert touched(lambda: append(scripts / "scae/two.py")) == {"plot_losses"}
+
+
+@pytest.mark.parametrize("line", ["from . import layers", "from .layers import Trunk", "from .. import x"])
+def test_relative_imports_are_refused_rather_than_missed(line, scripts):
+    append(scripts / "scae/training.py", f"\n{line}\n")
+    forget()
+    with pytest.raises(ValueError, match=r"training\.py.*relative"):
+        provenance.digest("train_model")

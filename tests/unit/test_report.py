@@ -1,0 +1,255 @@
+"""The report: one page that needs nothing beside it, shows every number, and trusts no name."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from plotly.offline import get_plotlyjs
+
+from scae import report
+
+HOSTILE = '<b>"T" & co</b></script>'
+METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types": 2.0}
+PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.72, "ari": 0.58}}}}
+
+
+class Page(HTMLParser):
+    """What a browser finds: elements with attributes, text outside scripts and styles, the content of scripts."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text, self.scripts, self.open = [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+    def handle_data(self, content):
+        if "script" in self.open:
+            self.scripts[-1] += content
+        elif "style" not in self.open:
+            self.text.append(content.strip())
+
+    def points(self):
+        return json.loads(next(script for script in self.scripts if script.startswith("{")))
+
+
+def picture(folder, name, width=300):
+    path = folder / name
+    header = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR" + width.to_bytes(4, "big")
+    path.write_bytes(header + (200).to_bytes(4, "big") + name.encode())
+    return str(path)
+
+
+CELLS = pd.Index([f"c{number}" for number in range(12)], name="cell")
+
+
+def render(
+    folder, seeds=(0,), models=("dae", "beta_vae"), datasets=("toy",), published=None, types=("B", HOSTILE, "NK")
+):
+    labels = {
+        dataset: pd.Series(np.array(types, object)[np.arange(12) % len(types)], index=CELLS) for dataset in datasets
+    }
+    random = np.random.default_rng(0)
+    names = [(dataset, model, seed) for dataset in datasets for model in models for seed in seeds]
+    runs = [
+        report.Run(
+            dataset=dataset,
+            model=model,
+            seed=seed,
+            clusters=pd.DataFrame({"tsne2d": np.arange(12) % 2, "latent": np.arange(12) % 3}, index=CELLS),
+            tsne3d=pd.DataFrame(random.normal(size=(12, 3)), columns=list("xyz"), index=CELLS),
+            pictures={
+                name: picture(folder, f"{dataset}_{model}_{seed}_{name}.png")
+                for name in ("clusters", "tsne3d", "losses")
+            },
+        )
+        for dataset, model, seed in names
+    ]
+    metrics = pd.DataFrame(
+        [
+            (*name, space, metric, value + 0.1 * name[2])
+            for name in names
+            for space in ("tsne2d", "latent")
+            for metric, value in METRICS.items()
+        ],
+        columns=["dataset", "model", "seed", "space", "metric", "value"],
+    )
+    times = pd.DataFrame(names, columns=["dataset", "model", "seed"]).assign(
+        epochs=200, seconds=12.5, cells_per_second=4321.0, device="cpu", threads=1
+    )
+    return report.render(
+        runs=runs,
+        labels=labels,
+        metrics=metrics,
+        training_times=times,
+        heatmap=picture(folder, "heatmap.png"),
+        published=published or {},
+        settings={"training": {"epochs": 200, "learning_rate": 0.001}, "models": {"dae": {"kind": "dae"}}},
+    )
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    return render(tmp_path_factory.mktemp("report"), published=PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_a_name_is_shown_as_it_is_written_and_is_never_markup(page):
+    assert page.text.count(HOSTILE) >= 3
+    assert not [tag for tag, _ in page.elements if tag == "b"]
+    assert len(page.scripts) == [tag for tag, _ in page.elements].count("script") == 3
+
+
+def test_a_name_cannot_end_the_script_it_stands_in(html, page):
+    assert "co</b></script>" not in html
+    names = {trace["name"] for traces in page.points().values() for trace in traces}
+    assert names == {"B", "NK", '&lt;b&gt;"T" &amp; co&lt;/b&gt;&lt;/script&gt;'}
+
+
+def test_nothing_is_loaded_from_elsewhere(html):
+    bundle = get_plotlyjs()
+    assert html.count(bundle) == 1
+    for tag, attributes in Page(html.replace(bundle, "")).elements:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            if attributes.get(name):
+                assert attributes[name].startswith(("data:", "#")), (tag, attributes)
+    own = html.replace(bundle, "")
+    assert not re.search(r"https?://", own)
+    assert not re.search(r"@import|url\(", own)
+
+
+def test_every_link_leads_somewhere_and_no_place_stands_twice(page):
+    places = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    links = [attributes["href"][1:] for tag, attributes in page.elements if tag == "a"]
+    assert len(places) == len(set(places))
+    assert links
+    assert set(links) <= set(places)
+
+
+def test_every_picture_is_inside_the_page_and_described(html, page):
+    pictures = [attributes for tag, attributes in page.elements if tag == "img"]
+    assert len(pictures) == 7
+    contents = {
+        base64.b64decode(attributes["src"].removeprefix("data:image/png;base64,"))[24:] for attributes in pictures
+    }
+    assert len(contents) == 7
+    assert all(attributes["alt"] for attributes in pictures)
+    assert {attributes["width"] for attributes in pictures} == {str(300 * 96 // 150)}
+
+
+def rows_of(html):
+    """Texts of the cells of every table row."""
+    own = html.replace(get_plotlyjs(), "")
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", own, flags=re.DOTALL)
+    cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+    return [[re.sub(r"<[^>]+>", "", cell).strip() for cell in row] for row in cells]
+
+
+def test_published_scores_stand_below_the_measured_ones(html):
+    rows = rows_of(html)
+    measured = rows.index(["dae", "0.70", "0.50", "–", "2", "0.70", "0.50", "–", "2"])
+    published = rows.index(["dae, original study", "0.72", "0.58", "–", "–", "–", "–", "–", "–"])
+    assert measured < published
+    assert 'class="published"' in html
+    assert "Published scores stand below" in html
+
+
+def test_without_published_scores_none_are_mentioned(tmp_path):
+    html = render(tmp_path)
+    assert 'class="published"' not in html
+    assert "Published scores" not in html
+
+
+def test_one_seed_is_said_to_have_no_interval(html):
+    text = " ".join(Page(html).text)
+    assert "one run" in text
+    assert "has no interval" in text
+    assert not any("±" in cell for row in rows_of(html) for cell in row)
+
+
+def test_several_seeds_give_mean_and_deviation(tmp_path):
+    html = render(tmp_path, seeds=(0, 2))
+    text = " ".join(Page(html).text)
+    assert "over 2 seeds" in text
+    assert "(0, 2)" in re.sub(r"\s+", " ", text)
+    assert "has no interval" not in text
+    row = next(row for row in rows_of(html) if row[0] == "dae" and "±" in row[1])
+    assert row[1:5] == ["0.80 ± 0.14", "0.60 ± 0.14", "–", "2.1 ± 0.1"]
+
+
+def test_every_seed_has_its_pictures_and_points(tmp_path):
+    page = Page(render(tmp_path, seeds=(0, 1, 5), models=("dae",)))
+    assert [tag for tag, _ in page.elements].count("img") == 10
+    assert len(page.points()) == 3
+
+
+def test_the_points_are_those_of_the_run(page):
+    drawn = {attributes["data-run"] for _, attributes in page.elements if "data-run" in attributes}
+    assert drawn == set(page.points())
+    for traces in page.points().values():
+        assert sum(len(trace["x"]) for trace in traces) == 12
+        assert all(len(trace["x"]) == len(trace["y"]) == len(trace["z"]) == 4 for trace in traces)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "models"),
+    [(("a", "a-b"), ("c", "b-c")), (("scores", "times"), ("dae",)), (("settings", "points"), ("dae",))],
+)
+def test_names_that_run_into_each_other_stay_apart(datasets, models, tmp_path):
+    page = Page(render(tmp_path, datasets=datasets, models=models))
+    places = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(places) == len(set(places))
+    assert len(page.points()) == len(datasets) * len(models)
+
+
+def test_cell_types_are_counted(html):
+    rows = rows_of(html)
+    assert ["B", "4", "33.3 %"] in rows
+    assert ["NK", "4", "33.3 %"] in rows
+
+
+def test_clusters_are_crossed_with_cell_types(html):
+    rows = rows_of(html)
+    escaped = "&lt;b&gt;&#34;T&#34; &amp; co&lt;/b&gt;&lt;/script&gt;"
+    assert ["cluster", escaped, "B", "NK", "all"] in rows
+    assert ["0", "2", "2", "2", "6"] in rows
+    assert ["0", "0", "4", "0", "4"] in rows
+    assert "3 of 3 types own a cluster" in html
+    assert "1 of 3 types own a cluster" in html
+
+
+def test_training_times_and_settings_are_listed(html):
+    rows = rows_of(html)
+    assert ["dae", "toy", "200", "1", "12.5", "4,321", "cpu", "1"] in rows
+    assert ["training.learning_rate", "0.001"] in rows
+    assert ["models.dae.kind", "dae"] in rows
+
+
+def test_many_cells_are_thinned_out_in_the_rotatable_plot_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "ROTATABLE_CELLS", 5)
+    html = render(tmp_path, models=("dae",))
+    assert sum(len(trace["x"]) for traces in Page(html).points().values() for trace in traces) == 5
+    assert "5 cells drawn at random" in html
+    assert "12 cells of 3 types" in re.sub(r"<[^>]+>", "", html.replace(get_plotlyjs(), ""))
+
+
+def test_the_same_results_give_the_same_page(tmp_path):
+    assert render(tmp_path) == render(tmp_path)

@@ -1,0 +1,513 @@
+"""The adapters, run one after the other on a small data set, write the files of the results contract."""
+
+import gzip
+import json
+import logging
+import runpy
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from scipy import sparse
+
+from scae import configuration, counts
+
+N_CELLS, N_GENES = 48, 30
+CELLS = [f"cell-{number}" for number in range(N_CELLS)]
+GENES = [f"MT-{number}" if number < 2 else f"G{number}" for number in range(N_GENES)]
+TYPES = np.array(["B", "NK, bright", "007"])[np.arange(N_CELLS) % 3]
+RUNS = [("dae", 0), ("beta_vae", 0), ("beta_vsc", 3)]
+
+
+class Namedlist:
+    """Files or wildcards as a script sees them: by attribute, by index, in order, and by items()."""
+
+    def __init__(self, *unnamed, **named):
+        self._named = named
+        self._all = [*unnamed]
+        for value in named.values():
+            self._all.extend(value if isinstance(value, list) else [value])
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name not in self._named:
+            raise AttributeError(name)
+        return self._named[name]
+
+    def __getitem__(self, key):
+        return self._named[key] if isinstance(key, str) else self._all[key]
+
+    def __iter__(self):
+        return iter(self._all)
+
+    def __len__(self):
+        return len(self._all)
+
+    def items(self):
+        return self._named.items()
+
+
+def run(script, *, inputs=None, outputs=None, wildcards=None, **params):
+    """Run an adapter as Snakemake would; ``inputs`` and ``outputs`` are dicts, or lists of unnamed files."""
+    named = [
+        Namedlist(**files) if isinstance(files, dict) else Namedlist(*(files or [])) for files in (inputs, outputs)
+    ]
+    for path in named[1]:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    snakemake = SimpleNamespace(
+        input=named[0],
+        output=named[1],
+        params=SimpleNamespace(**params),
+        wildcards=Namedlist(**{name: str(value) for name, value in (wildcards or {}).items()}),
+        log=[f"results/logs/{script}/test.log"],
+        rule=script,
+        threads=1,
+    )
+    try:
+        runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), {"snakemake": snakemake})
+    finally:
+        logging.captureWarnings(False)
+
+
+def config_of():
+    config = {
+        "run": {"datasets": ["toy"], "models": ["dae", "beta_vae", "beta_vsc"]},
+        "datasets": {
+            "toy": {
+                "source": "toy.csv",
+                "qc": {"min_cells": 1, "min_genes": 1},
+                "labels": {"from": "csv", "path": "types.csv"},
+                "published": {"citation": "study", "scores": {"dae": {"nmi": 0.72}}},
+            }
+        },
+        "models": {kind: {"kind": kind} for kind in ("dae", "beta_vae", "beta_vsc")},
+        "training": {"epochs": 3, "batch_size": 20},
+        "tsne": {"perplexity": 6, "iterations": 60, "early_exaggeration_iterations": 30},
+        "kmeans": {"n_init": 3},
+    }
+    return configuration.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+
+
+def source():
+    random = np.random.default_rng(0)
+    means = np.full((3, N_GENES), 1.0)
+    for group in range(3):
+        means[group, 6 + 6 * group : 12 + 6 * group] = 12
+    table = random.poisson(means[np.arange(N_CELLS) % 3])
+    return anndata.AnnData(
+        sparse.csr_matrix(table, dtype=np.float32),
+        obs=pd.DataFrame({"type": TYPES}, index=CELLS),
+        var=pd.DataFrame(index=GENES),
+    )
+
+
+def subset(config, *keys):
+    return {key: config["datasets"]["toy"][key] for key in sorted(keys)}
+
+
+def folder_of(model, seed):
+    return f"results/toy/{model}/seed{seed}"
+
+
+def run_model(config, model, seed):
+    folder, toy = folder_of(model, seed), "results/toy"
+    wildcards = {"dataset": "toy", "model": model, "seed": seed}
+    run(
+        "train_model",
+        inputs={"expression": f"{toy}/expression.h5ad"},
+        outputs={name: f"{folder}/{file}" for name, file in TRAINED.items()},
+        wildcards=wildcards,
+        model=config["models"][model],
+        training=config["training"],
+    )
+    run(
+        "embed_cells",
+        inputs={"expression": f"{toy}/expression.h5ad", "model": f"{folder}/model.pt"},
+        outputs={"latent": f"{folder}/latent.csv"},
+        wildcards=wildcards,
+        latent=config["latent"],
+    )
+    for dimensions in (2, 3):
+        run(
+            "project_tsne",
+            inputs={"latent": f"{folder}/latent.csv"},
+            outputs={"tsne": f"{folder}/tsne{dimensions}d.csv"},
+            wildcards=wildcards | {"dimensions": dimensions},
+            tsne=config["tsne"],
+        )
+    spaces = {"tsne2d": f"{folder}/tsne2d.csv", "latent": f"{folder}/latent.csv"}
+    labels, clusters = {"labels": f"{toy}/labels.csv"}, {"clusters": f"{folder}/clusters.csv"}
+    run("cluster_cells", inputs=labels | spaces, outputs=clusters, wildcards=wildcards, kmeans=config["kmeans"])
+    run(
+        "score_clusters",
+        inputs=labels | clusters | spaces,
+        outputs={"metrics": f"{folder}/metrics.csv"},
+        wildcards=wildcards,
+    )
+    tsne2d, tsne3d = {"tsne2d": f"{folder}/tsne2d.csv"}, {"tsne3d": f"{folder}/tsne3d.csv"}
+    run("plot_clusters", inputs=labels | tsne2d | clusters, outputs=[f"{folder}/clusters.png"], wildcards=wildcards)
+    run("plot_tsne3d", inputs=labels | tsne3d, outputs=[f"{folder}/tsne3d.png"], wildcards=wildcards)
+    run(
+        "plot_losses",
+        inputs={"history": f"{folder}/history.csv"},
+        outputs=[f"{folder}/losses.png"],
+        wildcards=wildcards,
+    )
+
+
+TRAINED = {"model": "model.pt", "history": "history.csv", "timing": "timing.csv"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The folder ``results`` of a run of every adapter: one data set, three models, one seed each."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("run")
+        patch.chdir(folder)
+        counts.write_csv(source(), "toy.csv.gz")
+        (folder / "toy.csv").write_bytes(gzip.decompress((folder / "toy.csv.gz").read_bytes()))
+        pd.DataFrame({"cell": CELLS, "label": TYPES}).iloc[::-1].to_csv("types.csv", index=False)
+        config = config_of()
+        toy = "results/toy"
+        run(
+            "fetch_counts",
+            inputs=["toy.csv"],
+            outputs={"counts": f"{toy}/counts.h5ad"},
+            wildcards={"dataset": "toy"},
+            source=subset(config, "matrix", "sha256", "source"),
+            downloads=f"{toy}/download",
+        )
+        run(
+            "preprocess_cells",
+            inputs={"counts": f"{toy}/counts.h5ad"},
+            outputs={"expression": f"{toy}/expression.h5ad"},
+            wildcards={"dataset": "toy"},
+            preprocessing=subset(config, "qc", "scale_factor", "values"),
+        )
+        both = {"counts": f"{toy}/counts.h5ad", "expression": f"{toy}/expression.h5ad"}
+        run(
+            "label_cells",
+            inputs=both,
+            outputs={"labels": f"{toy}/labels.csv"},
+            wildcards={"dataset": "toy"},
+            labels=subset(config, "labels"),
+        )
+        run(
+            "export_csv",
+            inputs={"expression": f"{toy}/expression.h5ad", "labels": f"{toy}/labels.csv"},
+            outputs={"expression": f"{toy}/export/expression.csv.gz", "labels": f"{toy}/export/labels.csv"},
+            wildcards={"dataset": "toy"},
+        )
+        for model, seed in RUNS:
+            run_model(config, model, seed)
+        of_runs = {
+            name: [f"{folder_of(*key)}/{file}" for key in RUNS]
+            for name, file in {
+                "clusters": "clusters.csv",
+                "latent": "latent.csv",
+                "tsne2d": "tsne2d.csv",
+                "tsne3d": "tsne3d.csv",
+                "clusters_png": "clusters.png",
+                "tsne3d_png": "tsne3d.png",
+                "losses_png": "losses.png",
+                "metrics": "metrics.csv",
+                "timing": "timing.csv",
+            }.items()
+        }
+        run("collect_metrics", inputs=of_runs["metrics"], outputs=["results/metrics.csv"])
+        run("collect_training_times", inputs=of_runs["timing"], outputs=["results/training_times.csv"])
+        run(
+            "collect_embeddings",
+            inputs={"expression": f"{toy}/expression.h5ad", "labels": f"{toy}/labels.csv"}
+            | {name: of_runs[name] for name in ("clusters", "latent", "tsne2d", "tsne3d")},
+            outputs={"embeddings": f"{toy}/embeddings.h5ad"},
+            wildcards={"dataset": "toy"},
+            runs=[f"{model}_seed{seed}" for model, seed in RUNS],
+        )
+        published = {"toy": config["datasets"]["toy"]["published"]}
+        run(
+            "plot_heatmap",
+            inputs={"metrics": "results/metrics.csv"},
+            outputs={"png": "results/heatmap.png", "svg": "results/heatmap.svg"},
+            published=published,
+        )
+        seed0 = {name: paths[:2] for name, paths in of_runs.items()}
+        run(
+            "write_report",
+            inputs={
+                "metrics": "results/metrics.csv",
+                "training_times": "results/training_times.csv",
+                "heatmap": "results/heatmap.png",
+                "labels": [f"{toy}/labels.csv"],
+            }
+            | {name: seed0[name] for name in ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png")},
+            outputs={"report": "results/report.html"},
+            run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
+            published=published,
+            settings={"training": config["training"]},
+        )
+        yield folder / "results"
+
+
+def read(path):
+    return pd.read_csv(path, dtype={"cell": str, "label": str})
+
+
+def test_every_adapter_was_run(results):
+    adapters = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    assert {path.name for path in (results / "logs").iterdir()} == adapters
+
+
+def test_counts_are_as_read(results):
+    data = anndata.read_h5ad(results / "toy/counts.h5ad")
+    assert list(data.obs_names) == CELLS
+    assert list(data.var_names) == GENES
+    np.testing.assert_array_equal(data.X.toarray(), source().X.toarray())
+
+
+def test_expression_is_log_normalised_and_keeps_the_counts(results):
+    data = anndata.read_h5ad(results / "toy/expression.h5ad")
+    table = data.layers["counts"].toarray()
+    np.testing.assert_array_equal(table, source().X.toarray())
+    expected = np.log1p(table / table.sum(axis=1, keepdims=True) * 10_000)
+    np.testing.assert_allclose(data.X.toarray(), expected, rtol=1e-6)
+    assert isinstance(data.X, sparse.csr_matrix)
+    assert data.X.dtype == np.float32
+    assert "type" not in data.obs
+
+
+def test_labels_are_in_the_order_of_the_cells(results):
+    table = read(results / "toy/labels.csv")
+    assert list(table.columns) == ["cell", "label"]
+    assert table["cell"].tolist() == CELLS
+    assert table["label"].tolist() == TYPES.tolist()
+
+
+def test_the_export_holds_the_expression_bit_for_bit(results):
+    expression = anndata.read_h5ad(results / "toy/expression.h5ad")
+    exported = counts.read(results / "toy/export/expression.csv.gz")
+    assert exported.X.toarray().tobytes() == expression.X.toarray().tobytes()
+    header = gzip.decompress((results / "toy/export/expression.csv.gz").read_bytes()).decode().splitlines()[0]
+    assert header.split(",") == ["cell", *GENES]
+    assert (results / "toy/export/labels.csv").read_bytes() == (results / "toy/labels.csv").read_bytes()
+
+
+@pytest.fixture(params=RUNS, ids=lambda run: "-".join(map(str, run)))
+def of_run(request, results):
+    model, seed = request.param
+    return results / "toy" / model / f"seed{seed}"
+
+
+def test_a_model_folder_holds_the_files_of_the_contract(of_run):
+    tables = {"history.csv", "timing.csv", "latent.csv", "tsne2d.csv", "tsne3d.csv", "clusters.csv", "metrics.csv"}
+    assert {path.name for path in of_run.iterdir()} >= tables | {"model.pt"}
+
+
+def test_a_model_loads_without_trust(of_run):
+    content = torch.load(of_run / "model.pt", weights_only=True)
+    assert content["kind"] == of_run.parent.name
+    assert content["genes"] == GENES
+
+
+@pytest.mark.parametrize(
+    ("file", "columns", "n_rows"),
+    [
+        ("history.csv", ["epoch", "loss", "reconstruction", "kl"], 3),
+        ("timing.csv", ["epochs", "seconds", "cells_per_second", "device", "threads", "engine"], 1),
+        ("latent.csv", ["cell", "z1", "z2", "z3", "z4", "z5", "z6"], N_CELLS),
+        ("tsne2d.csv", ["cell", "x", "y"], N_CELLS),
+        ("tsne3d.csv", ["cell", "x", "y", "z"], N_CELLS),
+        ("clusters.csv", ["cell", "tsne2d", "latent"], N_CELLS),
+        ("metrics.csv", ["space", "metric", "value"], 12),
+    ],
+)
+def test_a_table_has_the_columns_of_the_contract(file, columns, n_rows, of_run):
+    table = read(of_run / file)
+    assert list(table.columns) == columns
+    assert len(table) == n_rows
+    assert table.notna().all(axis=None)
+    if "cell" in columns:
+        assert table["cell"].tolist() == CELLS
+
+
+def test_there_are_as_many_clusters_as_cell_types(of_run):
+    clusters = read(of_run / "clusters.csv")
+    assert set(clusters["tsne2d"]) == set(clusters["latent"]) == {0, 1, 2}
+
+
+def test_both_spaces_have_all_metrics(of_run):
+    table = read(of_run / "metrics.csv")
+    names = ["nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"]
+    assert table["metric"].tolist() == names * 2
+    assert table["space"].tolist() == ["tsne2d"] * 6 + ["latent"] * 6
+
+
+def test_all_scores_stand_in_one_long_table(results):
+    table = pd.read_csv(results / "metrics.csv")
+    assert list(table.columns) == ["dataset", "model", "seed", "space", "metric", "value"]
+    assert len(table) == 12 * len(RUNS)
+    assert list(table[["model", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == RUNS
+    single = pd.read_csv(results / "toy/beta_vsc/seed3/metrics.csv")
+    assert table[table["model"] == "beta_vsc"]["value"].tolist() == single["value"].tolist()
+
+
+def test_training_times_stand_in_one_table(results):
+    table = pd.read_csv(results / "training_times.csv")
+    columns = ["dataset", "model", "seed", "epochs", "seconds", "cells_per_second", "device", "threads"]
+    assert list(table.columns) == columns
+    assert len(table) == len(RUNS)
+
+
+def test_embeddings_hold_everything_for_scanpy(results):
+    data = anndata.read_h5ad(results / "toy/embeddings.h5ad")
+    assert data.obs["label"].tolist() == TYPES.tolist()
+    for model, seed in RUNS:
+        run_folder = results / "toy" / model / f"seed{seed}"
+        name = f"{model}_seed{seed}"
+        for suffix, file in (("", "latent.csv"), ("_tsne2d", "tsne2d.csv"), ("_tsne3d", "tsne3d.csv")):
+            expected = read(run_folder / file).set_index("cell").to_numpy()
+            np.testing.assert_allclose(data.obsm[f"X_{name}{suffix}"], expected, rtol=1e-9)
+        clusters = read(run_folder / "clusters.csv")
+        assert data.obs[f"{name}_latent"].astype(int).tolist() == clusters["latent"].tolist()
+        assert data.obs[f"{name}_tsne2d"].astype(int).tolist() == clusters["tsne2d"].tolist()
+
+
+def test_pictures_and_report_are_there(results):
+    for path in [results / "heatmap.png", *results.glob("toy/*/seed*/*.png")]:
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert len(list(results.glob("toy/*/seed*/*.png"))) == 9
+    assert (results / "heatmap.svg").read_text().startswith("<?xml")
+    html = (results / "report.html").read_text()
+    assert "NK, bright" in html
+    assert "study" in html
+
+
+@pytest.fixture
+def workdir(results, tmp_path, monkeypatch):
+    """A working directory of its own with what a first run of the data rules left."""
+    (tmp_path / "results").mkdir()
+    for name in ("counts.h5ad", "expression.h5ad", "labels.csv"):
+        (tmp_path / "results/toy").mkdir(exist_ok=True)
+        shutil.copy(results / "toy" / name, tmp_path / "results/toy" / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def label(settings, **inputs):
+    files = {"counts": "results/toy/counts.h5ad", "expression": "results/toy/expression.h5ad"} | inputs
+    run(
+        "label_cells",
+        inputs=files,
+        outputs={"labels": "labels.csv"},
+        wildcards={"dataset": "toy"},
+        labels={"labels": settings},
+    )
+
+
+def test_labels_can_come_from_the_annotation(workdir):
+    source().write_h5ad("annotated.h5ad")
+    label({"from": "obs", "column": "type"}, counts="annotated.h5ad")
+    assert read("labels.csv")["label"].tolist() == TYPES.tolist()
+
+
+def test_labels_can_come_from_clusters(workdir):
+    markers = {"B": ["G6", "G7"], "NK, bright": ["G12", "G13"], "007": ["G18", "G19"]}
+    settings = {"n_variable_genes": 20, "n_pcs": 3, "n_neighbors": 8, "prune": 1 / 15, "resolution": 0.5}
+    label({"from": "clusters", "n_starts": 2, "markers": markers} | settings)
+    assert read("labels.csv")["label"].tolist() == TYPES.tolist()
+
+
+def test_a_missing_column_is_one_line(workdir, capfd):
+    with pytest.raises(SystemExit) as caught:
+        label({"from": "obs", "column": "type"})
+    assert caught.value.code == 1
+    err = capfd.readouterr().err
+    assert err.startswith("label_cells dataset=toy: labels.column: ")
+    assert err.count("\n") == 1
+    assert not (workdir / "labels.csv").exists()
+
+
+def fetch(settings):
+    run(
+        "fetch_counts",
+        outputs={"counts": "counts.h5ad"},
+        wildcards={"dataset": "toy"},
+        source={"matrix": "X", "sha256": None} | settings,
+        downloads="download",
+    )
+
+
+def test_a_local_file_with_its_digest_is_read(workdir):
+    source().write_h5ad("toy.h5ad")
+    fetch({"source": "toy.h5ad", "sha256": counts.sha256("toy.h5ad")})
+    assert anndata.read_h5ad("counts.h5ad").shape == (N_CELLS, N_GENES)
+
+
+def test_a_local_file_with_another_digest_is_refused(workdir, capfd):
+    source().write_h5ad("toy.h5ad")
+    with pytest.raises(SystemExit):
+        fetch({"source": "toy.h5ad", "sha256": "0" * 64})
+    assert "SHA-256" in capfd.readouterr().err
+    assert not (workdir / "counts.h5ad").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "scanpy"])
+def test_a_digest_of_what_is_no_file_is_explained(kind, workdir, capfd):
+    (workdir / "hg19").mkdir()
+    with pytest.raises(SystemExit):
+        fetch({"source": {"folder": "hg19", "scanpy": "scanpy:pbmc68k_reduced"}[kind], "sha256": "0" * 64})
+    err = capfd.readouterr().err
+    assert "unexpected" not in err
+    assert "sha256" in err
+
+
+def test_an_address_is_downloaded_before_it_is_read(workdir, monkeypatch):
+    from scae import download
+
+    source().write_h5ad("elsewhere.h5ad")
+    asked = []
+    monkeypatch.setattr(download, "fetch", lambda *arguments: asked.append(arguments) or "elsewhere.h5ad")
+    fetch({"source": "https://example.org/toy.h5ad", "sha256": "1" * 64})
+    assert asked == [("https://example.org/toy.h5ad", "download", "1" * 64)]
+    assert anndata.read_h5ad("counts.h5ad").shape == (N_CELLS, N_GENES)
+
+
+def test_the_embedded_data_set_is_real_cells_with_labels(workdir):
+    fetch({"source": "scanpy:pbmc68k_reduced", "matrix": "raw"})
+    data = anndata.read_h5ad("counts.h5ad")
+    assert data.shape == (700, 765)
+    assert data.obs["bulk_labels"].nunique() == 10
+    assert data.X.min() >= 0
+
+
+def test_training_does_not_see_the_labels(results, workdir):
+    """Other labels, in every place where labels stand, leave the weights as they are."""
+    expression = anndata.read_h5ad("results/toy/expression.h5ad")
+    expression.obs["label"] = TYPES[::-1]
+    expression.write_h5ad("results/toy/expression.h5ad")
+    for name in ("toy.csv", "types.csv"):
+        shutil.copy(results.parent / name, name)
+    config = config_of()
+    run(
+        "train_model",
+        inputs={"expression": "results/toy/expression.h5ad"},
+        outputs=TRAINED,
+        wildcards={"dataset": "toy", "model": "dae", "seed": 0},
+        model=config["models"]["dae"],
+        training=config["training"],
+    )
+    assert (workdir / "model.pt").read_bytes() == (results / "toy/dae/seed0/model.pt").read_bytes()
+    assert (workdir / "history.csv").read_bytes() == (results / "toy/dae/seed0/history.csv").read_bytes()
+
+
+def test_the_mock_is_like_snakemake():
+    files = Namedlist("first.csv", latent="z.csv", clusters=["a.csv", "b.csv"])
+    assert list(files) == ["first.csv", "z.csv", "a.csv", "b.csv"]
+    assert (files.latent, files["latent"], files[0], len(files)) == ("z.csv", "z.csv", "first.csv", 4)
+    assert json.dumps(dict(Namedlist(seed="0").items())) == '{"seed": "0"}'
