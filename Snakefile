@@ -22,6 +22,7 @@ rule all:
     """Everything: data, models, scores, heatmap and report."""
     input:
         data_files(),
+        model_files(),
         evaluation_files(),
         report_files(),
 

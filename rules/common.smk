@@ -72,9 +72,13 @@ def training_settings():
     return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}
 
 
-def model_code(wildcards):
-    """Params function: digest of what trains a model, its own page among it and no other model's."""
-    return code("train_model", f"scae.models.{config['models'][wildcards.model]['kind']}")
+def model_code(script):
+    """Params function: digest of a script that loads a model's page by name, with that page and no other model's."""
+
+    def digest(wildcards):
+        return code(script, f"scae.models.{config['models'][wildcards.model]['kind']}")
+
+    return digest
 
 
 def memory_mb(base, per_input_mb):
@@ -95,14 +99,19 @@ def minutes(base, per_input_mb=0.0):
     return runtime
 
 
-def per_run(pattern):
-    """A path pattern filled in for every data set, model and seed of the run."""
-    return expand(pattern, dataset=DATASETS, model=MODELS, seed=SEEDS)
+def per_run(patterns):
+    """Path patterns filled in for every data set, model and seed of the run."""
+    return expand(patterns, dataset=DATASETS, model=MODELS, seed=SEEDS)
+
+
+# The targets name every file of the results contract, since Snakemake does not miss a deleted intermediate file.
 
 
 def data_files():
     return expand(
         [
+            "results/{dataset}/counts.h5ad",
+            "results/{dataset}/expression.h5ad",
             "results/{dataset}/labels.csv",
             "results/{dataset}/export/expression.csv.gz",
             "results/{dataset}/export/labels.csv",
@@ -112,7 +121,14 @@ def data_files():
 
 
 def model_files():
-    return per_run("results/{dataset}/{model}/seed{seed}/latent.csv")
+    return per_run(
+        [
+            "results/{dataset}/{model}/seed{seed}/model.pt",
+            "results/{dataset}/{model}/seed{seed}/history.csv",
+            "results/{dataset}/{model}/seed{seed}/timing.csv",
+            "results/{dataset}/{model}/seed{seed}/latent.csv",
+        ]
+    )
 
 
 def evaluation_files():
@@ -120,11 +136,30 @@ def evaluation_files():
         "results/metrics.csv",
         "results/training_times.csv",
         *expand("results/{dataset}/embeddings.h5ad", dataset=DATASETS),
+        *per_run(
+            [
+                "results/{dataset}/{model}/seed{seed}/tsne2d.csv",
+                "results/{dataset}/{model}/seed{seed}/tsne3d.csv",
+                "results/{dataset}/{model}/seed{seed}/clusters.csv",
+                "results/{dataset}/{model}/seed{seed}/metrics.csv",
+            ]
+        ),
     ]
 
 
 def report_files():
-    return ["results/heatmap.png", "results/heatmap.svg", "results/report.html"]
+    return [
+        "results/heatmap.png",
+        "results/heatmap.svg",
+        "results/report.html",
+        *per_run(
+            [
+                "results/{dataset}/{model}/seed{seed}/clusters.png",
+                "results/{dataset}/{model}/seed{seed}/tsne3d.png",
+                "results/{dataset}/{model}/seed{seed}/losses.png",
+            ]
+        ),
+    ]
 
 
 def published_scores():

@@ -24,7 +24,7 @@ rule train_model:
         runtime=minutes(60, 1),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
-        code=model_code,
+        code=model_code("train_model"),
         expression=config["expression"],
         model=model_settings,
         training=training_settings(),
@@ -50,7 +50,7 @@ rule embed_cells:
         mem_mb=memory_mb(1500, 2),
         runtime=minutes(15, 0.01),
     params:
-        code=code("embed_cells"),
+        code=model_code("embed_cells"),
         expression=config["expression"],
         latent=config["latent"],
     script:

@@ -39,7 +39,7 @@ def read(source, matrix="X"):
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)})") from error
+        raise UserError(f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)}); is it complete?") from error
     if 0 in data.shape:
         raise UserError(f"{source}: holds {data.n_obs} cells x {data.n_vars} genes; nothing to analyse")
     data.X = sparse.csr_matrix(data.X, dtype=np.float32)
