@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import time
+import zipfile
 from pathlib import Path
 
 import torch
@@ -61,6 +62,8 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
+            if damaged := zipfile.ZipFile(self.path).testzip():  # torch itself does not look at the checksums
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
             content = torch.load(self.path, weights_only=True)
             if content["fingerprint"] == self.fingerprint:
                 return content["state"]

@@ -39,7 +39,9 @@ def read(source, matrix="X"):
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)}); is it complete?") from error
+        raise UserError(
+            f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)}); is it complete?"
+        ) from error
     if 0 in data.shape:
         raise UserError(f"{source}: holds {data.n_obs} cells x {data.n_vars} genes; nothing to analyse")
     data.X = sparse.csr_matrix(data.X, dtype=np.float32)
@@ -175,5 +177,7 @@ def _check_values(data, source):
 
 def sha256(path):
     """SHA-256 of a file, in hexadecimal."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: is not a file and has no SHA-256; set sha256 to null")
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

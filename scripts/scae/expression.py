@@ -64,8 +64,9 @@ def read(path, scale=False, memory_mb=None, scratch=None):
         on_disk = memory_mb is not None and 8 * n_entries > memory_mb * 1e6 / 2
         data, indices = (_empty(n_entries, dtype, scratch if on_disk else None) for dtype in (np.float32, np.int32))
         for start in range(0, n_entries, READ_ENTRIES):
-            chunk = slice(start, start + READ_ENTRIES)
-            data[chunk], indices[chunk] = group["data"][chunk], group["indices"][chunk]
+            chunk = slice(start, min(start + READ_ENTRIES, n_entries))
+            group["data"].read_direct(data, chunk, chunk)
+            group["indices"].read_direct(indices, chunk, chunk)
         cells, genes = (file[axis][file[axis].attrs["_index"]].asstr()[:] for axis in ("obs", "var"))
         indptr = group["indptr"][:].astype(np.int64)
     offset = np.zeros(len(genes), np.float32)

@@ -44,8 +44,8 @@ def match(labels, cells):
     found = labels.reindex(cells)
     if (missing := found.isna()).any():
         raise UserError(
-            f"labels: cell {cells[missing.argmax()]} has no label ({missing.sum()} of {len(cells)} cells lack one); label "
-            "it, or drop it from the data"
+            f"labels: cell {cells[missing.argmax()]} has no label ({missing.sum()} of {len(cells)} cells lack one); "
+            "label it, or drop it from the data"
         )
     return found.astype(str).rename("label").rename_axis("cell")
 

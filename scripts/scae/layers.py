@@ -37,7 +37,8 @@ class Branch(nn.Module):
         self.head = nn.Linear(16, n_latent)
 
     def forward(self, hidden):  # (cells, 32)
-        return self.head(F.relu(self.hidden(hidden)))  # (cells, n_latent)
+        # As exact as the weights also under autocast: the divergences take logarithms of what is close to 0 and 1
+        return self.head(F.relu(self.hidden(hidden))).to(self.head.weight.dtype)  # (cells, n_latent)
 
 
 class Decoder(nn.Module):

@@ -25,10 +25,18 @@ GENE_BLOCK = 512  # genes whose weights (512 x 128 floats, 256 kB) stay in a cor
 
 
 class SparseBatches:
-    """Makes sparse batches; expression: scae.expression.Expression."""
+    """Makes sparse batches.
 
-    def __init__(self, expression):
+    Args:
+        expression: scae.expression.Expression.
+        threads: of the kernels.
+    """
+
+    def __init__(self, expression, threads):
         self.expression = expression
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        # Starting its threads, numba also tells the OpenMP that torch uses to take every core
+        torch.set_num_threads(threads)
 
     def __call__(self, cells):
         """The batch of these cells; cells: (n,) int64 tensor."""
@@ -40,7 +48,7 @@ class SparseBatch:
 
     def __init__(self, expression, cells):
         self.rows = expression.indptr, expression.indices, expression.data, cells
-        *self.columns, gene_sum, gene_squares = _transpose(_threads(), *self.rows, expression.shape[1])
+        *self.columns, gene_sum, gene_squares = _transpose(numba.get_num_threads(), *self.rows, expression.shape[1])
         self.gene_sum, self.sum_of_squares = torch.from_numpy(gene_sum), gene_squares.sum()
         self.offset = torch.from_numpy(expression.offset)
 
@@ -59,13 +67,13 @@ class SparseBatch:
         """S @ weight, (cells, units), and by_gene @ weight, (units,), in one pass over weight (genes, units)."""
         product, shift = torch.empty(len(self), weight.shape[1]), torch.empty(weight.shape[1])
         arrays = (tensor.detach().numpy() for tensor in (weight, by_gene, product, shift))
-        _gather(_threads(), *self.rows, *arrays)
+        _gather(numba.get_num_threads(), *self.rows, *arrays)
         return product, shift
 
     def add_gradient(self, gradient, dense, by_gene, by_unit):
         """gradient (genes, units) + Sᵀ @ dense + by_gene ⊗ by_unit, in place."""
         arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, gradient))
-        _scatter(_threads(), *self.columns, *arrays)
+        _scatter(numba.get_num_threads(), *self.columns, *arrays)
         return gradient
 
 
@@ -115,13 +123,6 @@ def _gram(weight):
     torch.mm(weight[:, half:].t(), weight[:, half:], out=gram[half:, half:])
     gram[half:, :half] = gram[:half, half:].t()
     return gram
-
-
-def _threads():
-    """As many threads as torch uses."""
-    threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
-    numba.set_num_threads(threads)
-    return threads
 
 
 @threaded

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import logging
 import math
 import time
@@ -54,7 +55,7 @@ def make_batches(expression, settings):
     if settings["engine"] == "sparse":
         from scae.sparse import SparseBatches
 
-        return SparseBatches(expression)
+        return SparseBatches(expression, settings["threads"])
     return DenseBatches(expression, torch.device(settings["device"]))
 
 
@@ -212,13 +213,15 @@ def save(model, kind, hyperparameters, settings, genes, path):
     The file is a dict with kind, hyperparameters, training (the settings, with the engine and device that were used),
     genes (names, in order) and state_dict, and loads with ``torch.load(path, weights_only=True)``.
     """
-    content = {
+    description = {
         "kind": kind,
         "hyperparameters": dict(hyperparameters),
         "training": dict(settings),
         "genes": [str(gene) for gene in genes],
-        "state_dict": {name: weights.cpu() for name, weights in model.state_dict().items()},
     }
+    # Pickle writes a string object once, however often it stands; fresh objects make the bytes follow from the values
+    content = json.loads(json.dumps(description))
+    content["state_dict"] = {name: weights.cpu() for name, weights in model.state_dict().items()}
     buffer = io.BytesIO()  # saved to a path, the archive would contain the name of the file
     torch.save(content, buffer)
     Path(path).write_bytes(buffer.getvalue())

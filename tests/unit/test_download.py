@@ -42,8 +42,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.end_headers()
         body = body[:CUT] if plan == "cut" else body
+        server.served += len(body)  # before the last byte lets the client go on
         self.wfile.write(body)
-        server.served += len(body)
         self.close_connection = True
 
     def log_message(self, *args):

@@ -9,7 +9,7 @@ from torch.distributions import Bernoulli, Normal
 from torch.distributions import kl_divergence as reference_kl
 
 from scae.batches import DenseBatch
-from scae.layers import Trunk
+from scae.layers import GeneLinear, Trunk
 from scae.models import beta_vae, beta_vsc, dae
 
 N_GENES, N_LATENT, N_CELLS = 11, 6, 8
@@ -54,7 +54,8 @@ def noise(monkeypatch):
 
 
 def linear(layer, x):
-    return x @ layer.weight.detach().numpy().astype(float).T + layer.bias.detach().numpy().astype(float)
+    weight = layer.weight if isinstance(layer, GeneLinear) else layer.weight.t()
+    return x @ weight.detach().numpy().astype(float) + layer.bias.detach().numpy().astype(float)
 
 
 def relu(x):
@@ -80,7 +81,7 @@ def squared_error_by_hand(model, x, z):
 
 
 DECODER_SHAPES = [(16, 6), (16,), (32, 16), (32,), (128, 32), (128,), (N_GENES, 128), (N_GENES,)]
-TRUNK_SHAPES = [(128, N_GENES), (128,), (32, 128), (32,)]
+TRUNK_SHAPES = [(N_GENES, 128), (128,), (32, 128), (32,)]  # the first layer is stored as (genes, units)
 BRANCH_SHAPES = [(16, 32), (16,), (6, 16), (6,)]
 
 

@@ -65,6 +65,7 @@ def run(script, *, inputs=None, outputs=None, wildcards=None, **params):
         output=named[1],
         params=SimpleNamespace(**params),
         wildcards=Namedlist(**{name: str(value) for name, value in (wildcards or {}).items()}),
+        resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes="5"),
         log=[f"results/logs/{script}/test.log"],
         rule=script,
         threads=1,
@@ -111,6 +112,11 @@ def subset(config, *keys):
     return {key: config["datasets"]["toy"][key] for key in sorted(keys)}
 
 
+def training_of(config):
+    """The settings of training that reach a job as params, as in rules/common.smk."""
+    return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}
+
+
 def folder_of(model, seed):
     return f"results/toy/{model}/seed{seed}"
 
@@ -123,14 +129,17 @@ def run_model(config, model, seed):
         inputs={"expression": f"{toy}/expression.h5ad"},
         outputs={name: f"{folder}/{file}" for name, file in TRAINED.items()},
         wildcards=wildcards,
+        code="digest",
+        expression=config["expression"],
         model=config["models"][model],
-        training=config["training"],
+        training=training_of(config),
     )
     run(
         "embed_cells",
         inputs={"expression": f"{toy}/expression.h5ad", "model": f"{folder}/model.pt"},
         outputs={"latent": f"{folder}/latent.csv"},
         wildcards=wildcards,
+        expression=config["expression"],
         latent=config["latent"],
     )
     for dimensions in (2, 3):
@@ -250,7 +259,7 @@ def results(tmp_path_factory):
             outputs={"report": "results/report.html"},
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
             published=published,
-            settings={"training": config["training"]},
+            settings={"training": training_of(config)},
         )
         yield folder / "results"
 
@@ -499,8 +508,10 @@ def test_training_does_not_see_the_labels(results, workdir):
         inputs={"expression": "results/toy/expression.h5ad"},
         outputs=TRAINED,
         wildcards={"dataset": "toy", "model": "dae", "seed": 0},
+        code="digest",
+        expression=config["expression"],
         model=config["models"]["dae"],
-        training=config["training"],
+        training=training_of(config),
     )
     assert (workdir / "model.pt").read_bytes() == (results / "toy/dae/seed0/model.pt").read_bytes()
     assert (workdir / "history.csv").read_bytes() == (results / "toy/dae/seed0/history.csv").read_bytes()

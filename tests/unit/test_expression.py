@@ -1,0 +1,173 @@
+"""Expression is read as it was written, standardised without becoming dense, and kept on disk where memory is short."""
+
+import logging
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from toy import ENGINES, KINDS, dense_of, settings_of
+
+from scae import expression, training
+
+N_CELLS, N_GENES = 60, 25
+CONSTANT, SILENT, RARE = 3, 7, 11  # genes: the same in every cell, in no cell, in one cell
+
+
+def table_of():
+    random = np.random.default_rng(0)
+    table = random.gamma(2.0, 1.0, (N_CELLS, N_GENES)) * (random.random((N_CELLS, N_GENES)) < 0.2)
+    table[:, CONSTANT], table[:, SILENT], table[:, RARE] = 1.1, 0, 0
+    table[5, RARE] = 40
+    table[9] = 0
+    table[9, CONSTANT] = 1.1  # all that this cell has
+    return table.astype(np.float32)
+
+
+def write(path, matrix):
+    anndata.AnnData(
+        matrix,
+        obs=pd.DataFrame({"type": "B"}, index=[f"cell-{number}" for number in range(matrix.shape[0])]),
+        var=pd.DataFrame(index=[f"ß{number}" for number in range(matrix.shape[1])]),
+        layers={"counts": matrix},
+    ).write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("expression") / "expression.h5ad", sparse.csr_matrix(table_of()))
+
+
+@pytest.fixture(params=[1 << 24, 7], ids=["one chunk", "many chunks"])
+def chunks(request, monkeypatch):
+    monkeypatch.setattr(expression, "READ_ENTRIES", request.param)
+
+
+@pytest.mark.usefixtures("chunks")
+def test_expression_is_what_anndata_reads(path):
+    found, expected = expression.read(path), anndata.read_h5ad(path)
+    assert found.shape == expected.shape == (N_CELLS, N_GENES)
+    assert found.cells.tolist() == expected.obs_names.tolist()
+    assert found.genes.tolist() == expected.var_names.tolist()
+    np.testing.assert_array_equal(found.indptr, expected.X.indptr)
+    np.testing.assert_array_equal(found.indices, expected.X.indices)
+    np.testing.assert_array_equal(found.data, expected.X.data)
+    assert not found.offset.any()
+    assert (found.indptr.dtype, found.indices.dtype) == (np.int64, np.int32)
+    assert (found.data.dtype, found.offset.dtype) == (np.float32, np.float32)
+
+
+def test_size_and_density_are_those_of_the_non_zeros(path):
+    found, n_entries = expression.read(path), np.count_nonzero(table_of())
+    assert found.density == pytest.approx(n_entries / (N_CELLS * N_GENES))
+    assert found.nbytes == 8 * n_entries + 8 * (N_CELLS + 1)
+
+
+def z_scores():
+    table = table_of().astype(float)
+    sd = table.std(axis=0, ddof=1)
+    varies = np.ptp(table, axis=0) > 0
+    scores = np.zeros_like(table)
+    scores[:, varies] = (table[:, varies] - table[:, varies].mean(axis=0)) / sd[varies]
+    return scores.clip(-10, 10)
+
+
+@pytest.mark.usefixtures("chunks")
+def test_scaled_expression_is_the_z_score_clipped_at_10(path):
+    np.testing.assert_allclose(dense_of(expression.read(path, scale=True)), z_scores(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_scores_beyond_10_standard_deviations_are_clipped(sign, tmp_path):
+    table = np.zeros((400, 2), np.float32)
+    table[:, 0] = np.random.default_rng(0).normal(size=400)
+    table[17, 0] = sign * 1000
+    path = write(tmp_path / "wide.h5ad", sparse.csr_matrix(table))
+    assert abs((table[17, 0] - table[:, 0].mean()) / table[:, 0].std(ddof=1)) > 15
+    assert dense_of(expression.read(path, scale=True))[17, 0] == pytest.approx(sign * 10)
+
+
+def test_a_gene_in_nearly_every_cell_has_its_missing_value_clipped(tmp_path):
+    table = np.full((400, 1), 5, np.float32) + np.random.default_rng(0).random((400, 1), np.float32) / 100
+    table[3] = 0
+    path = write(tmp_path / "rare.h5ad", sparse.csr_matrix(table))
+    found = expression.read(path, scale=True)
+    assert found.offset.tolist() == [-10]
+    expected = ((table.astype(float) - table.mean(dtype=float)) / table.std(ddof=1, dtype=float)).clip(-10, 10)
+    np.testing.assert_allclose(dense_of(found), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("gene", [CONSTANT, SILENT])
+def test_a_gene_that_does_not_vary_is_zero_everywhere(gene, path):
+    assert not dense_of(expression.read(path, scale=True))[:, gene].any()
+
+
+def test_a_single_cell_is_scaled_to_zero(tmp_path):
+    path = write(tmp_path / "one.h5ad", sparse.csr_matrix(table_of()[:1]))
+    assert not dense_of(expression.read(path, scale=True)).any()
+
+
+def test_scaled_expression_is_as_sparse_as_it_was(path):
+    plain, scaled = expression.read(path), expression.read(path, scale=True)
+    np.testing.assert_array_equal(scaled.indptr, plain.indptr)
+    np.testing.assert_array_equal(scaled.indices, plain.indices)
+    assert scaled.nbytes == plain.nbytes
+
+
+@pytest.mark.usefixtures("chunks")
+@pytest.mark.parametrize("scale", [False, True])
+def test_expression_on_disk_is_that_in_memory(scale, path, tmp_path):
+    scratch = tmp_path / "scratch"
+    found, expected = expression.read(path, scale, 1e-3, scratch), expression.read(path, scale)
+    assert list(scratch.iterdir()) == []
+    for name in ("data", "indices"):
+        assert isinstance(getattr(found, name), np.memmap)
+        assert not isinstance(getattr(expected, name), np.memmap)
+        assert getattr(found, name).dtype == getattr(expected, name).dtype
+    for name in ("indptr", "indices", "data", "offset", "cells", "genes"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize(("times", "on_disk"), [(1.9, True), (2.1, False)])
+def test_a_matrix_that_takes_more_than_half_of_the_memory_goes_to_disk(times, on_disk, path, tmp_path):
+    megabytes = np.count_nonzero(table_of()) * 8 / 1e6
+    found = expression.read(path, memory_mb=times * megabytes, scratch=tmp_path)
+    assert isinstance(found.data, np.memmap) == on_disk
+
+
+def test_the_log_says_how_much_was_read_and_where_it_is(path, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "scae")
+    expression.read(path)
+    expression.read(path, memory_mb=1e-3, scratch=tmp_path)
+    size = f"60 cells x 25 genes, {np.count_nonzero(table_of())} non-zeros"
+    assert caplog.messages == [size, f"{size}, on disk"]
+
+
+def test_cells_without_any_expression_can_be_read_from_disk(tmp_path):
+    path = write(tmp_path / "empty.h5ad", sparse.csr_matrix((3, 4), dtype=np.float32))
+    found = expression.read(path, memory_mb=0, scratch=tmp_path / "scratch")
+    assert found.shape == (3, 4)
+    assert len(found.data) == 0
+
+
+@pytest.mark.parametrize(("kind", "convert"), [("csc_matrix", sparse.csc_matrix), ("array", np.asarray)])
+def test_another_format_than_csr_is_named(kind, convert, tmp_path):
+    path = write(tmp_path / "other.h5ad", convert(table_of()))
+    with pytest.raises(TypeError, match=f"X is {kind}, not csr_matrix") as caught:
+        expression.read(path)
+    assert "other.h5ad" in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("scale", [False, True])
+def test_training_from_disk_gives_the_weights_of_training_from_memory(scale, engine, path, tmp_path):
+    weights = []
+    for memory_mb in (None, 1e-3):
+        data = expression.read(path, scale, memory_mb, tmp_path)
+        model, history, _ = training.fit(data, "beta_vae", KINDS["beta_vae"], settings_of(engine=engine), 0)
+        weights.append((torch.cat([weight.flatten() for weight in model.state_dict().values()]), history))
+    assert torch.equal(weights[0][0], weights[1][0])
+    assert weights[0][1] == weights[1][1]

@@ -1,0 +1,251 @@
+"""The sparse engine gives the numbers of the dense one, on any input, and always the same bits."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toy import KINDS, dense_of, expression_of, settings_of
+
+from scae import sparse, training
+from scae.batches import DenseBatch, DenseBatches
+from scae.layers import GeneLinear
+from scae.sparse import GENE_BLOCK, SparseBatches
+
+N_CELLS, N_GENES = 40, GENE_BLOCK + 188
+SILENT, EMPTY = 5, 3  # a gene in no cell, a cell without genes
+
+AT_START = 1e-5  # against the dense engine, norm of the difference over the norm
+AFTER_TRAINING = 1e-4  # the same against float64, of either engine in float32: its terms nearly cancel by then
+
+
+def table_of(n_cells=N_CELLS, n_genes=N_GENES):
+    random = np.random.default_rng(0)
+    share = random.beta(0.4, 3.0, n_genes)  # most genes in few cells, some in nearly all, as in real data
+    table = random.gamma(4.0, 0.4, (n_cells, n_genes)) * (random.random((n_cells, n_genes)) < share)
+    table[:, SILENT] = 0
+    table[EMPTY] = 0
+    return table.astype(np.float32)
+
+
+def standardized_of(table):
+    """Expression of the z-scores of a table: entries where it has entries, and an offset."""
+    sd = table.std(axis=0, ddof=1)
+    sd[sd == 0] = np.inf
+    offset = (-table.mean(axis=0) / sd).astype(np.float32)
+    return expression_of(np.where(table != 0, table / sd, 0), offset)
+
+
+EXPRESSIONS = {
+    "plain": lambda: expression_of(table_of()),
+    "standardised": lambda: standardized_of(table_of()),
+}
+CELLS = {
+    "all cells": list(range(N_CELLS)),
+    "some cells": [17, EMPTY, 0, 39, 8],
+    "one cell": [11],
+    "an empty cell": [EMPTY],
+}
+
+
+@pytest.fixture(scope="module", params=EXPRESSIONS)
+def expression(request):
+    return EXPRESSIONS[request.param]()
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """One thread, unless a test says otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def noise(monkeypatch):
+    """The same noise for every sample, whatever its type."""
+    torch.manual_seed(7)
+    normal, uniform = torch.randn(N_CELLS, 6), torch.rand(N_CELLS, 6)
+    monkeypatch.setattr(torch, "randn_like", lambda like: normal[: len(like)].to(like.dtype))
+    monkeypatch.setattr(torch, "rand_like", lambda like: uniform[: len(like)].to(like.dtype))
+
+
+def both(expression, cells):
+    cells = torch.tensor(cells)
+    return SparseBatches(expression, threads=1)(cells), DenseBatches(expression, torch.device("cpu"))(cells)
+
+
+def loss_and_gradients(model, batch):
+    model.zero_grad()
+    loss = model.loss(batch)["loss"]
+    loss.backward()
+    return {"loss": loss.detach().double()} | {
+        name: parameter.grad.double().clone() for name, parameter in model.named_parameters()
+    }
+
+
+def assert_close(found, expected, tolerance):
+    assert found.keys() == expected.keys()
+    distances = {name: (found[name] - expected[name]).norm().item() for name in expected}
+    limits = {name: tolerance * expected[name].norm().item() for name in expected}
+    assert {name: distances[name] for name in expected if distances[name] > limits[name]} == {}
+
+
+@pytest.mark.usefixtures("noise")
+@pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradients_are_those_of_the_dense_engine(kind, cells, expression):
+    torch.manual_seed(0)
+    model = training.build(kind, N_GENES, KINDS[kind])
+    found, expected = (loss_and_gradients(model, batch) for batch in both(expression, cells))
+    assert expected["loss"] > 0
+    assert_close(found, expected, AT_START)
+
+
+@pytest.mark.usefixtures("noise")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trained_model_has_the_loss_and_gradients_of_float64(kind, expression):
+    settings = settings_of(epochs=20, batch_size=16, engine="sparse", learning_rate=0.003)
+    model, history, _ = training.fit(expression, kind, KINDS[kind], settings, seed=0)
+    assert history[-1]["loss"] < 0.98 * history[0]["loss"]
+    found = loss_and_gradients(model, SparseBatches(expression, threads=1)(torch.arange(N_CELLS)))
+    expected = loss_and_gradients(model.double(), DenseBatch(torch.from_numpy(dense_of(expression))))
+    assert_close(found, expected, AFTER_TRAINING)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_five_epochs_take_the_course_of_the_dense_engine(kind, expression):
+    histories = [
+        training.fit(
+            expression, kind, KINDS[kind], settings_of(epochs=5, batch_size=16, threads=1, engine=engine), seed=0
+        )[1]
+        for engine in ("sparse", "dense")
+    ]
+    found, expected = (np.array([list(row.values()) for row in history]) for history in histories)
+    assert len(expected) == 5
+    assert expected[-1, 1] < expected[0, 1]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 5, 7, 128, 130])
+def test_layers_of_any_width_are_those_of_the_dense_engine(units, expression):
+    torch.manual_seed(0)
+    first, last = GeneLinear(N_GENES, units), nn.Linear(units, N_GENES)
+    hidden, upstream = torch.randn(5, units), torch.randn(5, units)
+    found, expected = (
+        layer_gradients(batch, first, last, hidden, upstream) for batch in both(expression, CELLS["some cells"])
+    )
+    assert_close(found, expected, AT_START)
+
+
+def layer_gradients(batch, first, last, hidden, upstream):
+    hidden = hidden.clone().requires_grad_()
+    parameters = {"weight1": first.weight, "bias1": first.bias, "weight2": last.weight, "bias2": last.bias}
+    outcome = {"linear": batch.linear(first), "error": batch.squared_error(hidden, last)}
+    loss = (outcome["linear"] * upstream).sum() + 0.7 * outcome["error"]
+    gradients = torch.autograd.grad(loss, [hidden, *parameters.values()])
+    return {name: value.detach() for name, value in outcome.items()} | dict(
+        zip(["hidden", *parameters], gradients, strict=True)
+    )
+
+
+@pytest.mark.parametrize("n_genes", [GENE_BLOCK - 1, GENE_BLOCK, GENE_BLOCK + 1, 2 * GENE_BLOCK, 2 * GENE_BLOCK + 3])
+def test_any_number_of_genes_fits_into_blocks(n_genes):
+    expression = standardized_of(table_of(9, n_genes))
+    torch.manual_seed(0)
+    first, last = GeneLinear(n_genes, 6), nn.Linear(6, n_genes)
+    hidden, upstream = torch.randn(9, 6), torch.randn(9, 6)
+    found, expected = (
+        layer_gradients(batch, first, last, hidden, upstream) for batch in both(expression, list(range(9)))
+    )
+    assert_close(found, expected, AT_START)
+
+
+def test_a_gene_without_expression_has_no_gradient_in_the_first_layer():
+    torch.manual_seed(0)
+    layer = GeneLinear(N_GENES, 6)
+    batch, _ = both(expression_of(table_of()), CELLS["all cells"])
+    batch.linear(layer).square().sum().backward()
+    silent = ~layer.weight.grad.any(dim=1)
+    assert silent[SILENT]
+    assert silent.sum() < N_GENES / 2
+
+
+def test_an_empty_cell_has_the_bias_alone():
+    layer = GeneLinear(N_GENES, 6)
+    batch, _ = both(expression_of(table_of()), CELLS["an empty cell"])
+    torch.testing.assert_close(batch.linear(layer)[0], layer.bias)
+
+
+@pytest.mark.parametrize("use", ["linear", "squared_error"])
+def test_a_weight_used_twice_in_one_loss_gets_both_gradients(use, expression):
+    torch.manual_seed(0)
+    layer = GeneLinear(N_GENES, 6) if use == "linear" else nn.Linear(6, N_GENES)
+    hidden = torch.randn(2, 5, 6)
+    gradients = []
+    for first, second in zip(both(expression, [0, 1, 2, 3, 4]), both(expression, [4, 20, 21, 22, 23]), strict=True):
+        if use == "linear":
+            loss = first.linear(layer).square().sum() + 3 * second.linear(layer).sum() + first.linear(layer).sum()
+        else:
+            loss = first.squared_error(hidden[0], layer) + 3 * second.squared_error(hidden[1], layer)
+        gradients.append(
+            dict(zip(["weight", "bias"], torch.autograd.grad(loss, [layer.weight, layer.bias]), strict=True))
+        )
+    assert_close(*gradients, AT_START)
+
+
+def test_a_loss_can_be_asked_for_its_gradients_twice(expression):
+    torch.manual_seed(0)
+    layer, hidden = nn.Linear(6, N_GENES), torch.randn(5, 6)
+    batch, _ = both(expression, CELLS["some cells"])
+    loss = batch.squared_error(hidden, layer)
+    first, second = (torch.autograd.grad(loss, layer.weight, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def kernels(expression, n_threads):
+    """All that the kernels compute for one batch."""
+    torch.set_num_threads(n_threads)
+    random = np.random.default_rng(0)
+    weight, by_gene, dense, by_unit, gradient = (
+        torch.from_numpy(random.normal(size=size).astype(np.float32))
+        for size in ((N_GENES, 7), N_GENES, (N_CELLS, 7), 7, (N_GENES, 7))
+    )
+    batch = SparseBatches(expression, threads=1)(torch.arange(N_CELLS).flip(0))
+    found = [*batch.columns, batch.gene_sum, batch.sum_of_squares, *batch.matmul(weight, by_gene)]
+    found.append(batch.add_gradient(gradient, dense, by_gene, by_unit))
+    return [np.asarray(array).tobytes() for array in found]
+
+
+def test_kernels_give_the_same_bits_on_one_thread_and_on_two(expression):
+    assert kernels(expression, 1) == kernels(expression, 2)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 50])
+def test_the_transpose_has_the_same_bits_in_any_number_of_parts(parts, expression):
+    rows = np.arange(N_CELLS)[::-1].copy()
+    whole, split = (
+        sparse._transpose(n, expression.indptr, expression.indices, expression.data, rows, N_GENES) for n in (1, parts)
+    )
+    assert [array.tobytes() for array in whole] == [array.tobytes() for array in split]
+
+
+def test_the_transpose_is_that_of_the_matrix(expression):
+    batch, _ = both(expression, CELLS["some cells"])
+    starts, cells, values = batch.columns
+    dense = dense_of(expression)[CELLS["some cells"]] - expression.offset
+    found = np.zeros((5, N_GENES))
+    for gene in range(N_GENES):
+        column = slice(starts[gene], starts[gene + 1])
+        assert (np.diff(cells[column]) > 0).all()
+        found[cells[column], gene] = values[column]
+    np.testing.assert_allclose(found, dense, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.usefixtures("noise")
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradients_have_the_same_bits_twice(kind, expression):
+    torch.manual_seed(0)
+    model = training.build(kind, N_GENES, KINDS[kind])
+    first, second = (loss_and_gradients(model, both(expression, CELLS["all cells"])[0]) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -1,0 +1,84 @@
+"""What tests of training share: small expressions, settings, and a training job as Snakemake would start it."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from conftest import ROOT
+from scipy import sparse
+
+from scae.expression import Expression
+
+KINDS = {
+    "dae": {"n_latent": 6},
+    "beta_vae": {"n_latent": 6, "beta": 2.0},
+    "beta_vsc": {"n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0},
+}
+ENGINES = ["dense", "sparse"]
+
+
+def settings_of(**changes):
+    """Settings of training as `training.resolve` returns them."""
+    settings = {"epochs": 2, "batch_size": 8, "learning_rate": 0.001, "threads": 1}
+    return settings | {"device": "cpu", "engine": "dense", "precision": "float32"} | changes
+
+
+def expression_of(table, offset=None):
+    """The Expression that stands for table + offset; table is dense or sparse, (cells, genes)."""
+    matrix = sparse.csr_matrix(table, dtype=np.float32)
+    n_cells, n_genes = matrix.shape
+    return Expression(
+        matrix.indptr.astype(np.int64),
+        matrix.indices.astype(np.int32),
+        matrix.data,
+        np.zeros(n_genes, np.float32) if offset is None else np.asarray(offset, np.float32),
+        np.array([f"cell{number}" for number in range(n_cells)], object),
+        np.array([f"gene{number}" for number in range(n_genes)], object),
+    )
+
+
+def dense_of(expression):
+    """Cells x genes, float64, of what an Expression stands for."""
+    arrays = expression.data.astype(float), expression.indices, expression.indptr
+    return sparse.csr_matrix(arrays, shape=expression.shape).toarray() + expression.offset.astype(float)
+
+
+class Wildcards(dict):
+    """Wildcards as a script sees them: by attribute and by items()."""
+
+    __getattr__ = dict.__getitem__
+
+
+def train_job(folder, kind="beta_vsc", minutes="5", **training):
+    """Run scripts/train_model.py on expression.h5ad in the working directory; its files go to ``folder``."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    model, training = json.loads(json.dumps([{"kind": kind} | KINDS[kind], training]))  # as new as Snakemake makes them
+    snakemake = SimpleNamespace(
+        input=SimpleNamespace(expression="expression.h5ad"),
+        output=SimpleNamespace(**{name: f"{folder}/{name}" for name in ("model", "history", "timing")}),
+        params=SimpleNamespace(code="digest", expression={"scale": False}, model=model, training=training),
+        resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes=minutes),
+        wildcards=Wildcards(seed="3"),
+        log=[f"{folder}/log"],
+        rule="train_model",
+        threads=1,
+    )
+    runpy.run_path(str(ROOT / "scripts/train_model.py"), {"snakemake": snakemake})
+
+
+def start(code, *arguments, cwd, **environment):
+    """Start a Python process that knows this module and the library; ``arguments`` reach its code as JSON in argv."""
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "tests", "tests/unit"))
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(json.dumps, arguments)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | environment,  # Snakemake sets the latter too
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
