@@ -56,7 +56,7 @@ def test_rule_declares_environment_threads_and_resources(rule):
     environment = re.fullmatch(r'"\.\./envs/(\w+\.yaml)"', directive(rule, "conda"))[1]
     assert (REPOSITORY / "envs" / environment).is_file()
     assert directive(rule, "threads")
-    assert re.findall(r"^ *(\w+)=", directive(rule, "resources"), re.MULTILINE) == ["mem_mb", "runtime"]
+    assert re.findall(r"^ *(\w+)=", directive(rule, "resources"), re.MULTILINE)[:2] == ["mem_mb", "runtime"]
 
 
 @pytest.mark.parametrize("rule", JOBS)

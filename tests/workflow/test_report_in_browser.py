@@ -57,9 +57,9 @@ def opened(browser, finished):
 
 def draw(page, model):
     """Scroll to the 3-D plot of a model and wait until the browser draws it; returns its canvas."""
-    box = page.locator(f'.plot3d[data-run="toy-{model}-0"]')
+    box = page.locator(f'.plot3d[data-run="toy.{model}.0"]')
     box.scroll_into_view_if_needed()
-    canvas = page.locator(f'.plot3d.live[data-run="toy-{model}-0"] canvas').first
+    canvas = page.locator(f'.plot3d.live[data-run="toy.{model}.0"] canvas').first
     canvas.wait_for(state="visible", timeout=DRAWN_MS)
     return canvas
 
@@ -96,7 +96,7 @@ def test_plot_that_left_the_window_is_dropped_and_drawn_again(opened):
     page, wrong = opened(1200, 900)
     draw(page, MODELS[0])
     draw(page, MODELS[-1])
-    page.wait_for_function(f"""!document.querySelector('.plot3d[data-run="toy-{MODELS[0]}-0"] canvas')""")
+    page.wait_for_function(f"""!document.querySelector('.plot3d[data-run="toy.{MODELS[0]}.0"] canvas')""")
     draw(page, MODELS[0])
     assert wrong == []
 
@@ -115,7 +115,7 @@ def test_print_shows_the_static_plot_in_place_of_the_rotatable_one(opened):
     page, wrong = opened(1200, 900)
     draw(page, "dae")
     page.emulate_media(media="print")
-    box = page.locator('.plot3d[data-run="toy-dae-0"]')
+    box = page.locator('.plot3d[data-run="toy.dae.0"]')
     assert box.locator("> img").is_visible()
     assert not box.locator("> div").is_visible()
     assert page.pdf().startswith(b"%PDF")
@@ -135,7 +135,7 @@ def test_every_picture_of_the_page_is_inside_it_and_loads(opened):
 def test_cell_type_that_looks_like_html_is_shown_as_text_on_the_page_and_in_the_plot(opened):
     page, wrong = opened(1200, 900)
     draw(page, "dae")
-    legend = page.locator('.plot3d.live[data-run="toy-dae-0"] .legendtext')
+    legend = page.locator('.plot3d.live[data-run="toy.dae.0"] .legendtext')
     legend.first.wait_for(timeout=DRAWN_MS)
     assert NASTY in legend.all_text_contents()
     assert NASTY in page.locator("td").all_text_contents()
