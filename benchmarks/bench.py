@@ -60,7 +60,7 @@ def simulate(path, n_cells, n_genes, density, seed=0, chunk=1000):
     return path
 
 
-def sparse_epochs(kind, expression):
+def sparse_epochs(kind, expression, threads=1):
     """Train without end with the workflow's own engine; yields after each epoch."""
     import torch
 
@@ -68,7 +68,7 @@ def sparse_epochs(kind, expression):
 
     torch.manual_seed(0)
     model = training.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
-    make_batch = training.make_batches(expression, SETTINGS)
+    make_batch = training.make_batches(expression, SETTINGS | {"threads": threads})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     while True:
         for cells in torch.randperm(expression.shape[0]).split(256):
@@ -93,7 +93,7 @@ def engine_rows(name, path, repeats, kinds, threads):
     for n_threads in threads:
         torch.set_num_threads(n_threads)
         for kind in kinds:
-            runs = {"dense": dense_loop.epochs(kind, dense), "sparse": sparse_epochs(kind, expression)}
+            runs = {"dense": dense_loop.epochs(kind, dense), "sparse": sparse_epochs(kind, expression, n_threads)}
             seconds = {engine: [] for engine in runs}
             for repeat in range(repeats + 1):
                 for engine, run in runs.items():

@@ -70,25 +70,25 @@ class SparseBatch:
         _gather(numba.get_num_threads(), *self.rows, *arrays)
         return product, shift
 
-    def add_gradient(self, gradient, dense, by_gene, by_unit):
-        """gradient (genes, units) + Sᵀ @ dense + by_gene ⊗ by_unit, in place."""
-        arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, gradient))
-        _scatter(numba.get_num_threads(), *self.columns, *arrays)
-        return gradient
+    def gradient(self, dense, by_gene, by_unit, base=None):
+        """base + Sᵀ @ dense + by_gene ⊗ by_unit, (genes, units); base, 0 where there is none, is overwritten."""
+        out = torch.empty(len(by_gene), len(by_unit)) if base is None else base
+        arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, out))
+        _scatter(numba.get_num_threads(), base is not None, *self.columns, *arrays)
+        return out
 
 
 class _Linear(Function):
     @staticmethod
     def forward(ctx, weight, bias, batch):
-        ctx.shape, ctx.batch = weight.shape, batch
+        ctx.batch = batch
         product, shift = batch.matmul(weight, batch.offset)
         return product.add_(bias + shift)
 
     @staticmethod
     def backward(ctx, gradient):
         total = gradient.sum(0)
-        by_weight = ctx.batch.add_gradient(torch.zeros(ctx.shape), gradient.contiguous(), ctx.batch.offset, total)
-        return by_weight, total, None
+        return ctx.batch.gradient(gradient.contiguous(), ctx.batch.offset, total), total, None
 
 
 class _SquaredError(Function):
@@ -110,7 +110,7 @@ class _SquaredError(Function):
         batch, scale = ctx.batch, 2 * gradient / len(ctx.batch)
         scaled = scale * hidden
         total = scaled.sum(0)
-        by_weight = batch.add_gradient(weight @ (scaled.t() @ hidden), -scaled, bias, total)
+        by_weight = batch.gradient(-scaled, bias, total, base=weight @ (scaled.t() @ hidden))
         by_bias = weight @ total + scale * (len(batch) * bias - batch.gene_sum.float())
         return scale * error, by_weight, by_bias, None
 
@@ -216,11 +216,13 @@ def _gather_cells(start, stop, with_shift, indptr, indices, data, rows, weight, 
 
 
 @threaded
-def _scatter(threads, starts, cells, values, dense, by_gene, by_unit, out):
-    """out += Sᵀ @ dense + by_gene ⊗ by_unit; each thread has its share of the genes."""
+def _scatter(threads, add, starts, cells, values, dense, by_gene, by_unit, out):
+    """out = [out +] Sᵀ @ dense + by_gene ⊗ by_unit; each thread has its share of the genes."""
     n_genes = len(out)
     for part in numba.prange(threads):
         for gene in range(n_genes * part // threads, n_genes * (part + 1) // threads):
+            if not add:
+                out[gene] = 0
             _scatter_gene(starts[gene], starts[gene + 1], cells, values, dense, by_gene[gene], by_unit, out[gene])
 
 

@@ -213,7 +213,7 @@ def kernels(expression, n_threads):
     )
     batch = SparseBatches(expression, threads=1)(torch.arange(N_CELLS).flip(0))
     found = [*batch.columns, batch.gene_sum, batch.sum_of_squares, *batch.matmul(weight, by_gene)]
-    found.append(batch.add_gradient(gradient, dense, by_gene, by_unit))
+    found.append(batch.gradient(dense, by_gene, by_unit, base=gradient))
     return [np.asarray(array).tobytes() for array in found]
 
 
