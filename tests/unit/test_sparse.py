@@ -205,13 +205,12 @@ def test_a_loss_can_be_asked_for_its_gradients_twice(expression):
 
 def kernels(expression, n_threads):
     """All that the kernels compute for one batch."""
-    torch.set_num_threads(n_threads)
     random = np.random.default_rng(0)
     weight, by_gene, dense, by_unit, gradient = (
         torch.from_numpy(random.normal(size=size).astype(np.float32))
         for size in ((N_GENES, 7), N_GENES, (N_CELLS, 7), 7, (N_GENES, 7))
     )
-    batch = SparseBatches(expression, threads=1)(torch.arange(N_CELLS).flip(0))
+    batch = SparseBatches(expression, n_threads)(torch.arange(N_CELLS).flip(0))
     found = [*batch.columns, batch.gene_sum, batch.sum_of_squares, *batch.matmul(weight, by_gene)]
     found.append(batch.gradient(dense, by_gene, by_unit, base=gradient))
     return [np.asarray(array).tobytes() for array in found]
