@@ -37,9 +37,11 @@ def score_rows(metrics, published):
                 **{(*score, "mean"): value for score, value in by_score.mean().items()},
                 **{(*score, "sd"): value for score, value in by_score.std().items()},
             }
-        for model, scores in published.get(dataset, {}).get("scores", {}).items():
+        scores = published.get(dataset, {}).get("scores", {})
+        measured = list(of_dataset["model"].unique())
+        for model in sorted(scores, key=lambda name: measured.index(name) if name in measured else len(measured)):
             rows[dataset, model, published[dataset]["citation"]] = {
-                ("tsne2d", metric, "mean"): value for metric, value in scores.items()
+                ("tsne2d", metric, "mean"): value for metric, value in scores[model].items()
             }
         blocks.append(pd.DataFrame.from_dict(rows, orient="index"))
     table = pd.concat(blocks)
