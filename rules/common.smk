@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from scae import configuration, provenance
+from scae import configuration, provenance, sources
 from scae.errors import UserError
 
 try:
@@ -53,7 +53,7 @@ def dataset_settings(*keys):
 
 def source_files(wildcards):
     """Local files that a data set is read from; a URL has none."""
-    return configuration.local_files(config["datasets"][wildcards.dataset]["source"])
+    return sources.local_files(config["datasets"][wildcards.dataset]["source"])
 
 
 def label_files(wildcards):
@@ -174,6 +174,10 @@ def published_scores():
 def report_settings():
     """Params: the settings that the report states."""
     return {
+        "datasets": {
+            name: {key: value for key, value in config["datasets"][name].items() if key != "published"}
+            for name in sorted(DATASETS)
+        },
         "kmeans": config["kmeans"],
         "latent": config["latent"],
         "models": {name: config["models"][name] for name in sorted(MODELS)},

@@ -67,7 +67,7 @@ rule label_cells:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(2000, 20),
+        mem_mb=memory_mb(2000, 6),
         runtime=minutes(30, 0.05),
     params:
         code=code("label_cells"),
@@ -92,7 +92,7 @@ rule export_csv:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 10),
+        mem_mb=memory_mb(1500, 3),
         runtime=minutes(15, 0.1),
     params:
         code=code("export_csv"),

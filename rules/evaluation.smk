@@ -151,7 +151,7 @@ rule collect_embeddings:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 10),
+        mem_mb=memory_mb(1500, 3),
         runtime=minutes(15, 0.05),
     params:
         code=code("collect_embeddings"),

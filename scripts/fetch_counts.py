@@ -1,12 +1,12 @@
 """Read a data set from wherever it lives."""
 
-from scae import configuration, counts, runtime
+from scae import counts, runtime, sources
 from scae.errors import UserError
 
 with runtime.job(snakemake):
     settings = snakemake.params.source
     source, sha256 = settings["source"], settings["sha256"]
-    if configuration.is_url(source):
+    if sources.is_url(source):
         from scae import download
 
         source = download.fetch(source, snakemake.params.downloads, sha256)

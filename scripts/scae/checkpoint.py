@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """One file beside the model that holds the state of its training.
 
-    As a context manager it also listens for SIGTERM, which schedulers send before they end a job: it sets ``stop``.
+    As a context manager it also listens for the signals that end a job, SIGTERM from a scheduler and SIGINT from a
+    keyboard: ``stop`` is then the signal's name.
     """
 
     def __init__(self, path, minutes, fingerprint):
@@ -31,20 +33,21 @@ class Checkpoint:
         self.seconds = 60 * minutes
         self.fingerprint = fingerprint
         self.saved = time.monotonic()
-        self.stop = False
+        self.stop = None
 
     def __enter__(self):
-        self.previous = signal.signal(signal.SIGTERM, self._on_signal)
+        self.previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGTERM, self.previous)
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
 
-    def _on_signal(self, *_):
-        self.stop = True
+    def _on_signal(self, number, _):
+        self.stop = signal.Signals(number).name
 
     def due(self):
-        return self.stop or time.monotonic() - self.saved >= self.seconds
+        return self.stop is not None or time.monotonic() - self.saved >= self.seconds
 
     def save(self, state):
         """Write atomically: whatever happens, the file is the old state or the new one."""
@@ -62,8 +65,9 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            if damaged := zipfile.ZipFile(self.path).testzip():  # torch itself does not look at the checksums
-                raise zipfile.BadZipFile(f"{damaged} is damaged")
+            with zipfile.ZipFile(self.path) as archive:  # torch itself does not look at the checksums
+                if damaged := archive.testzip():
+                    raise zipfile.BadZipFile(f"{damaged} is damaged")
             content = torch.load(self.path, weights_only=True)
             if content["fingerprint"] == self.fingerprint:
                 return content["state"]
@@ -78,8 +82,9 @@ class Checkpoint:
 
 
 def fingerprint(expression, **settings):
-    """Digest of the expression and of everything else that decides the result of training (JSON values)."""
-    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
+    """Digest of the expression, of the libraries and of all else that decides the result of training (JSON values)."""
+    versions = [version(library) for library in ("numba", "numpy", "torch")]
+    digest = hashlib.blake2b(json.dumps([versions, settings], sort_keys=True).encode(), digest_size=16)
     for array in (expression.indptr, expression.indices, expression.data, expression.offset):
         digest.update(array)
     for names in (expression.cells, expression.genes):

@@ -16,11 +16,9 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from scae.errors import UserError
+from scae.sources import is_shipped, is_url, local_files
 
 MODEL_PAGES = Path(__file__).parent / "models"
-URL = re.compile(r"https?://")
-SHIPPED = re.compile(r"scanpy:")
-TENX_FILES = ("matrix.mtx", "genes.tsv", "features.tsv", "barcodes.tsv")  # each perhaps with .gz behind it
 
 
 def load(config, schema, files=()):
@@ -66,20 +64,6 @@ def with_model_pages(schema):
         for kind, hyperparameters in kinds().items()
     ]
     return schema
-
-
-def is_url(source):
-    return bool(URL.match(source))
-
-
-def local_files(source):
-    """The files of a local source, which Snakemake watches; none for a URL or a data set that scanpy ships."""
-    if is_url(source) or SHIPPED.match(source):
-        return []
-    path = Path(source)
-    if not path.is_dir():
-        return [source]
-    return sorted(str(file) for name in TENX_FILES for file in path.glob(f"{name}*"))
 
 
 def _literal(page, name):
@@ -177,7 +161,8 @@ def _contradictions(config):
         dataset = config["datasets"].get(name)
         if dataset is None:
             continue
-        paths = {"source": dataset["source"]} if local_files(dataset["source"]) or not _elsewhere(dataset) else {}
+        source, is_local = dataset["source"], not (is_url(dataset["source"]) or is_shipped(dataset["source"]))
+        paths = {"source": source} if is_local else {}
         if dataset["labels"]["from"] == "csv":
             paths["labels.path"] = dataset["labels"]["path"]
         for key, path in paths.items():
@@ -186,16 +171,14 @@ def _contradictions(config):
                     f'datasets.{name}.{key}: "{path}" does not exist (looked in {Path.cwd()}). Give a path relative to '
                     "the working directory, or a URL"
                 )
-        if Path(dataset["source"]).is_dir() and not local_files(dataset["source"]):
-            yield f'datasets.{name}.source: "{dataset["source"]}" is a folder without the three files of a 10x matrix'
-        if dataset["sha256"] and (SHIPPED.match(dataset["source"]) or Path(dataset["source"]).is_dir()):
-            yield f"datasets.{name}.sha256: only a file has one, and source is {dataset['source']}; set sha256 to null"
+        if is_local and Path(source).is_dir() and not local_files(source):
+            yield f'datasets.{name}.source: "{source}" is a folder without the three files of a 10x matrix'
+        if dataset["sha256"] and (is_shipped(source) or (is_local and Path(source).is_dir())):
+            yield f"datasets.{name}.sha256: only a file has one, and source is {source}; set sha256 to null"
+        if dataset["values"] != "counts" and dataset["qc"]["max_pct_mito"] is not None:
+            yield f"datasets.{name}.qc.max_pct_mito: needs counts, but values is log_normalized; set it to null"
         if dataset["labels"]["from"] == "clusters" and dataset["values"] != "counts":
             yield f"datasets.{name}.labels.from: clusters needs counts, but values is log_normalized; use obs or csv"
-
-
-def _elsewhere(dataset):
-    return is_url(dataset["source"]) or SHIPPED.match(dataset["source"])
 
 
 def _with_text_keys(value):

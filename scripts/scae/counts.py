@@ -45,7 +45,7 @@ def read(source, matrix="X"):
     if 0 in data.shape:
         raise UserError(f"{source}: holds {data.n_obs} cells x {data.n_vars} genes; nothing to analyse")
     data.X = sparse.csr_matrix(data.X, dtype=np.float32)
-    data.X.sort_indices()
+    data.X.sum_duplicates()  # and sort
     _check_values(data, source)
     data.var_names_make_unique()
     data.obs_names_make_unique()

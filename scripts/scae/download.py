@@ -42,6 +42,8 @@ def fetch(url, folder, sha256=None, wait_s=1.0):
         return target
     partial = target.with_name(target.name + ".part")
     partial.parent.mkdir(parents=True, exist_ok=True)
+    if sha256 is None:
+        partial.unlink(missing_ok=True)  # nothing could tell whether it is the beginning of the same file
     attempts = retry(
         retry=retry_if_exception(_may_pass),
         stop=stop_after_attempt(ATTEMPTS),

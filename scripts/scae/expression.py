@@ -5,12 +5,15 @@ doubles what a small training job needs.
 """
 
 import logging
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,8 @@ def read(path, scale=False, memory_mb=None, scratch=None):
         scale: standardise each gene and clip at 10 standard deviations. A gene without an entry then holds -mean / sd,
             which becomes the offset, so that the matrix stays as sparse as it was.
         memory_mb: above half of it the matrix is kept in a file that is mapped into memory; None keeps it in memory.
-            What is read from it is the same either way.
+            What is read from it is the same either way. A rule asks for more than that; the user sets less with
+            ``--set-resources train_model:mem_mb=…``.
         scratch: folder for that file; None takes the system's.
 
     Returns:
@@ -82,7 +86,14 @@ def _empty(length, dtype, scratch):
         return np.empty(length, dtype)
     Path(scratch).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=scratch) as file:  # has no name; the mapping keeps it alive
-        return np.memmap(file, dtype, mode="w+", shape=(length,))
+        try:
+            os.posix_fallocate(file.fileno(), 0, length * np.dtype(dtype).itemsize)
+        except OSError as error:  # writing to a mapping of a full disk would end the process without a word
+            raise UserError(
+                f"{scratch}: no room for the expression ({error.strerror}); set the resource tmpdir to another folder, "
+                "or raise mem_mb"
+            ) from error
+        return np.memmap(file, dtype, mode="r+", shape=(length,))
 
 
 def _standardize(data, indices, offset, n_cells):

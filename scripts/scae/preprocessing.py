@@ -25,7 +25,7 @@ def preprocess(data, values, qc, scale_factor):
 
     Returns:
         AnnData: X = log1p(counts / counts of the cell * scale_factor), CSR float32; ``layers["counts"]`` if X held
-        counts; obs has n_genes, total and pct_mito alone, never an annotation, so that training cannot see labels.
+        counts; obs has n_genes and, of counts, total and pct_mito, never an annotation: training cannot see labels.
 
     Raises:
         UserError: if the values are not what ``values`` says, or no cell or gene passes.
@@ -56,10 +56,11 @@ def preprocess(data, values, qc, scale_factor):
 
     result = anndata.AnnData(
         X=matrix[keep],
-        obs=data.obs.iloc[cells[keep]][[]].assign(n_genes=n_genes[keep], total=total[keep], pct_mito=pct_mito[keep]),
+        obs=data.obs.iloc[cells[keep]][[]].assign(n_genes=n_genes[keep]),
         var=data.var.iloc[genes][[]],
     )
     if values == "counts":
+        result.obs = result.obs.assign(total=total[keep], pct_mito=pct_mito[keep])
         result.layers["counts"] = result.X.copy()
         result.X = log_normalize(result.X, scale_factor)
     return result

@@ -51,7 +51,10 @@ def render(runs, labels, metrics, training_times, heatmap, published, settings):
     rows = summary.score_rows(metrics, published)
     seeds = sorted({run.seed for run in runs})
     return environment.get_template("report.html.j2").render(
-        datasets=[_dataset(name, of_cells, runs, rows) for name, of_cells in labels.items()],
+        datasets=[
+            _dataset(name, of_cells, runs, rows) | {"labels_from": settings["datasets"][name]["labels"]["from"]}
+            for name, of_cells in labels.items()
+        ],
         seeds=seeds,
         spaces=_columns(rows),
         heatmap=heatmap,

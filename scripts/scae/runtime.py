@@ -37,6 +37,8 @@ def job(snakemake):
         except UserError as error:
             failure = str(error)
             logging.error(failure)
+        except KeyboardInterrupt:
+            failure = "interrupted"
         except Exception as error:
             failure = f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {log_path})"
             log.write(traceback.format_exc())

@@ -80,7 +80,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         loss term; the seconds that the epochs took, over all attempts.
 
     Raises:
-        UserError: if the loss stops being a number, or SIGTERM arrived (the checkpoint is saved then).
+        UserError: if the loss stops being a number, or a signal ended it (the checkpoint is saved then).
     """
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
@@ -109,7 +109,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
             if checkpoint and checkpoint.due():
                 checkpoint.save(run.state())
                 if checkpoint.stop:
-                    raise UserError(f"stopped by SIGTERM in epoch {run.epoch}; run again to go on from there")
+                    raise UserError(f"stopped by {checkpoint.stop} in epoch {run.epoch}; run again to go on from there")
         run.end_epoch(n_cells)
         report()
     return model, run.history, run.seconds()

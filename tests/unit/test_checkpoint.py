@@ -268,15 +268,16 @@ def test_other_data_has_another_fingerprint(name, expression):
     assert checkpoint.fingerprint(other, **IDENTITY) != checkpoint.fingerprint(expression, **IDENTITY)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("batches", [0, 4, N_BATCHES - 1])
-def test_sigterm_saves_and_stops(batches, expression, path, monkeypatch, caplog):
-    before = signal.getsignal(signal.SIGTERM)
+def test_a_signal_saves_and_stops(batches, number, expression, path, monkeypatch, caplog):
+    before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        interrupt(patch, batches, stop)
-        with Checkpoint(path, 1000, "mine") as saved, pytest.raises(UserError, match="SIGTERM") as caught:
+        interrupt(patch, batches, lambda *_: os.kill(os.getpid(), number))
+        with Checkpoint(path, 1000, "mine") as saved, pytest.raises(UserError, match=number.name) as caught:
             fit(expression, saved=saved)
     assert "\n" not in str(caught.value)
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
     caplog.set_level(logging.INFO, "scae")
     assert fit(expression, saved=Checkpoint(path, 1000, "mine")) == fit(expression)
     assert f"resuming in epoch {batches // 3 + 1}, batch {batches % 3 + 1}" in caplog.messages

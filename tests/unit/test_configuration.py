@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from scae import configuration
+from scae import configuration, sources
 from scae.errors import UserError
 
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
@@ -474,17 +474,17 @@ def test_a_page_without_config_is_named(config, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("source", ["http://x.org/a.h5ad", "https://x.org/a.h5ad"])
 def test_addresses_are_no_local_files(source):
-    assert configuration.is_url(source)
-    assert configuration.local_files(source) == []
+    assert sources.is_url(source)
+    assert sources.local_files(source) == []
 
 
 def test_a_data_set_of_scanpy_has_no_local_files():
-    assert configuration.local_files("scanpy:pbmc68k_reduced") == []
+    assert sources.local_files("scanpy:pbmc68k_reduced") == []
 
 
 def test_a_local_file_is_watched(tmp_path):
-    assert not configuration.is_url("data/a.h5ad")
-    assert configuration.local_files("data/a.h5ad") == ["data/a.h5ad"]
+    assert not sources.is_url("data/a.h5ad")
+    assert sources.local_files("data/a.h5ad") == ["data/a.h5ad"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -492,7 +492,7 @@ def test_a_10x_folder_is_watched_file_by_file(suffix, tmp_path):
     names = sorted(f"{name}{suffix}" for name in ("matrix.mtx", "genes.tsv", "barcodes.tsv"))
     for name in [*names, "notes.txt"]:
         (tmp_path / name).touch()
-    assert configuration.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
+    assert sources.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
 
 
 def merged(base, overlay):

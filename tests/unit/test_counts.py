@@ -340,3 +340,14 @@ def test_the_order_in_which_values_are_stored_does_not_show_in_a_csv(tmp_path):
 def test_sha256_is_that_of_the_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"counts" * 100_000)
     assert counts.sha256(tmp_path / "file") == hashlib.sha256(b"counts" * 100_000).hexdigest()
+
+
+def test_entries_that_stand_twice_are_one_sum(tmp_path):
+    """CSR may hold an entry in parts; the engines and the QC take each entry for a whole."""
+    matrix = sparse.csr_matrix((np.array([1, 2], np.float32), np.array([1, 1]), np.array([0, 2])), shape=(1, 3))
+    data = anndata.AnnData(X=sparse.csr_matrix((1, 3), dtype=np.float32))
+    data.X = matrix
+    data.write_h5ad(tmp_path / "twice.h5ad")
+    found = counts.read(tmp_path / "twice.h5ad").X
+    assert found.nnz == 1
+    assert found.toarray().tolist() == [[0, 3, 0]]

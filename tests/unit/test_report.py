@@ -98,7 +98,11 @@ def render(
         training_times=times,
         heatmap=picture(folder, "heatmap.png"),
         published=published or {},
-        settings={"training": {"epochs": 200, "learning_rate": 0.001}, "models": {"dae": {"kind": "dae"}}},
+        settings={
+            "datasets": {run.dataset: {"labels": {"from": "obs", "column": "type"}} for run in runs},
+            "training": {"epochs": 200, "learning_rate": 0.001},
+            "models": {"dae": {"kind": "dae"}},
+        },
     )
 
 

@@ -109,9 +109,12 @@ def test_output_goes_where_it_went_before_once_the_job_is_over(error, snakemake,
     assert "again" not in log_of(snakemake)
 
 
-def test_an_interrupt_is_not_taken_for_a_failure(snakemake):
-    with pytest.raises(KeyboardInterrupt):
+def test_an_interrupt_is_one_line_without_a_traceback(snakemake, capfd):
+    with pytest.raises(SystemExit):
         run(snakemake, KeyboardInterrupt())
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith(": interrupted")
 
 
 def test_nothing_is_logged_into_a_log_that_is_closed(snakemake, capfd):

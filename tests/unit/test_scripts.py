@@ -259,7 +259,7 @@ def results(tmp_path_factory):
             outputs={"report": "results/report.html"},
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
             published=published,
-            settings={"training": training_of(config)},
+            settings={"datasets": config["datasets"], "training": training_of(config)},
         )
         yield folder / "results"
 
