@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 TERMS = ["loss", "reconstruction", "kl"]  # columns of every history; a model without a term has it at zero
 PROGRESS_S = 10  # seconds between lines of progress
-SPARSE_BELOW = 0.25  # share of non-zeros below which the sparse engine wins on a CPU (benchmarks/README.md)
+SPARSE_BELOW = 0.25  # share of non-zeros below which the sparse engine clearly wins on a CPU (benchmarks/README.md)
 
 
 def build(kind, n_genes, hyperparameters):
