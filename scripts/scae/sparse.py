@@ -9,7 +9,12 @@ approximated; DenseBatch (batches.py) is what all of this must equal.
 
 The weight gradients of the two layers that touch every gene have one form, base + Sᵀ·dense + by_gene ⊗ by_unit, and
 one kernel.
+
+The common genes, some hundred that hold a large share of the non-zeros, are cheaper as a dense matrix. Each batch
+splits its rows into that panel and the rest, for which alone the kernels run; the CSR itself stays as it was read.
 """
+
+import ctypes
 
 import numba
 import numpy as np
@@ -21,7 +26,12 @@ from torch.autograd import Function
 kernel = numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 threaded = numba.njit(nogil=True, cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
 
+COMMON = 0.25  # share of the cells from which on a gene belongs to the dense panel
 GENE_BLOCK = 512  # genes whose weights (512 x 128 floats, 256 kB) stay in a core's cache while all cells gather them
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of the GNU C library's mallopt
+LARGEST_INT = 2**31 - 1
 
 
 class SparseBatches:
@@ -34,26 +44,38 @@ class SparseBatches:
 
     def __init__(self, expression, threads):
         self.expression = expression
+        n_cells, n_genes = expression.shape
+        count, self.squares = _survey(expression.indptr, expression.indices, expression.data, n_genes)
+        common = np.flatnonzero(count >= COMMON * n_cells)
+        self.common = torch.from_numpy(common)
+        self.column = np.full(n_genes, len(common), np.int32)  # of each gene in the panel; one past it for the others
+        self.column[common] = np.arange(len(common))
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         # Starting its threads, numba also tells the OpenMP that torch uses to take every core
         torch.set_num_threads(threads)
+        _keep_freed_memory()
 
     def __call__(self, cells):
         """The batch of these cells; cells: (n,) int64 tensor."""
-        return SparseBatch(self.expression, cells.numpy())
+        return SparseBatch(self.expression, cells.numpy(), self.squares, self.common, self.column)
 
 
 class SparseBatch:
     """Some rows of compressed expression S, and an offset per gene: stands for S + 1·offsetᵀ, (cells, genes)."""
 
-    def __init__(self, expression, cells):
-        self.rows = expression.indptr, expression.indices, expression.data, cells
-        *self.columns, gene_sum, gene_squares = _transpose(numba.get_num_threads(), *self.rows, expression.shape[1])
-        self.gene_sum, self.sum_of_squares = torch.from_numpy(gene_sum), gene_squares.sum()
+    def __init__(self, expression, cells, squares, common, column):
+        threads, n_genes = numba.get_num_threads(), expression.shape[1]
+        arrays = expression.indptr, expression.indices, expression.data
+        panel, *self.rows = _split(threads, *arrays, cells, column, len(common))
+        self.panel, self.common = torch.from_numpy(panel)[:, : len(common)], common
+        *self.columns, gene_sum = _transpose(threads, *self.rows, n_genes)
+        self.gene_sum = torch.from_numpy(gene_sum)
+        self.gene_sum[common] = self.panel.sum(0, dtype=torch.float64)
+        self.sum_of_squares = squares[cells].sum()
         self.offset = torch.from_numpy(expression.offset)
 
     def __len__(self):
-        return len(self.rows[-1])
+        return len(self.panel)
 
     def linear(self, layer):
         """A layers.GeneLinear applied to the expression of each cell: (cells, units)."""
@@ -68,14 +90,14 @@ class SparseBatch:
         product, shift = torch.empty(len(self), weight.shape[1]), torch.empty(weight.shape[1])
         arrays = (tensor.detach().numpy() for tensor in (weight, by_gene, product, shift))
         _gather(numba.get_num_threads(), *self.rows, *arrays)
-        return product, shift
+        return product.addmm_(self.panel, weight[self.common]), shift
 
     def gradient(self, dense, by_gene, by_unit, base=None):
         """base + Sᵀ @ dense + by_gene ⊗ by_unit, (genes, units); base, 0 where there is none, is overwritten."""
         out = torch.empty(len(by_gene), len(by_unit)) if base is None else base
         arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, out))
         _scatter(numba.get_num_threads(), base is not None, *self.columns, *arrays)
-        return out
+        return out.index_add_(0, self.common, self.panel.t() @ dense)
 
 
 class _Linear(Function):
@@ -125,64 +147,112 @@ def _gram(weight):
     return gram
 
 
+def _keep_freed_memory():
+    """Have the GNU C library reuse what is freed; else the system clears memory anew for each gradient."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_INT)
+
+
+@kernel
+def _survey(indptr, indices, data, n_genes):
+    """Cells that express each gene, and the sum of squares of each cell, float64."""
+    count, squares = np.zeros(n_genes, np.int64), np.zeros(len(indptr) - 1)
+    for cell in range(len(squares)):
+        for k in range(indptr[cell], indptr[cell + 1]):
+            count[indices[k]] += 1
+            squares[cell] += np.float64(data[k]) * data[k]
+    return count, squares
+
+
 @threaded
-def _transpose(threads, indptr, indices, data, rows, n_genes):
-    """Columns of the given rows: (start of each gene, cells, values); sum and sum of squares of each gene, float64."""
-    starts = np.zeros(n_genes + 1, np.int64)
+def _split(threads, indptr, indices, data, rows, column, width):
+    """The given rows as a panel (rows, width + 1), whose last column is scratch, and what is in none of its columns.
+
+    Of that rest: where each row starts and stops, and the genes and values, ascending within a row.
+    """
+    starts = np.zeros(len(rows) + 1, np.int64)
+    for cell in range(len(rows)):
+        starts[cell + 1] = starts[cell] + indptr[rows[cell] + 1] - indptr[rows[cell]]
+    panel, stops = np.zeros((len(rows), width + 1), np.float32), np.empty(len(rows), np.int64)
+    genes, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
     for part in numba.prange(threads):
-        _count(n_genes * part // threads, n_genes * (part + 1) // threads, indptr, indices, rows, starts)
+        for cell in range(len(rows) * part // threads, len(rows) * (part + 1) // threads):
+            row, start = slice(indptr[rows[cell]], indptr[rows[cell] + 1]), starts[cell]
+            stops[cell] = start + _split_row(
+                indices[row], data[row], column, panel[cell], genes[start:], values[start:]
+            )
+    return panel, starts, stops, genes, values
+
+
+@kernel
+def _split_row(indices, data, column, panel, genes, values):
+    """Writes each entry to both places and keeps it in one of them: no branch to mispredict."""
+    rest = 0
+    for k in range(len(indices)):
+        gene, value = indices[k], data[k]
+        panel[column[gene]] = value
+        genes[rest], values[rest] = gene, value
+        rest += column[gene] == len(panel) - 1
+    return rest
+
+
+@threaded
+def _transpose(threads, starts, stops, indices, data, n_genes):
+    """Columns of compressed rows: (start of each gene, cells, values), and the sum of each gene, float64."""
+    first_of = np.zeros(n_genes + 1, np.int64)
+    for part in numba.prange(threads):
+        _count(n_genes * part // threads, n_genes * (part + 1) // threads, starts, stops, indices, first_of)
     for gene in range(n_genes):
-        starts[gene + 1] += starts[gene]
-    cells, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
-    gene_sum, gene_squares = np.empty(n_genes), np.empty(n_genes)
+        first_of[gene + 1] += first_of[gene]
+    cells, values = np.empty(first_of[-1], np.int32), np.empty(first_of[-1], np.float32)
+    gene_sum = np.empty(n_genes)
     for part in numba.prange(threads):
         first, last = n_genes * part // threads, n_genes * (part + 1) // threads
-        _fill(first, last, indptr, indices, data, rows, starts, cells, values, gene_sum, gene_squares)
-    return starts, cells, values, gene_sum, gene_squares
+        _fill(first, last, starts, stops, indices, data, first_of, cells, values, gene_sum)
+    return first_of, cells, values, gene_sum
 
 
 @kernel
-def _count(first, last, indptr, indices, rows, starts):
-    """Cells that express each gene of first:last, into starts[gene + 1]."""
-    for row in rows:
-        genes = indices[indptr[row] : indptr[row + 1]]
+def _count(first, last, starts, stops, indices, first_of):
+    """Cells that express each gene of first:last, into first_of[gene + 1]."""
+    for cell in range(len(stops)):
+        genes = indices[starts[cell] : stops[cell]]
         for k in range(np.searchsorted(genes, first), np.searchsorted(genes, last)):
-            starts[genes[k] + 1] += 1
+            first_of[genes[k] + 1] += 1
 
 
 @kernel
-def _fill(first, last, indptr, indices, data, rows, starts, cells, values, gene_sum, gene_squares):
-    """The columns first:last, cells ascending, and their sums."""
-    free = starts[first:last].copy()
-    for cell in range(len(rows)):
-        row = slice(indptr[rows[cell]], indptr[rows[cell] + 1])
+def _fill(first, last, starts, stops, indices, data, first_of, cells, values, gene_sum):
+    """The columns first:last, cells ascending, and the sum of each."""
+    free = first_of[first:last].copy()
+    for cell in range(len(stops)):
+        row = slice(starts[cell], stops[cell])
         genes, expression = indices[row], data[row]
         for k in range(np.searchsorted(genes, first), np.searchsorted(genes, last)):
             slot = free[genes[k] - first]
             free[genes[k] - first] = slot + 1
             cells[slot], values[slot] = cell, expression[k]
     for gene in range(first, last):
-        total, squares = 0.0, 0.0
-        for value in values[starts[gene] : starts[gene + 1]]:
+        total = 0.0
+        for value in values[first_of[gene] : first_of[gene + 1]]:
             total += value
-            squares += np.float64(value) * value
-        gene_sum[gene], gene_squares[gene] = total, squares
+        gene_sum[gene] = total
 
 
 @threaded
-def _gather(threads, indptr, indices, data, rows, weight, by_gene, product, shift):
+def _gather(threads, starts, stops, indices, data, weight, by_gene, product, shift):
     """product = S @ weight and shift = by_gene @ weight; each thread has its share of the cells."""
     for part in numba.prange(threads):
-        start, stop = len(rows) * part // threads, len(rows) * (part + 1) // threads
-        _gather_cells(start, stop, part == 0, indptr, indices, data, rows, weight, by_gene, product, shift)
+        first, last = len(stops) * part // threads, len(stops) * (part + 1) // threads
+        _gather_cells(first, last, part == 0, starts, stops, indices, data, weight, by_gene, product, shift)
 
 
 @kernel
-def _gather_cells(start, stop, with_shift, indptr, indices, data, rows, weight, by_gene, product, shift):
+def _gather_cells(start, stop, with_shift, starts, stops, indices, data, weight, by_gene, product, shift):
     n_genes, n_units = weight.shape
-    position, block_shift = np.empty(stop - start, np.int64), np.empty(n_units, np.float32)
-    for cell in range(start, stop):
-        position[cell - start] = indptr[rows[cell]]
+    position, block_shift = starts[start:stop].copy(), np.empty(n_units, np.float32)
     product[start:stop] = 0
     if with_shift:
         shift[:] = 0
@@ -196,10 +266,9 @@ def _gather_cells(start, stop, with_shift, indptr, indices, data, rows, weight, 
                     block_shift[unit] += factor * weight[gene, unit]
             shift += block_shift
         for cell in range(start, stop):
-            k, end = position[cell - start], indptr[rows[cell] + 1]
-            while (
-                k + 4 <= end and indices[k + 3] < last
-            ):  # by fours: the product is read and written a quarter as often
+            k, end = position[cell - start], stops[cell]
+            # by fours: the product is read and written a quarter as often
+            while k + 4 <= end and indices[k + 3] < last:
                 a, b, c, d = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
                 va, vb, vc, vd = data[k], data[k + 1], data[k + 2], data[k + 3]
                 for unit in range(n_units):
@@ -216,14 +285,14 @@ def _gather_cells(start, stop, with_shift, indptr, indices, data, rows, weight, 
 
 
 @threaded
-def _scatter(threads, add, starts, cells, values, dense, by_gene, by_unit, out):
+def _scatter(threads, add, first_of, cells, values, dense, by_gene, by_unit, out):
     """out = [out +] Sᵀ @ dense + by_gene ⊗ by_unit; each thread has its share of the genes."""
     n_genes = len(out)
     for part in numba.prange(threads):
         for gene in range(n_genes * part // threads, n_genes * (part + 1) // threads):
             if not add:
                 out[gene] = 0
-            _scatter_gene(starts[gene], starts[gene + 1], cells, values, dense, by_gene[gene], by_unit, out[gene])
+            _scatter_gene(first_of[gene], first_of[gene + 1], cells, values, dense, by_gene[gene], by_unit, out[gene])
 
 
 @kernel

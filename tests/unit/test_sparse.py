@@ -222,15 +222,16 @@ def test_kernels_give_the_same_bits_on_one_thread_and_on_two(expression):
 
 @pytest.mark.parametrize("parts", [2, 3, 50])
 def test_the_transpose_has_the_same_bits_in_any_number_of_parts(parts, expression):
-    rows = np.arange(N_CELLS)[::-1].copy()
-    whole, split = (
-        sparse._transpose(n, expression.indptr, expression.indices, expression.data, rows, N_GENES) for n in (1, parts)
-    )
+    rows = expression.indptr[:-1], expression.indptr[1:], expression.indices, expression.data
+    whole, split = (sparse._transpose(n, *rows, N_GENES) for n in (1, parts))
     assert [array.tobytes() for array in whole] == [array.tobytes() for array in split]
 
 
-def test_the_transpose_is_that_of_the_matrix(expression):
+@pytest.mark.parametrize("common", [0.0, 0.25, 2.0], ids=["all genes", "some genes", "no gene"])
+def test_panel_and_columns_together_are_the_matrix(common, expression, monkeypatch):
+    monkeypatch.setattr(sparse, "COMMON", common)
     batch, _ = both(expression, CELLS["some cells"])
+    assert len(batch.common) == {0.0: N_GENES, 2.0: 0}.get(common, len(batch.common))
     starts, cells, values = batch.columns
     dense = dense_of(expression)[CELLS["some cells"]] - expression.offset
     found = np.zeros((5, N_GENES))
@@ -238,7 +239,11 @@ def test_the_transpose_is_that_of_the_matrix(expression):
         column = slice(starts[gene], starts[gene + 1])
         assert (np.diff(cells[column]) > 0).all()
         found[cells[column], gene] = values[column]
+    assert not found[:, batch.common].any()
+    found[:, batch.common] = batch.panel
     np.testing.assert_allclose(found, dense, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(batch.gene_sum, dense.sum(0), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(batch.sum_of_squares, np.square(dense).sum(), rtol=1e-6)
 
 
 @pytest.mark.usefixtures("noise")
