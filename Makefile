@@ -1,11 +1,11 @@
 # make run    the default analysis           make test   lint and all tests
 # make lint   format and lint checks alone   make docs   config/README.md from the schema
-# make bench  speed and memory of training
+# make bench  speed and memory of training    make verify A=… B=…  compare two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run test lint bench docs constraints clean
+.PHONY: run test lint bench verify interruptions docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -25,6 +25,15 @@ lint: .venv/installed-dev
 # PBMC3K=path/to/pbmc3k_filtered_gene_bc_matrices.tar.gz adds the measurements on PBMC3k
 bench: .venv/installed
 	$(BIN)/python benchmarks/bench.py all $(if $(PBMC3K),--archive $(PBMC3K))
+
+# A and B: what `snakemake manifest` wrote in two runs
+verify: .venv/installed
+	$(BIN)/python tools/verify.py $(A) $(B)
+
+# Kill -9 at random moments of whole runs; the results must be those of an undisturbed one
+KILLS ?= 20
+interruptions: .venv/installed-dev
+	PYTHONPATH=scripts $(BIN)/python tests/workflow/interruptions.py $(KILLS)
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md

@@ -1,7 +1,8 @@
 """Which low-dimensional representation of the cells keeps the cell types apart?
 
 Counts in; three autoencoders trained, latents embedded and projected, clustered and scored; heatmap and report out.
-`snakemake --cores 4` runs config/config.yaml; the targets data, models, evaluation and report run a part.
+`snakemake --cores 4` runs config/config.yaml; the targets data, models, evaluation and report run a part, and manifest
+writes what to compare two runs by.
 """
 
 from pathlib import Path
@@ -31,3 +32,4 @@ include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/manifest.smk"

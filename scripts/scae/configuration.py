@@ -30,7 +30,8 @@ def load(config, schema, files=()):
         files: the YAML files that it was merged from, searched for keys that stand twice.
 
     Returns:
-        dict: the config with all defaults; keys sorted and numbers of one type, so that equal settings compare equal.
+        dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
+        settings compare equal and give the same tables.
 
     Raises:
         UserError: naming every key that is wrong, a line for each.
@@ -43,7 +44,7 @@ def load(config, schema, files=()):
     problems = list(dict.fromkeys(_message(error) for error in errors)) or list(_contradictions(config))
     if problems:
         raise UserError("\n".join(f"config: {problem}" for problem in problems))
-    return _sorted(config)
+    return _sorted(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
 
 
 def kinds():

@@ -1,13 +1,18 @@
-"""What every job shares: where its output goes and how it fails."""
+"""What every job shares: where its output goes, how it fails and that it does not outlive Snakemake."""
 
+import ctypes
 import logging
 import os
+import signal
 import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+from scae import origin
 from scae.errors import UserError
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 @contextmanager
@@ -19,6 +24,7 @@ def job(snakemake):
     Raises:
         SystemExit: with status 1 after any exception inside the block.
     """
+    _end_with_parent()
     log_path = Path(snakemake.log[0])
     log_path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -34,6 +40,7 @@ def job(snakemake):
         failure = None
         try:
             yield
+            origin.note(snakemake.output)
         except UserError as error:
             failure = str(error)
             logging.error(failure)
@@ -54,3 +61,13 @@ def job(snakemake):
         wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
         sys.stderr.write(f"{snakemake.rule} {wildcards}".rstrip() + f": {failure}\n")
         sys.exit(1)
+
+
+def _end_with_parent():
+    """Have Linux end this job when Snakemake dies, lest it write to files that the next run makes anew."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Killed while this job was starting, Snakemake has left it to the first process
+        if os.getppid() == 1 and b"snakemake" not in Path("/proc/1/cmdline").read_bytes():
+            sys.exit("Snakemake is gone; this job ends too")

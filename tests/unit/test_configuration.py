@@ -437,11 +437,11 @@ def test_a_number_has_the_type_that_the_schema_declares(key, value, kept, config
     assert repr(found) == repr(kept)
 
 
-def test_the_order_of_lists_is_the_users(config):
-    config["run"] |= {"models": ["vae", "plain", "sparse"], "seeds": [3, 0, 2]}
+def test_what_is_run_is_sorted_so_that_its_order_changes_no_table(config):
+    config["run"] |= {"models": ["vae", "plain", "sparse"], "seeds": [10, 0, 2]}
     found = load(config)["run"]
-    assert found["models"] == ["vae", "plain", "sparse"]
-    assert found["seeds"] == [3, 0, 2]
+    assert found["models"] == ["plain", "sparse", "vae"]
+    assert found["seeds"] == [0, 2, 10]
 
 
 def test_the_config_that_was_given_is_left_as_it_was(config):
@@ -512,7 +512,7 @@ def test_the_configs_of_the_project_are_valid(n_files):
         config = merged(config, yaml.safe_load(file.read_text()))
     found = load(config, FILES[:n_files])
     assert found["run"]["datasets"] == [["pbmc68k_reduced"], ["pbmc3k"]][n_files - 1]
-    assert found["run"]["models"] == ["dae", "beta_vae", "beta_vsc"]
+    assert found["run"]["models"] == ["beta_vae", "beta_vsc", "dae"]
 
 
 def test_the_study_is_configured_as_it_was_published():

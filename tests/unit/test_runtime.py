@@ -5,13 +5,14 @@ import logging
 import os
 import subprocess
 import sys
+import time
 import warnings
 from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
 
-from scae import runtime
+from scae import origin, runtime
 from scae.errors import UserError
 
 
@@ -19,7 +20,7 @@ from scae.errors import UserError
 def snakemake(tmp_path):
     wildcards = {"dataset": "toy", "seed": "0"}
     log = str(tmp_path / "logs" / "train_model" / "toy.log")
-    return SimpleNamespace(rule="train_model", log=[log], wildcards=wildcards)
+    return SimpleNamespace(output=[], rule="train_model", log=[log], wildcards=wildcards)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +141,7 @@ from types import SimpleNamespace
 from scae import runtime
 from scae.errors import UserError
 
-snakemake = SimpleNamespace(rule="a_rule", log=["job.log"], wildcards={})
+snakemake = SimpleNamespace(output=[], rule="a_rule", log=["job.log"], wildcards={})
 print("before")
 with runtime.job(snakemake):
     print("printed")
@@ -171,3 +172,41 @@ def test_a_process_shows_the_user_only_what_the_job_means_for_them(body, code, o
     assert (run.returncode, run.stdout, run.stderr) == (code, out, err)
     assert "printed\n" in (tmp_path / "job.log").read_text()
     assert "printed too\n" in (tmp_path / "job.log").read_text()
+
+
+def test_a_finished_job_notes_what_made_its_files(snakemake):
+    snakemake.output = ["results/model.pt"]
+    run(snakemake, None)
+    origins = origin.read(os.path.dirname(snakemake.log[0]))
+    assert origins["results/model.pt"]["software"]["python"]
+
+
+def test_a_failed_job_made_nothing(snakemake):
+    snakemake.output = ["results/model.pt"]
+    fail(snakemake, ValueError("broken"))
+    assert origin.read(os.path.dirname(snakemake.log[0])) == {}
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
+def test_a_job_ends_when_snakemake_is_killed(tmp_path):
+    body = "import sys, time; open('at-work', 'w').close(); time.sleep(60); open('survived', 'w').close()"
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    snakemake = subprocess.Popen(
+        [sys.executable, "-c", parent, PROGRAM % body],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "scripts")},
+        stdout=subprocess.PIPE,  # inherited by the job, so its end is that of all who hold it
+    )
+    wait_until((tmp_path / "at-work").exists)
+    snakemake.kill()
+    started = time.monotonic()
+    snakemake.stdout.read()
+    assert time.monotonic() - started < 10
+    assert not (tmp_path / "survived").exists()

@@ -1,6 +1,7 @@
 """The adapters, run one after the other on a small data set, write the files of the results contract."""
 
 import gzip
+import hashlib
 import json
 import logging
 import runpy
@@ -17,7 +18,7 @@ import yaml
 from conftest import ROOT
 from scipy import sparse
 
-from scae import configuration, counts
+from scae import configuration, counts, manifest
 
 N_CELLS, N_GENES = 48, 30
 CELLS = [f"cell-{number}" for number in range(N_CELLS)]
@@ -261,11 +262,24 @@ def results(tmp_path_factory):
             published=published,
             settings={"datasets": config["datasets"], "training": training_of(config)},
         )
+        run(
+            "write_manifest",
+            inputs=["results/heatmap.png", "results/metrics.csv"],
+            outputs=["results/MANIFEST.sha256"],
+            logs="results/logs",
+        )
         yield folder / "results"
 
 
 def read(path):
     return pd.read_csv(path, dtype={"cell": str, "label": str})
+
+
+def test_manifest_has_every_file_and_what_made_it(results):
+    digests, made = manifest.read(results / "MANIFEST.sha256")
+    assert digests.keys() == {"results/heatmap.png", "results/metrics.csv"}
+    assert digests["results/metrics.csv"] == hashlib.sha256((results / "metrics.csv").read_bytes()).hexdigest()
+    assert [line.partition(":")[0] for line in made] == ["machine", "software"]
 
 
 def test_every_adapter_was_run(results):

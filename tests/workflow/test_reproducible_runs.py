@@ -1,36 +1,66 @@
 """The same inputs give the same bytes: whatever the cores, in any order, from any folder; and labels train nothing."""
 
+import re
+
 import pytest
 from workflow_project import MODELS, Project, toy_cells
+
+from scae import manifest, origin
 
 DURATIONS = {"timing.csv", "training_times.csv", "report.html"}  # the only files that may tell how long a job took
 
 
+def manifest_of(project, **options):
+    project.run("manifest", **options)
+    return project.path("results/MANIFEST.sha256")
+
+
+@pytest.fixture(scope="module")
+def first(finished, tmp_path_factory):
+    """Manifest of the finished run, in a copy of its folder."""
+    return manifest_of(finished.copy(tmp_path_factory.mktemp("first") / "moved"))
+
+
 @pytest.fixture(scope="module")
 def again(finished, tmp_path_factory):
-    """The finished run once more: other folder, one core, the models first, then the rest."""
-    project = Project.create(tmp_path_factory.mktemp("again") / "elsewhere", finished.workflow, finished.config)
-    project.run("models", cores=1)
+    """The finished run once more: other folder, the models listed the other way round, one core, one model first."""
+    folder = tmp_path_factory.mktemp("again") / "elsewhere"
+    project = Project.create(folder, finished.workflow, finished.config)
+    project.set("run.models", list(reversed(MODELS)))
+    project.run("results/toy/dae/seed0/latent.csv", cores=1)
     project.run(cores=1)
     return project
 
 
-def comparable(project):
-    """{path: content} of the results whose bytes must not change."""
-    return {
-        path: content
-        for path, (content, _) in project.files().items()
-        if not path.startswith(("results/logs/", "results/benchmarks/")) and path.rpartition("/")[2] not in DURATIONS
-    }
+def test_manifest_names_all_results_but_durations(finished, first):
+    digests, made = manifest.read(first)
+    results = {path for path in finished.files() if not path.startswith(("results/logs/", "results/benchmarks/"))}
+    assert digests.keys() == {path for path in results if path.rpartition("/")[2] not in DURATIONS}
+    assert made[0] == f"machine: {origin.machine()}"
+    assert made[1].startswith("software: ")
+    assert len(made) == 2  # nothing mixed, nothing unknown
+    for package in ("python", "torch", "numpy", "anndata", "sklearn", "openTSNE", "matplotlib", "snakemake"):
+        assert f" {package} " in made[1]
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".csv", ".csv.gz", ".png", ".svg", ".h5ad"])
-def test_second_run_elsewhere_on_one_core_gives_the_same_bytes(finished, again, suffix):
-    ours, theirs = comparable(finished), comparable(again)
-    assert ours.keys() == theirs.keys()
-    paths = [path for path in ours if path.endswith(suffix)]
-    assert paths
-    assert [path for path in paths if ours[path] != theirs[path]] == []
+def test_run_elsewhere_in_another_order_on_one_core_gives_the_same_bytes(first, again):
+    assert manifest.differences(first, manifest_of(again)) == []
+
+
+def test_manifest_tells_files_of_another_version_apart(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    log = project.path("results/logs/train_model/toy/dae/seed0.log")
+    log.write_text(re.sub(r'"torch": "[^"]+"', '"torch": "2.0.0"', log.read_text(encoding="utf-8")), encoding="utf-8")
+    _, made = manifest.read(manifest_of(project))
+    trained = " ".join(f"results/toy/dae/seed0/{name}" for name in ("history.csv", "model.pt"))
+    assert f"mixed: torch 2.0.0 made {trained}" in made
+    assert "several versions of torch" in project.path("results/logs/write_manifest/all.log").read_text()
+
+
+def test_moved_results_need_no_job_and_have_the_same_manifest(finished, first, tmp_path):
+    project = finished.copy(tmp_path / "elsewhere" / "moved")
+    assert project.planned() == {}
+    assert manifest.differences(first, manifest_of(project)) == []
 
 
 @pytest.fixture(scope="module")

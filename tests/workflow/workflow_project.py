@@ -132,8 +132,8 @@ class Project:
             if path.is_file()
         }
 
-    def snakemake(self, *arguments, check=True):
-        """Snakemake in this folder; both outputs as text in ``stdout``."""
+    def start(self, *arguments, **options):
+        """Start Snakemake in this folder, in a process group of its own; both outputs as text in ``stdout``."""
         overlay = self.folder / "overlay.yaml"
         if self.config is not None:
             overlay.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
@@ -143,7 +143,7 @@ class Project:
         command = [sys.executable, "-m", "snakemake", "-s", str(self.workflow / "Snakefile")]
         command += ["--directory", str(self.folder), "--nocolor", *map(str, arguments)]
         command += ["--configfile", *map(str, overlays)] if overlays else []
-        done = subprocess.run(
+        return subprocess.Popen(
             command,
             cwd=self.folder,
             env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.environment,
@@ -151,11 +151,20 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT_S,
+            start_new_session=True,
+            **options,
         )
-        if check and done.returncode:
-            raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout}")
-        return done
+
+    def snakemake(self, *arguments, check=True):
+        """Snakemake in this folder; both outputs as text in ``stdout``."""
+        process = self.start(*arguments)
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+        if check and process.returncode:
+            raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{output}")
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def run(self, *targets, cores=2, check=True):
         return self.snakemake(*targets, "--cores", cores, check=check)
@@ -172,7 +181,7 @@ class Project:
         return jobs.get(rule, set()) if rule else jobs
 
 
-TARGETS = {"all", "data", "models", "evaluation", "report"}
+TARGETS = {"all", "data", "models", "evaluation", "report", "manifest"}
 
 
 def parse_plan(output):

@@ -1,0 +1,33 @@
+"""What to compare two runs by.
+
+Needs every result. Makes results/MANIFEST.sha256, and only when asked: `snakemake manifest`.
+"""
+
+
+rule write_manifest:
+    """Digests of all results but durations, with the software and the machine that made them."""
+    input:
+        comparable_files(),
+    output:
+        "results/MANIFEST.sha256",
+    log:
+        "results/logs/write_manifest/all.log",
+    benchmark:
+        "results/benchmarks/write_manifest/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1000, 0),
+        runtime=minutes(10, 0.01),
+    params:
+        code=code("write_manifest"),
+        logs="results/logs",
+    script:
+        "../scripts/write_manifest.py"
+
+
+rule manifest:
+    """Part of the workflow: everything but the report, and the manifest."""
+    input:
+        "results/MANIFEST.sha256",

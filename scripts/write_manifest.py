@@ -1,0 +1,11 @@
+"""Write the digests of all results, and what made them."""
+
+import logging
+
+from scae import manifest, origin, runtime
+
+with runtime.job(snakemake):
+    origins = origin.read(snakemake.params.logs)
+    manifest.write(snakemake.input, origins, snakemake.output[0])
+    for name, made in manifest.mixed(snakemake.input, origins).items():
+        logging.warning("the results were made with several versions of %s: %s", name, ", ".join(made))

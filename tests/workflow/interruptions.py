@@ -1,0 +1,112 @@
+"""Kills runs of the workflow at random moments, runs it again, and compares what comes out with an undisturbed run.
+
+make interruptions KILLS=20
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from workflow_project import REPOSITORY, TOY_CONFIG, Project, copy_workflow
+
+from scae import manifest
+
+# Two models, and training long enough to be hit; a checkpoint every 0.3 s
+CONFIG = TOY_CONFIG | {
+    "run": {"datasets": ["toy"], "models": ["beta_vsc", "dae"], "seeds": [0]},
+    "training": {"epochs": 400, "batch_size": 32, "checkpoint_minutes": 0.005},
+}
+DELAYS_S = 2.0, 14.0  # after the start of Snakemake; a whole run takes two or three times as long
+
+
+def jobs_of(process):
+    """Process ids of the jobs of a local Snakemake run."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(pid) for children in threads for pid in children.read_text().split()]
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_end(pids, seconds=20):
+    """Wait until the processes are gone.
+
+    Raises:
+        TimeoutError: if one outlives that.
+    """
+    end = time.monotonic() + seconds
+    while left := [pid for pid in pids if alive(pid)]:
+        if time.monotonic() > end:
+            raise TimeoutError(f"still running after {seconds} s: {left}")
+        time.sleep(0.05)
+
+
+def kill_within(project, seconds, choice):
+    """Start a run and kill -9 Snakemake, or one of its jobs, after so many seconds.
+
+    Returns:
+        str: what was killed, "snakemake" or "job"; None if the run was over by then.
+    """
+    process = project.start("all", "manifest", "--cores", 2)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        assert process.returncode == 0, output
+        return None
+    except subprocess.TimeoutExpired:
+        pass  # still at work
+    jobs = jobs_of(process)
+    victim = choice(jobs) if jobs and choice([True, False]) else process.pid
+    os.kill(victim, signal.SIGKILL)
+    process.communicate()  # its end, and that of all jobs, since they hold the pipe too
+    wait_for_end(jobs)
+    return "job" if victim in jobs else "snakemake"
+
+
+def rounds(kills, workflow, folder, seed=0):
+    """Kill and rerun until so many kills are done and the run they hit is complete; yields after each complete run.
+
+    Yields:
+        (list of str, Path): what was killed on the way, and the manifest in the end.
+    """
+    draw = random.Random(seed)
+    number = 0
+    while kills > 0:
+        number += 1
+        project = Project.create(folder / f"run{number}", workflow, CONFIG)
+        killed = []
+        while len(killed) < kills and (victim := kill_within(project, draw.uniform(*DELAYS_S), draw.choice)):
+            killed.append(victim)
+            if victim == "snakemake":
+                project.run("--unlock")
+        project.run("all", "manifest")
+        kills -= len(killed)
+        yield killed, project.path("results/MANIFEST.sha256")
+
+
+def main(kills):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        workflow = copy_workflow(REPOSITORY, folder / "workflow")
+        undisturbed = Project.create(folder / "undisturbed", workflow, CONFIG)
+        undisturbed.run("all", "manifest")
+        total, different = 0, 0
+        for killed, found in rounds(kills, workflow, folder):
+            lines = manifest.differences(undisturbed.path("results/MANIFEST.sha256"), found)
+            total += len(killed)
+            different += bool(lines)
+            print(f"{total} kills: {', '.join(killed)}; {'; '.join(lines) or 'the same manifest'}", flush=True)
+    print(f"{total} kills, {different} different manifests")
+    return different
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(int(sys.argv[1]))))
