@@ -1,18 +1,26 @@
 """What every job shares: where its output goes, how it fails and that it does not outlive Snakemake."""
 
 import ctypes
+import errno
 import logging
 import os
 import signal
 import sys
-import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scae import origin
 from scae.errors import UserError
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+DISK_PROBLEMS = {
+    errno.ENOSPC: "make room and run again",
+    errno.EDQUOT: "make room and run again",
+    errno.EROFS: "make it writable and run again",
+    errno.EACCES: "make it writable and run again",
+}
 
 
 @contextmanager
@@ -25,42 +33,64 @@ def job(snakemake):
         SystemExit: with status 1 after any exception inside the block.
     """
     _end_with_parent()
-    log_path = Path(snakemake.log[0])
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+    failure = None
+    try:
+        with _log_to(Path(snakemake.log[0])):
+            try:
+                yield
+                origin.note(snakemake.output)
+            except UserError as error:
+                failure = str(error)
+                logging.error(failure)
+            except KeyboardInterrupt:
+                failure = "interrupted"
+            except Exception as error:
+                failure = _describe(error, snakemake)
+                logging.exception("the job ends here")
+    except OSError as error:  # the log itself cannot be written
+        failure = failure or _describe(error, snakemake)
+    if failure:
+        wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
+        sys.stderr.write(f"{snakemake.rule} {wildcards}".rstrip() + f": {failure}\n")
+        sys.exit(1)
+
+
+def _describe(error, snakemake):
+    """An exception as one line: what to do where the disk is at fault, else where its traceback stands."""
+    cause = error
+    while cause:  # torch.save hides an OSError behind an error of its own
+        if isinstance(cause, OSError) and cause.errno in DISK_PROBLEMS:
+            place = cause.filename or Path(snakemake.output[0]).parent
+            return f"{place}: {os.strerror(cause.errno).lower()}; {DISK_PROBLEMS[cause.errno]}"
+        cause = cause.__context__
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {snakemake.log[0]})"
+
+
+@contextmanager
+def _log_to(path):
+    """Have both outputs and the log messages of this process in a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with log_path.open("w", buffering=1) as log:
+    with path.open("w", buffering=1) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler(log)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
         logging.captureWarnings(True)
-        failure = None
         try:
             yield
-            origin.note(snakemake.output)
-        except UserError as error:
-            failure = str(error)
-            logging.error(failure)
-        except KeyboardInterrupt:
-            failure = "interrupted"
-        except Exception as error:
-            failure = f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {log_path})"
-            log.write(traceback.format_exc())
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # of a full disk; what could not be written is lost
+                    stream.flush()
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             os.close(saved[0])
             os.close(saved[1])
             logging.getLogger().removeHandler(handler)
-    if failure:
-        wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
-        sys.stderr.write(f"{snakemake.rule} {wildcards}".rstrip() + f": {failure}\n")
-        sys.exit(1)
 
 
 def _end_with_parent():

@@ -1,6 +1,7 @@
 """A job writes to its log alone, and fails with one line for the user and status 1."""
 
 import contextlib
+import errno
 import logging
 import os
 import subprocess
@@ -172,6 +173,40 @@ def test_a_process_shows_the_user_only_what_the_job_means_for_them(body, code, o
     assert (run.returncode, run.stdout, run.stderr) == (code, out, err)
     assert "printed\n" in (tmp_path / "job.log").read_text()
     assert "printed too\n" in (tmp_path / "job.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "results: no space left on device; make room and run again"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "results/a.csv"),
+            "results/a.csv: read-only file system; make it writable and run again",
+        ),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_problem_of_the_disk_says_what_to_do(error, message, hidden, snakemake, capfd):
+    snakemake.output = ["results/model.pt"]
+
+    def write():
+        try:
+            raise error
+        finally:
+            if hidden:
+                raise RuntimeError("unexpected pos 117952")
+
+    with pytest.raises(SystemExit), runtime.job(snakemake):
+        write()
+    assert capfd.readouterr().err == f"train_model dataset=toy seed=0: {message}\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_log_that_cannot_be_written_is_one_line_too(snakemake, capfd):
+    snakemake.log, snakemake.output = ["/dev/full"], ["results/model.pt"]
+    with pytest.raises(SystemExit), runtime.job(snakemake):
+        os.write(1, b"too much")
+    assert capfd.readouterr().err.endswith("results: no space left on device; make room and run again\n")
 
 
 def test_a_finished_job_notes_what_made_its_files(snakemake):

@@ -132,8 +132,8 @@ class Project:
             if path.is_file()
         }
 
-    def start(self, *arguments, **options):
-        """Start Snakemake in this folder, in a process group of its own; both outputs as text in ``stdout``."""
+    def command(self, *arguments):
+        """Command line of Snakemake in this folder; writes the overlay that it names."""
         overlay = self.folder / "overlay.yaml"
         if self.config is not None:
             overlay.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
@@ -143,8 +143,12 @@ class Project:
         command = [sys.executable, "-m", "snakemake", "-s", str(self.workflow / "Snakefile")]
         command += ["--directory", str(self.folder), "--nocolor", *map(str, arguments)]
         command += ["--configfile", *map(str, overlays)] if overlays else []
+        return command
+
+    def start(self, *arguments):
+        """Start Snakemake in this folder, in a process group of its own; both outputs as text in ``stdout``."""
         return subprocess.Popen(
-            command,
+            self.command(*arguments),
             cwd=self.folder,
             env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.environment,
             stdin=subprocess.DEVNULL,
@@ -152,7 +156,6 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            **options,
         )
 
     def snakemake(self, *arguments, check=True):
