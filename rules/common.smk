@@ -5,6 +5,7 @@ defines the functions that rules use as input and params. Everything a job's res
 each concept as one sorted dict, since Snakemake compares params as a set of values.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -81,20 +82,27 @@ def model_code(script):
     return digest
 
 
-def memory_mb(base, per_input_mb):
-    """Resource function: megabytes for a job, growing with its input and with each attempt."""
+def megabytes(paths):
+    """Size of the files that are there; in a group, a job's input may be still to be made when its size is asked for."""
+    return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) / 2**20
+
+
+def memory_mb(base, per_mb, of=None):
+    """Resource function: megabytes for a job, growing with its input (or the file ``of``) and with each attempt."""
 
     def mem_mb(wildcards, input, attempt):
-        return int((base + per_input_mb * input.size_mb) * attempt)
+        paths = [of.format(wildcards=wildcards)] if of else input
+        return int((base + per_mb * megabytes(paths)) * attempt)
 
     return mem_mb
 
 
-def minutes(base, per_input_mb=0.0):
-    """Resource function: minutes for a job, growing with its input and with each attempt."""
+def minutes(base, per_mb=0.0, of=None):
+    """Resource function: minutes for a job, growing with its input (or the file ``of``) and with each attempt."""
 
     def runtime(wildcards, input, attempt):
-        return int((base + per_input_mb * input.size_mb) * attempt)
+        paths = [of.format(wildcards=wildcards)] if of else input
+        return int((base + per_mb * megabytes(paths)) * attempt)
 
     return runtime
 

@@ -4,6 +4,11 @@ Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, 
 """
 
 
+# On a cluster it runs where Snakemake does: compute nodes often have no internet.
+localrules:
+    fetch_counts,
+
+
 rule fetch_counts:
     """Read a data set from wherever it lives into cells x genes; a download resumes and is checked."""
     input:

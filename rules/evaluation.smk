@@ -19,8 +19,8 @@ rule project_tsne:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 200),
-        runtime=minutes(30, 60),
+        mem_mb=memory_mb(1500, 2, of="results/{wildcards.dataset}/expression.h5ad"),
+        runtime=minutes(30, 0.5, of="results/{wildcards.dataset}/expression.h5ad"),
     params:
         code=code("project_tsne"),
         tsne=config["tsne"],
