@@ -1,11 +1,12 @@
 # make run    the default analysis           make test   lint and all tests
 # make lint   format and lint checks alone   make docs   config/README.md from the schema
-# make bench  speed and memory of training    make verify A=… B=…  compare two manifests
+# make bench  speed and memory of training    make test-slurm   tests on a private SLURM (root, Debian)
+# make interruptions  kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run test lint bench verify interruptions docs constraints clean
+.PHONY: run test test-slurm lint bench verify interruptions docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -15,6 +16,10 @@ run: .venv/installed
 
 test: .venv/installed-dev lint
 	$(BIN)/python -m pytest
+
+# Installs SLURM from Debian's packages where it is missing, and stops what it has started.
+test-slurm: .venv/installed-dev
+	$(BIN)/python -m pytest tests/slurm
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ NASTY = '<img src=x onerror=alert(1)> "T" & co'  # a cell type that a careless p
 CELL_TYPES = ("B, naive", NASTY, "Monocyte")
 MODELS = ("dae", "beta_vae", "beta_vsc")
 TIMEOUT_S = 600
+DURATIONS = {"timing.csv", "training_times.csv", "report.html"}  # the only files that may tell how long a job took
 
 TOY_CONFIG = {
     "run": {"datasets": ["toy"], "models": list(MODELS), "seeds": [0]},
@@ -182,6 +183,15 @@ class Project:
         output = self.snakemake(*targets, "--dry-run", *options).stdout
         jobs = parse_plan(output)
         return jobs.get(rule, set()) if rule else jobs
+
+
+def comparable(project):
+    """{path: content} of the results whose bytes must not change."""
+    return {
+        path: content
+        for path, (content, _) in project.files().items()
+        if not path.startswith(("results/logs/", "results/benchmarks/")) and path.rpartition("/")[2] not in DURATIONS
+    }
 
 
 TARGETS = {"all", "data", "models", "evaluation", "report", "manifest"}
