@@ -1,0 +1,102 @@
+"""The profiles for clusters, as far as they can be tried without one; tests/slurm has the rest for SLURM.
+
+Grid Engine is a stub here: commands of its names that run jobs on this machine and take only what qsub takes.
+"""
+
+import json
+import os
+import re
+import sys
+
+import pytest
+import yaml
+from workflow_project import REPOSITORY, comparable
+
+PROFILES = ("slurm", "cluster-generic")
+EVALUATION = [f"results/toy/dae/seed0/{name}" for name in ("clusters.csv", "metrics.csv", "clusters.png")]
+STUB = f"""#!{sys.executable}
+import argparse, json, os, pathlib, re, subprocess, sys
+
+jobs = pathlib.Path(os.environ["STUB"])
+
+def qsub():
+    parser = argparse.ArgumentParser(prefix_chars="-", allow_abbrev=False)
+    for flag in ("-terse", "-cwd", "-V"):
+        parser.add_argument(flag, action="store_true", required=True)
+    for option in ("-S", "-o", "-N", "-l"):
+        parser.add_argument(option, required=True)
+    parser.add_argument("-j", choices=["y"], required=True)
+    parser.add_argument("-pe", nargs=2, required=True)
+    parser.add_argument("script")
+    options = parser.parse_args()
+    assert re.fullmatch(r"h_rt=\\d+,mem_free=\\d+M", options.l), options.l
+    assert os.path.isdir(options.o)
+    number = str(len(list(jobs.glob("*.json"))) + 1)
+    (jobs / f"{{number}}.json").write_text(json.dumps([options.N, options.l, options.pe]))
+    command = "exit 137" if number == os.environ["KILLED"] else f"sh {{options.script}} >{{options.o}}/{{number}} 2>&1"
+    account = jobs / number
+    end = f"({{command}}); echo exit_status $? >{{account}}.new; mv {{account}}.new {{account}}"
+    subprocess.Popen(["sh", "-c", end], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    print(number)
+
+def qstat():  # knows a job until it ends
+    _, number = sys.argv[1:]
+    sys.exit((jobs / number).exists())
+
+def qacct():
+    _, number = sys.argv[1:]
+    print("failed       0    ")
+    print((jobs / number).read_text())
+
+{{"qsub": qsub, "qstat": qstat, "qacct": qacct}}[pathlib.Path(sys.argv[0]).name]()
+"""
+
+
+@pytest.fixture
+def grid_engine(tmp_path, project):
+    """A stub of Grid Engine that kills its first job; returns the folder of what was asked of it."""
+    commands, jobs = tmp_path / "bin", tmp_path / "jobs"
+    commands.mkdir()
+    jobs.mkdir()
+    for name in ("qsub", "qstat", "qacct"):
+        (commands / name).write_text(STUB)
+        (commands / name).chmod(0o755)
+    project.environment = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "STUB": str(jobs), "KILLED": "1"}
+    return jobs
+
+
+def profile(name):
+    return yaml.safe_load((REPOSITORY / "profiles" / name / "config.yaml").read_text())
+
+
+def test_generic_profile_runs_a_group_and_gives_a_killed_job_more(project, finished, grid_engine):
+    for path in EVALUATION:
+        project.path(path).unlink()
+    polling = ["--seconds-between-status-checks", 1]
+    project.snakemake(*EVALUATION, "--workflow-profile", "cluster-generic", *polling)
+    asked = [json.loads((grid_engine / f"{number}.json").read_text()) for number in (1, 2)]
+    assert [(name, *environment) for name, _, environment in asked] == [("scae.GROUP", "smp", "2")] * 2
+    (seconds, megabytes), retry = [map(int, re.findall(r"\d+", limits)) for _, limits, _ in asked]
+    assert (seconds, megabytes) == (30 * 60, 2500)
+    assert list(retry) == [pytest.approx(2 * seconds), pytest.approx(2 * megabytes, abs=2)]
+    assert comparable(project) == comparable(finished)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profile_reruns_nothing_even_if_a_script_is_touched(edited, name):
+    (edited.workflow / "scripts/train_model.py").touch()
+    assert edited.planned(options=("--workflow-profile", name)) == {}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_small_jobs_are_in_groups_and_long_ones_are_not(finished, name):
+    alone = set(finished.first_plan) - set(profile(name)["groups"])
+    assert alone == {"fetch_counts", "preprocess_cells", "train_model"}
+    assert set(profile(name)["groups"]) <= set(finished.first_plan)
+
+
+def test_profiles_group_alike():
+    ours, theirs = map(profile, PROFILES)
+    assert [ours[key] for key in ("groups", "group-components")] == [
+        theirs[key] for key in ("groups", "group-components")
+    ]
