@@ -6,6 +6,7 @@ python tests/slurm/cluster.py down    # stop and remove all but the packages
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -67,6 +68,17 @@ GresTypes=gpu
 NodeName=localhost NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000 Gres=gpu:1
 PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE
 """
+
+
+@contextmanager
+def alone():
+    """Keeps a second run of the tests from using the same cluster; a killed process holds it no longer."""
+    with socket.socket(socket.AF_UNIX) as lock:
+        try:
+            lock.bind(f"\0{STATE}")  # a name without a file, which is free again when this process ends
+        except OSError:
+            raise SystemExit("another process uses the private SLURM; try again when it has ended") from None
+        yield
 
 
 def up():
@@ -216,4 +228,5 @@ def _wait(what, condition):
 
 
 if __name__ == "__main__":
-    {"up": up, "down": down}[sys.argv[1]]()
+    with alone():
+        {"up": up, "down": down}[sys.argv[1]]()

@@ -25,23 +25,25 @@ HOLD = """\
 @pytest.fixture(scope="module", autouse=True)
 def slurm():
     """A running cluster; fails in the end if anything listened to the outside or is left over."""
-    cluster.up()
-    over, reachable = threading.Event(), set()
-
-    def watch():
-        while not over.wait(0.5):
-            reachable.update(cluster.reachable_from_outside())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    yield
-    over.set()
-    watcher.join()
-    cluster.down()
-    assert reachable == set()
+    over = threading.Event()
+    with cluster.alone(), ThreadPoolExecutor() as executor:
+        cluster.up()
+        reachable = executor.submit(watch, over)
+        yield
+        over.set()
+        cluster.down()
+    assert reachable.result() == set()
     assert cluster.processes() == set()
     assert not cluster.LINK.is_symlink()
     assert not cluster.STATE.exists()
+
+
+def watch(over):
+    """All addresses at which SLURM can be reached from outside until it is over; it opens ports for each job."""
+    reachable = set()
+    while not over.wait(0.5):
+        reachable |= cluster.reachable_from_outside()
+    return reachable
 
 
 @pytest.fixture(scope="module")
