@@ -22,6 +22,8 @@ LINK = Path(
 )  # the SLURM executor hides SLURM_CONF from its inner srun, so the default must work
 PACKAGES = ["munge", "slurmctld", "slurmd", "slurm-client"]
 PATIENCE_S = 30
+# SLURM listens at the address of its host's name, which need not be loopback
+AS_LOCALHOST = ["unshare", "--uts", "sh", "-c", 'hostname localhost && exec "$@"', "sh"]
 COMMANDS = {
     "munged": [
         "munged",
@@ -31,8 +33,8 @@ COMMANDS = {
         f"--log-file={STATE}/munged.log",
         f"--seed-file={STATE}/munged.seed",
     ],
-    "slurmctld": ["slurmctld", "-f", f"{STATE}/slurm.conf"],
-    "slurmd": ["slurmd", "-f", f"{STATE}/slurm.conf", "-N", "localhost"],
+    "slurmctld": [*AS_LOCALHOST, "slurmctld", "-f", f"{STATE}/slurm.conf"],
+    "slurmd": [*AS_LOCALHOST, "slurmd", "-f", f"{STATE}/slurm.conf", "-N", "localhost"],
 }
 # No accounting, no cgroups: memory is enforced by looking every second. A job's end is known for MinJobAge seconds.
 CONFIGURATION = f"""\
