@@ -6,13 +6,14 @@ from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def digest(script, *modules):
     """Digest of a script and of everything it imports from ``scripts/``, directly or not.
 
-    Code is compared as parsed, so comments, formatting and the place of the checkout do not count. A template beside a
-    module (``report.html.j2`` beside ``report.py``) counts with it.
+    Code is compared as parsed, so comments, docstrings, formatting, the place of the checkout and the version of Python
+    do not count. A template beside a module (``report.html.j2`` beside ``report.py``) counts with it.
 
     Args:
         script: name of a script, such as ``train_model``.
@@ -44,10 +45,22 @@ def _tree(path):
 
 @cache
 def _digest_of(path):
-    content = hashlib.sha256(ast.dump(_tree(path)).encode())
+    content = hashlib.sha256(repr(_plain(_tree(path))).encode())
     for template in sorted(path.parent.glob(f"{path.stem}.*.j2")):
         content.update(template.read_bytes())
     return content.hexdigest()
+
+
+def _plain(node):
+    """Code as nested tuples without docstrings, and without empty fields, which differ between versions of Python."""
+    if isinstance(node, list):
+        return tuple(_plain(item) for item in node)
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    return type(node).__name__, *((name, _plain(value)) for name, value in fields.items() if value not in (None, []))
 
 
 @cache

@@ -184,3 +184,35 @@ def test_relative_imports_are_refused_rather_than_missed(line, scripts):
     forget()
     with pytest.raises(ValueError, match=r"training\.py.*relative"):
         provenance.digest("train_model")
+
+
+def test_docstrings_do_not_count(scripts):
+    text = (scripts / "scae/tables.py").read_text(encoding="utf-8")
+    assert '"""Write a list of dicts with the same keys."""' in text
+    reworded = text.replace("Write a list of dicts with the same keys.", "Write rows.")
+    assert touched(lambda: (scripts / "scae/tables.py").write_text(reworded)) == set()
+
+
+def test_text_that_is_no_docstring_counts(scripts):
+    append(scripts / "plot_losses.py", "\ntext = 1\n'first'\n")
+    assert touched(lambda: append(scripts / "plot_losses.py", "\n'second'\n")) == {"plot_losses"}
+
+
+# Each line holds what `ast.dump` shows differently in Python 3.11, 3.12 or 3.13
+DIALECTS = '''
+"""A docstring."""
+class Thing(object, metaclass=type):
+    """Another."""
+    value: int = -1
+def function(first, *rest, key=None, **others):
+    return [f"{first!r:>{key}s} {rest}", u"text", None, rest[1:], {**others}]
+async def later():
+    return (yield)
+'''
+
+
+def test_the_version_of_python_does_not_count(tmp_path):
+    """Continuous integration runs this with several versions."""
+    path = tmp_path / "dialects.py"
+    path.write_text(DIALECTS)
+    assert provenance._digest_of(path)[:16] == "f25b934ff53efbfd"
