@@ -63,9 +63,33 @@ def label_files(wildcards):
     return [labels["path"]] if labels["from"] == "csv" else []
 
 
+def by_content(files):
+    """Input function: the files that a function names, whose times do not count, since `content` goes to params."""
+
+    def watched(wildcards):
+        return [ancient(file) if sources.is_hashed(file) else file for file in files(wildcards)]
+
+    return watched
+
+
+def content(files):
+    """Params function: digests of the files that a function names."""
+
+    def digests(wildcards):
+        return sources.content(files(wildcards))
+
+    return digests
+
+
 def model_settings(wildcards):
     """Params function: kind and hyperparameters of a model."""
     return config["models"][wildcards.model]
+
+
+def latent_settings(wildcards):
+    """Params function: which point of the posterior stands for a cell, as far as it matters to the kind of the model."""
+    kind = config["models"][wildcards.model]["kind"]
+    return {"estimate": configuration.estimate(kind, config["latent"]["estimate"])}
 
 
 def training_settings():

@@ -12,7 +12,7 @@ localrules:
 rule fetch_counts:
     """Read a data set from wherever it lives into cells x genes; a download resumes and is checked."""
     input:
-        source_files,
+        by_content(source_files),
     output:
         counts="results/{dataset}/counts.h5ad",
     log:
@@ -27,6 +27,7 @@ rule fetch_counts:
         runtime=minutes(60),
     params:
         code=code("fetch_counts"),
+        content=content(source_files),
         source=dataset_settings("matrix", "sha256", "source"),
         downloads="results/{dataset}/download",
     script:
@@ -59,7 +60,7 @@ rule preprocess_cells:
 rule label_cells:
     """Cell types: from the data's annotation, from a file, or by the clustering of the original study."""
     input:
-        label_files,
+        by_content(label_files),
         counts="results/{dataset}/counts.h5ad",
         expression="results/{dataset}/expression.h5ad",
     output:
@@ -76,6 +77,7 @@ rule label_cells:
         runtime=minutes(30, 0.05),
     params:
         code=code("label_cells"),
+        content=content(label_files),
         labels=dataset_settings("labels"),
     script:
         "../scripts/label_cells.py"
