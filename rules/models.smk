@@ -52,6 +52,6 @@ rule embed_cells:
     params:
         code=model_code("embed_cells"),
         expression=config["expression"],
-        latent=config["latent"],
+        latent=latent_settings,
     script:
         "../scripts/embed_cells.py"

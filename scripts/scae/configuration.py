@@ -49,7 +49,21 @@ def load(config, schema, files=()):
 
 def kinds():
     """{kind: JSON schemas of its hyperparameters}, from the ``CONFIG`` of each page in ``scae/models``."""
-    return {page.stem: _literal(page, "CONFIG") for page in sorted(MODEL_PAGES.glob("*.py")) if page.stem != "__init__"}
+    found = {}
+    for page in sorted(MODEL_PAGES.glob("*.py")):
+        if page.stem != "__init__":
+            found[page.stem] = _literal(page, "CONFIG")
+            if found[page.stem] is None:
+                raise UserError(f"{page}: has no CONFIG = {{…}} with the hyperparameters of the model")
+    return found
+
+
+def estimate(kind, name):
+    """What a kind of model makes of a ``latent.estimate``, by the ``SAME_ESTIMATES`` of its page if it has some.
+
+    Two names for the same numbers are no reason to embed again.
+    """
+    return (_literal(MODEL_PAGES / f"{kind}.py", "SAME_ESTIMATES") or {}).get(name, name)
 
 
 def with_model_pages(schema):
@@ -71,7 +85,7 @@ def _literal(page, name):
     for node in ast.parse(page.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == [name]:
             return ast.literal_eval(node.value)
-    raise UserError(f"{page}: has no {name} = {{…}} with the hyperparameters of the model")
+    return None
 
 
 def _number(value, entry):

@@ -12,6 +12,8 @@ CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
     "beta": {"type": "number", "minimum": 0, "default": 2.0, "description": "Weight of the KL divergence"},
 }
+# What a choice of latent.estimate comes to; read as CONFIG is
+SAME_ESTIMATES = {"slab_mean": "posterior_mean"}
 
 
 def kl_divergence(mu, log_sigma):
