@@ -91,14 +91,16 @@ class Project:
     ``config`` is the overlay and is written at each call, so that a test may change it in place or with `set`; None is
     no overlay. ``configfiles`` are further ones, merged before it.
     ``workflow`` is where the Snakefile lies: a copy of the repository's, so that editing it meanwhile disturbs no test.
+    ``warm`` is a `warm.Warm` that runs Snakemake without the start-up; None starts a new one at each call.
     """
 
-    def __init__(self, folder, config, workflow, configfiles=(), environment=None):
+    def __init__(self, folder, config, workflow, configfiles=(), environment=None, warm=None):
         self.folder = Path(folder)
         self.config = copy.deepcopy(config)
         self.workflow = Path(workflow)
         self.configfiles = list(configfiles)
         self.environment = environment or {}
+        self.warm = warm
 
     @classmethod
     def create(cls, folder, workflow, config=TOY_CONFIG, **options):
@@ -112,7 +114,7 @@ class Project:
         """The same folder elsewhere, with times and Snakemake's memory kept; on a copy of the workflow if asked."""
         shutil.copytree(self.folder, folder)
         workflow = copy_workflow(self.workflow, Path(folder) / "workflow") if own_workflow else self.workflow
-        return Project(folder, self.config, workflow, self.configfiles)
+        return Project(folder, self.config, workflow, self.configfiles, warm=self.warm)
 
     def set(self, key, value):
         """Change the overlay: ``set("models.beta_vae.beta", 4.0)``."""
@@ -161,14 +163,18 @@ class Project:
 
     def snakemake(self, *arguments, check=True):
         """Snakemake in this folder; both outputs as text in ``stdout``."""
-        process = self.start(*arguments)
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT_S)
-        finally:
-            process.kill()
-        if check and process.returncode:
-            raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{output}")
-        return subprocess.CompletedProcess(process.args, process.returncode, output)
+        if self.warm:
+            done = self.warm.run(self.command(*arguments), self.folder)
+        else:
+            process = self.start(*arguments)
+            try:
+                output, _ = process.communicate(timeout=TIMEOUT_S)
+            finally:
+                process.kill()
+            done = subprocess.CompletedProcess(process.args, process.returncode, output)
+        if check and done.returncode:
+            raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout}")
+        return done
 
     def run(self, *targets, cores=2, check=True):
         return self.snakemake(*targets, "--cores", cores, check=check)
