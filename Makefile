@@ -1,7 +1,7 @@
 # make run    the default analysis           make test   lint and all tests
-# make lint   format and lint checks alone   make docs   config/README.md from the schema
-# make bench  speed and memory of training    make test-slurm   tests on a private SLURM (root, Debian)
-# make interruptions  kills at random moments   make verify A=… B=…   compares two manifests
+# make lint   format and lint checks alone   make docs   config/README.md and the table of reruns in README.md
+# make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
+# make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
@@ -42,6 +42,7 @@ interruptions: .venv/installed-dev
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md
+	$(BIN)/python tools/rerun_table.py
 
 # The versions of all indirect dependencies, from a fresh environment.
 constraints:

@@ -1,0 +1,83 @@
+"""The rerun contract, read from rerun_contract.yaml: rows of a change and of the jobs that run again after it."""
+
+import re
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
+RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]
+
+
+@dataclass(frozen=True)
+class Row:
+    reruns: str
+    change: str = ""
+    base: str = "small"
+    set: dict = field(default_factory=dict)
+    edit: dict = field(default_factory=dict)
+    do: str = ""
+    options: list = field(default_factory=list)
+    same: str = ""
+
+    @property
+    def text(self):
+        """What is changed, in words."""
+        keys = (re.sub(r"^(datasets|models)\.(toy)\.", r"\1.<name>.", key) for key in self.set)
+        return self.change or " and ".join(f"`{name}`" for name in [*keys, *self.edit, " ".join(self.options)] if name)
+
+
+ROWS = {section: [Row(**row) for row in rows] for section, rows in CONTRACT["rows"].items()}
+
+
+def wildcards(rule):
+    return re.findall(r"{(\w+)}", RULES[rule]["makes"][0])
+
+
+def all_jobs(run):
+    """{(rule, wildcards)} of all jobs of a config's ``run`` section."""
+    values = {"dataset": run["datasets"], "model": run["models"], "seed": [f"{seed:g}" for seed in run["seeds"]]}
+    values["dimensions"] = ["2", "3"]
+    return {(rule, job) for rule in RULES for job in product(*(values[name] for name in wildcards(rule)))}
+
+
+def below(job, jobs):
+    """The jobs that read what a job makes."""
+    rule, values = job
+    known = dict(zip(wildcards(rule), values, strict=True))
+    return {
+        (reader, others)
+        for reader, others in jobs
+        if reader in RULES[rule]["feeds"]
+        and all(known.get(name, value) == value for name, value in zip(wildcards(reader), others, strict=True))
+    }
+
+
+def expected(row, run):
+    """The jobs that run again: those named in the row and all below them."""
+    jobs = all_jobs(run)
+    found, pending = set(), set()
+    for part in [] if row.reruns == "nothing" else row.reruns.split(", "):
+        rule, _, only = part.partition(" of ")
+        named = {job for job in jobs if job[0] == rule and (not only or only.removeprefix("seed") in job[1])}
+        assert named, f"{part}: no such job"
+        pending |= named
+    while pending:
+        job = pending.pop()
+        found.add(job)
+        pending |= below(job, jobs) - found
+    return found
+
+
+def tops(planned, jobs):
+    """The planned jobs that read nothing that a planned job makes."""
+    return planned - set().union(*(below(job, jobs) for job in planned))
+
+
+def makes(job):
+    """Files that a job makes."""
+    rule, values = job
+    names = dict(zip(wildcards(rule), values, strict=True))
+    return [f"results/{path}".format(**names) for path in RULES[rule]["makes"]]

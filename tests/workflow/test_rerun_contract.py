@@ -1,0 +1,274 @@
+"""The rerun contract: what a change plans is exact, and what it does not plan would come out the same.
+
+Each row of rerun_contract.yaml is a change of a finished run. Three things are checked: Snakemake plans exactly the
+jobs of the row; running them gives other bytes (or the row says why not); and making all the other files afresh, from
+nothing and with the change in place, gives the bytes that were there.
+"""
+
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import re
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+from rerun_contract import BASES, ROWS, all_jobs, expected, makes, tops
+from warm import Warm
+from workflow_project import REPOSITORY, TOY_CONFIG, Project, toy_cells
+
+from scae import configuration
+
+FLAT = [row for rows in ROWS.values() for row in rows]
+
+
+@pytest.fixture(scope="module")
+def warm():
+    process = Warm()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def base(warm, workflow, tmp_path_factory):
+    """Function: the finished run of a name, made when it is first asked for; shared, so never change it."""
+    made = {}
+
+    def finished(name):
+        if name not in made:
+            project = Project.create(tmp_path_factory.mktemp(name) / "project", workflow, TOY_CONFIG, warm=warm)
+            write_data(project)
+            for key, value in (BASES["small"] | BASES[name]).items():
+                project.set(key, value)
+            project.run()
+            made[name] = project
+        return made[name]
+
+    return finished
+
+
+def write_data(project):
+    """The sources and label files that the rows speak of."""
+    cells = toy_cells()
+    cells.layers["spliced"] = cells.X.tocsr()[::-1].copy()
+    cells.write_h5ad(project.path("toy.h5ad"))
+    cells.write_h5ad(project.path("copy.h5ad"))
+    cells[:80].write_h5ad(project.path("other.h5ad"))
+    cells.uns["more"] = list(range(200_000))
+    cells.write_h5ad(project.path("large.h5ad"))
+    for name, column in (("types.csv", "cell_type"), ("donors.csv", "donor")):
+        cells.obs[column].rename("label").rename_axis("cell").to_csv(project.path(name))
+
+
+# What a row does that is neither a key nor an edit
+
+
+LONG_AGO = (1_000_000_000, 1_000_000_000)
+
+
+def state_sha256(project):
+    project.set("datasets.toy.sha256", hashlib.sha256(project.path("toy.h5ad").read_bytes()).hexdigest())
+
+
+def reverse_keys(project):
+    def backwards(value):
+        return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    project.config = backwards(project.config)
+
+
+def write_exponent(project):
+    project.folder.joinpath("rate.yaml").write_text("training: {learning_rate: 1.0e-3}\n")
+    project.configfiles.append(project.path("rate.yaml"))
+
+
+def drop_defaults(project):
+    del project.config["models"]["beta_vae"]["beta"], project.config["models"]["beta_vsc"]["c"]
+
+
+def write_json(project):
+    project.path("overlay.json").write_text(json.dumps(project.config))
+    project.config, project.configfiles = None, [project.path("overlay.json")]
+
+
+def new_kind(project):
+    pages = project.workflow / "scripts/scae/models"
+    shutil.copy(pages / "dae.py", pages / "another.py")
+
+
+def remark(project):
+    for path in (project.workflow / "scripts").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r'"""(?=\w)', '"""Said otherwise: ', text)
+        path.write_text(f"# a remark\n\n\n{text}\n# another\n", encoding="utf-8")
+
+
+def touch_workflow(project):
+    for path in project.workflow.rglob("*"):
+        path.touch()
+
+
+def old_time(project):
+    os.utime(project.workflow / "scripts/plot_losses.py", LONG_AGO)
+
+
+def own_profile(project):
+    project.path("own").mkdir()
+    triggers = yaml.safe_load((project.workflow / "profiles/default/config.yaml").read_text())["rerun-triggers"]
+    project.path("own/config.yaml").write_text(yaml.safe_dump({"rerun-triggers": triggers, "latency-wait": 9}))
+
+
+def touch_source(project):
+    project.path("toy.h5ad").touch()
+
+
+def touch_large_source(project):
+    assert project.path("large.h5ad").stat().st_size > 1_000_000
+    project.path("large.h5ad").touch()
+
+
+def rewrite_source(project):
+    project.path("toy.h5ad").write_bytes(project.path("toy.h5ad").read_bytes())
+
+
+def change_source(project):
+    toy_cells()[:, ::-1].write_h5ad(project.path("toy.h5ad"))
+
+
+def change_source_and_set_back(project):
+    change_source(project)
+    os.utime(project.path("toy.h5ad"), LONG_AGO)
+
+
+def touch_labels(project):
+    project.path("types.csv").touch()
+
+
+def change_labels(project):
+    path = project.path("types.csv")
+    path.write_text(path.read_text().replace("Monocyte", "Dendritic"))
+
+
+def change_labels_and_set_back(project):
+    change_labels(project)
+    os.utime(project.path("types.csv"), LONG_AGO)
+
+
+def touch_result(project):
+    project.path("results/toy/expression.h5ad").touch()
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path.name} has changed; the row must edit something else"
+    path.write_text(text.replace(old, new, 1) if old else f"{text}\n{new}\n", encoding="utf-8")
+
+
+def apply(row, project):
+    for key, value in row.set.items():
+        project.set(key, value)
+    for file, (old, new) in row.edit.items():
+        edit(project.workflow / file, old, new)
+    if row.do:
+        globals()[row.do](project)
+
+
+def content(project, path):
+    """Content of a result without durations, which differ at each run."""
+    found = project.path(path).read_bytes()
+    if path.endswith(("/timing.csv", "/training_times.csv")):
+        return pd.read_csv(io.BytesIO(found)).drop(columns=["seconds", "cells_per_second"]).to_csv()
+    if path.endswith("/report.html"):
+        return re.sub(rb"<th>cells per second</th>.*?</table>", b"", found, flags=re.DOTALL)
+    return found
+
+
+def changed(paths, ours, theirs):
+    """The files whose content differs between two projects."""
+    return [path for path in paths if content(ours, path) != content(theirs, path)]
+
+
+def test_a_warm_run_has_the_bytes_of_an_ordinary_one(finished, warm, workflow, tmp_path):
+    """Otherwise the rows would say nothing about Snakemake as it is used."""
+    project = Project.create(tmp_path / "project", workflow, finished.config, warm=warm)
+    project.run()
+    paths = [path for job in all_jobs(finished.config["run"]) for path in makes(job)]
+    assert len(paths) > 40
+    assert changed(paths, project, finished) == []
+
+
+@pytest.mark.parametrize("row", FLAT, ids=lambda row: row.text.replace("`", ""))
+def test_row(row, base, tmp_path):
+    before = base(row.base)
+    project = before.copy(tmp_path / "changed", own_workflow=True)
+    apply(row, project)
+    fresh = Project(tmp_path / "fresh", project.config, project.workflow, project.configfiles, warm=project.warm)
+    shutil.copytree(project.folder, fresh.folder, ignore=shutil.ignore_patterns("results", ".snakemake", "workflow"))
+    options = ("--cores", 2, *row.options)
+
+    run = TOY_CONFIG["run"] | (project.config or before.config)["run"]
+    jobs, again = all_jobs(run), expected(row, run)
+    plan = project.planned(options=options)
+    assert {(rule, wildcards) for rule, found in plan.items() for wildcards in found} == again
+
+    others = [path for job in sorted(jobs - again) for path in makes(job)]
+    if others:
+        fresh.snakemake(*(others if again else ["all"]), *options)
+    assert changed(others, fresh, before) == []
+
+    if again:
+        project.snakemake(*options)
+        known = {job for job in tops(again, jobs) if before.path(makes(job)[0]).exists()}
+        assert {job for job in known if not changed(makes(job), project, before)} == (known if row.same else set())
+
+
+def schema_keys():
+    """Every key of the config, as the table names it; a hyperparameter with the kind as the name of the model."""
+    schema = configuration.with_model_pages(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
+
+    def leaves(key, entry):
+        properties = {name: below for name, below in entry.get("properties", {}).items() if isinstance(below, dict)}
+        for name, below in properties.items():
+            yield from leaves(f"{key}.{name}", below)
+        for case in entry.get("allOf", ()):
+            [choice] = case["if"]["properties"].values()
+            for name, below in case["then"]["properties"].items():
+                if isinstance(below, dict):
+                    yield (f"{key}.{name}" if "labels" in key else f".models.{choice['const']}.{name}")
+        named = entry.get("additionalProperties")
+        if key in (".datasets", ".models"):
+            yield from leaves(f"{key}.<name>", named)
+        elif not properties:
+            yield key
+
+    return sorted({key.removeprefix(".") for key in leaves("", schema)})
+
+
+@pytest.mark.parametrize("key", schema_keys())
+def test_every_key_of_the_config_has_a_row(key):
+    assert [row for row in FLAT if f"`{key}`" in row.text or f"`{key}.`" in row.text]
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(
+        str(path.relative_to(REPOSITORY)) for kind in ("py", "j2") for path in REPOSITORY.glob(f"scripts/**/*.{kind}")
+    ),
+)
+def test_every_script_and_module_has_a_row(file):
+    assert [row for row in FLAT if file in row.edit]
+
+
+def test_rows_have_names_of_their_own():
+    assert len({row.text for row in FLAT}) == len(FLAT) >= 40
+
+
+def test_readme_has_the_table():
+    spec = importlib.util.spec_from_file_location("rerun_table", REPOSITORY / "tools/rerun_table.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert tool.with_table(readme) == readme, "run `make docs`"

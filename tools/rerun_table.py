@@ -1,0 +1,34 @@
+"""Write the table of the rerun contract, tests/workflow/rerun_contract.yaml, into README.md between its markers."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/workflow"))
+
+from rerun_contract import ROWS, RULES  # noqa: E402 (needs the path above)
+
+START, END = "<!-- reruns: made by `make docs` -->\n", "<!-- end of reruns -->\n"
+
+
+def table():
+    """The contract as Markdown."""
+    lines = ["| you change | runs again, with all below | although it comes out the same |", "|---|---|---|"]
+    for section, rows in ROWS.items():
+        lines.append(f"| **{section}** | | |")
+        for row in rows:
+            reruns = re.sub(rf"\b({'|'.join(RULES)})\b", r"`\1`", row.reruns)
+            lines.append(f"| {row.text} | {reruns} | {row.same} |".replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
+def with_table(readme):
+    before, _, rest = readme.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
