@@ -1,7 +1,8 @@
 """Snakemake without the start-up: a process that has imported what jobs import, and forks for each run and each job.
 
 Most of a small job is the import of its libraries. Here they are imported once, and a job is a fork that runs the
-script as Snakemake wrote it. All else is Snakemake's own.
+script as Snakemake wrote it. All else is Snakemake's own. Forks share one hash seed, so that they cannot show what
+depends on it; test_reproducible_runs.py does, with ordinary runs.
 
 As a program it reads a request a line from standard input (JSON: arguments, folder, file for the output) and answers
 each with the exit status.
