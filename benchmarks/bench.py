@@ -8,12 +8,14 @@ single times move with whatever else the machine does.
 
 import argparse
 import json
+import multiprocessing
 import platform
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -79,33 +81,50 @@ def sparse_epochs(kind, expression, threads=1):
         yield
 
 
-def engine_rows(name, path, repeats, kinds, threads):
-    """Sparse against dense, epoch by epoch in turn."""
-    import dense_loop
+def one_engine(connection, engine, kind, path, threads):
+    """In a process of its own: trains an epoch whenever something is received, and sends how long it took."""
     import torch
 
     from scae import expression as reader
     from scae.batches import DenseBatches
 
+    torch.set_num_threads(threads)
     expression = reader.read(path)
-    dense = DenseBatches(expression, torch.device("cpu"))(torch.arange(expression.shape[0])).expression
-    for n_threads in threads:
-        torch.set_num_threads(n_threads)
-        for kind in kinds:
-            runs = {"dense": dense_loop.epochs(kind, dense), "sparse": sparse_epochs(kind, expression, n_threads)}
-            seconds = {engine: [] for engine in runs}
-            for repeat in range(repeats + 1):
-                for engine, run in runs.items():
-                    start = time.perf_counter()
-                    next(run)
-                    if repeat:  # the first warms up
-                        seconds[engine].append(time.perf_counter() - start)
-            ratios = [slow / fast for slow, fast in zip(seconds["dense"], seconds["sparse"], strict=True)]
-            print(
-                f"| {name} | {kind} | {n_threads} | {median(seconds['dense']):.3f} | {median(seconds['sparse']):.3f} "
-                f"| **{median(ratios):.2f}** | {min(ratios):.2f} to {max(ratios):.2f} |",
-                flush=True,
-            )
+    if engine == "dense":
+        import dense_loop
+
+        matrix = DenseBatches(expression, torch.device("cpu"))(torch.arange(expression.shape[0])).expression
+        run = dense_loop.epochs(kind, matrix)
+    else:
+        run = sparse_epochs(kind, expression, threads)
+    while connection.recv():
+        start = time.perf_counter()
+        next(run)
+        connection.send(time.perf_counter() - start)
+
+
+def engine_rows(name, path, repeats, kinds, threads):
+    """Sparse against dense, epoch by epoch in turn, each in a process with settings of its own."""
+    processes = multiprocessing.get_context("spawn")
+    for n_threads, kind in product(threads, kinds):
+        ends, seconds = {}, {"dense": [], "sparse": []}
+        for engine in seconds:
+            ends[engine], end = processes.Pipe()
+            processes.Process(target=one_engine, args=(end, engine, kind, path, n_threads), daemon=True).start()
+        for repeat in range(repeats + 1):
+            for engine, end in ends.items():
+                end.send(True)
+                taken = end.recv()
+                if repeat:  # the first warms up
+                    seconds[engine].append(taken)
+        for end in ends.values():
+            end.send(False)
+        ratios = [slow / fast for slow, fast in zip(seconds["dense"], seconds["sparse"], strict=True)]
+        print(
+            f"| {name} | {kind} | {n_threads} | {median(seconds['dense']):.3f} | {median(seconds['sparse']):.3f} "
+            f"| **{median(ratios):.2f}** | {min(ratios):.2f} to {max(ratios):.2f} |",
+            flush=True,
+        )
 
 
 def pbmc3k(archive, folder):

@@ -13,8 +13,9 @@ log = logging.getLogger(__name__)
 def tsne(latent, dimensions, settings, seed):
     """Project cells to 2 or 3 dimensions with t-SNE (van der Maaten & Hinton 2008).
 
-    Exact nearest neighbours, start from the first principal components (Kobak & Berens 2019), Barnes-Hut gradients
-    (interpolated in 2-D from 10,000 cells on), one thread: the same latent always gives the same embedding.
+    Exact nearest neighbours, start from the first principal components (Kobak & Berens 2019; at random where there are
+    fewer latents than dimensions), Barnes-Hut gradients (interpolated in 2-D from 10,000 cells on), one thread: the
+    same latent always gives the same embedding.
 
     Args:
         latent: (cells, latents).
@@ -44,7 +45,7 @@ def tsne(latent, dimensions, settings, seed):
         perplexity=settings["perplexity"],
         n_iter=settings["iterations"],
         early_exaggeration_iter=settings["early_exaggeration_iterations"],
-        initialization="pca",
+        initialization="pca" if latent.shape[1] >= dimensions else "random",
         neighbors="exact",
         negative_gradient_method="bh" if dimensions == 3 else "auto",
         n_jobs=1,

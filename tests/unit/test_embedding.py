@@ -47,6 +47,14 @@ def test_every_setting_counts(key, latent):
     assert not np.allclose(embedding.tsne(latent, 2, SETTINGS, seed=0), embedding.tsne(latent, 2, changed, seed=0))
 
 
+@pytest.mark.parametrize(("n_latent", "dimensions"), [(1, 2), (1, 3), (2, 3)])
+def test_a_latent_may_have_fewer_columns_than_the_picture(n_latent, dimensions, latent):
+    first, second = (embedding.tsne(latent[:, :n_latent], dimensions, SETTINGS, seed=0) for _ in range(2))
+    assert first.shape == (60, dimensions)
+    assert (np.ptp(first, axis=0) > 1).all()
+    assert first.tobytes() == second.tobytes()
+
+
 @pytest.mark.parametrize(("n_cells", "perplexity", "highest"), [(60, 20, 19), (10, 40, 3), (31, 10.5, 10)])
 def test_too_few_cells_for_the_perplexity_say_what_is_possible(n_cells, perplexity, highest, latent):
     with pytest.raises(UserError, match=r"tsne\.perplexity") as caught:
