@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 
 from scae import configuration, sources
 from scae.errors import UserError

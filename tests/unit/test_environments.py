@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 from rattler import MatchSpec, Version, VersionSpec
 
 from scae import provenance

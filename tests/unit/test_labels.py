@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 

@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
 from matplotlib.colors import to_hex
+from places import ROOT
 
 from scae import palette, plotting
 

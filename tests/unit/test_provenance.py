@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 from scae import provenance
 

@@ -11,7 +11,7 @@ import warnings
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 from scae import origin, runtime
 from scae.errors import UserError

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT
+from places import ROOT
 from scipy import sparse
 
 from scae import configuration, counts, manifest

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from places import ROOT
 from toy import ENGINES, KINDS, dense_of, expression_of, settings_of, start
 
 from scae import training

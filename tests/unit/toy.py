@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from conftest import ROOT
+from places import ROOT
 from scipy import sparse
 
 from scae.expression import Expression

@@ -3,6 +3,8 @@
 What a change reruns stands in rerun_contract.yaml.
 """
 
+import os
+
 import pytest
 import yaml
 from workflow_project import MODELS
@@ -52,6 +54,27 @@ def test_code_of_a_model_reaches_its_latents_even_if_the_run_is_interrupted_afte
     page.write_text(page.read_text(encoding="utf-8").replace("else gamma * mu", "else gamma * mu + 1"))
     edited.run("results/toy/beta_vsc/seed0/model.pt")
     assert edited.planned("embed_cells") == {("toy", "beta_vsc", "0")}
+
+
+# Environments. conda itself cannot be had in a test: a stub answers what Snakemake asks before it plans
+
+CONDA = """#!/bin/sh
+case "$*" in
+  "info --json") echo '{"conda_prefix": "/nowhere", "root_prefix": "/nowhere", "platform": "linux-64", "envs": []}' ;;
+  --version) echo "conda 25.1.0" ;;
+  config*) echo '{"get": {"channel_priority": "strict"}}' ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+def test_results_of_pip_and_of_conda_are_never_mixed(project, finished, tmp_path):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    (commands / "conda").write_text(CONDA)
+    (commands / "conda").chmod(0o755)
+    project.environment = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    assert project.planned(options=("--cores", 2, "--software-deployment-method", "conda")) == finished.first_plan
 
 
 # What is missing is made again
