@@ -111,24 +111,14 @@ def megabytes(paths):
     return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) / 2**20
 
 
-def memory_mb(base, per_mb, of=None):
-    """Resource function: megabytes for a job, growing with its input (or the file ``of``) and with each attempt."""
+def growing(base, per_mb=0.0, of=None):
+    """Resource function: a base and so much for each megabyte of the input (or of the file ``of``), times the attempt."""
 
-    def mem_mb(wildcards, input, attempt):
+    def amount(wildcards, input, attempt):
         paths = [of.format(wildcards=wildcards)] if of else input
         return int((base + per_mb * megabytes(paths)) * attempt)
 
-    return mem_mb
-
-
-def minutes(base, per_mb=0.0, of=None):
-    """Resource function: minutes for a job, growing with its input (or the file ``of``) and with each attempt."""
-
-    def runtime(wildcards, input, attempt):
-        paths = [of.format(wildcards=wildcards)] if of else input
-        return int((base + per_mb * megabytes(paths)) * attempt)
-
-    return runtime
+    return amount
 
 
 def per_run(patterns):

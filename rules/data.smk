@@ -23,8 +23,8 @@ rule fetch_counts:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(2000, 40),
-        runtime=minutes(60),
+        mem_mb=growing(2000, 40),
+        runtime=growing(60),
     params:
         code=code("fetch_counts"),
         content=content(source_files),
@@ -48,8 +48,8 @@ rule preprocess_cells:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 10),
-        runtime=minutes(15, 0.01),
+        mem_mb=growing(1500, 10),
+        runtime=growing(15, 0.01),
     params:
         code=code("preprocess_cells"),
         preprocessing=dataset_settings("qc", "scale_factor", "values"),
@@ -73,8 +73,8 @@ rule label_cells:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(2000, 6),
-        runtime=minutes(30, 0.05),
+        mem_mb=growing(2000, 6),
+        runtime=growing(30, 0.05),
     params:
         code=code("label_cells"),
         content=content(label_files),
@@ -99,8 +99,8 @@ rule export_csv:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 3),
-        runtime=minutes(15, 0.1),
+        mem_mb=growing(1500, 3),
+        runtime=growing(15, 0.1),
     params:
         code=code("export_csv"),
     script:

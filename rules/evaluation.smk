@@ -19,8 +19,8 @@ rule project_tsne:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 2, of="results/{wildcards.dataset}/expression.h5ad"),
-        runtime=minutes(30, 0.5, of="results/{wildcards.dataset}/expression.h5ad"),
+        mem_mb=growing(1500, 2, of="results/{wildcards.dataset}/expression.h5ad"),
+        runtime=growing(30, 0.5, of="results/{wildcards.dataset}/expression.h5ad"),
     params:
         code=code("project_tsne"),
         tsne=config["tsne"],
@@ -44,8 +44,8 @@ rule cluster_cells:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 50),
-        runtime=minutes(15, 2),
+        mem_mb=growing(1500, 50),
+        runtime=growing(15, 2),
     params:
         code=code("cluster_cells"),
         kmeans=config["kmeans"],
@@ -70,8 +70,8 @@ rule score_clusters:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 50),
-        runtime=minutes(15, 2),
+        mem_mb=growing(1500, 50),
+        runtime=growing(15, 2),
     params:
         code=code("score_clusters"),
     script:
@@ -97,8 +97,8 @@ rule collect_metrics:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 10),
-        runtime=minutes(10),
+        mem_mb=growing(1000, 10),
+        runtime=growing(10),
     params:
         code=code("collect_metrics"),
     script:
@@ -124,8 +124,8 @@ rule collect_training_times:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 10),
-        runtime=minutes(10),
+        mem_mb=growing(1000, 10),
+        runtime=growing(10),
     params:
         code=code("collect_training_times"),
     script:
@@ -151,8 +151,8 @@ rule collect_embeddings:
         "../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 3),
-        runtime=minutes(15, 0.05),
+        mem_mb=growing(1500, 3),
+        runtime=growing(15, 0.05),
     params:
         code=code("collect_embeddings"),
         runs=[f"{model}_seed{seed}" for model in MODELS for seed in SEEDS],

@@ -18,8 +18,8 @@ rule write_manifest:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 0),
-        runtime=minutes(10, 0.01),
+        mem_mb=growing(1000, 0),
+        runtime=growing(10, 0.01),
     params:
         code=code("write_manifest"),
         logs="results/logs",

@@ -20,8 +20,8 @@ rule train_model:
         "../envs/torch.yaml"
     threads: config["training"]["threads"]
     resources:
-        mem_mb=memory_mb(1500, 2),
-        runtime=minutes(60, 1),
+        mem_mb=growing(1500, 2),
+        runtime=growing(60, 1),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
         code=model_code("train_model"),
@@ -47,8 +47,8 @@ rule embed_cells:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 2),
-        runtime=minutes(15, 0.01),
+        mem_mb=growing(1500, 2),
+        runtime=growing(15, 0.01),
     params:
         code=model_code("embed_cells"),
         expression=config["expression"],

@@ -26,8 +26,8 @@ rule plot_clusters:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 20),
-        runtime=minutes(10),
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
     params:
         code=code("plot_clusters"),
     script:
@@ -55,8 +55,8 @@ rule plot_tsne3d:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 20),
-        runtime=minutes(10),
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
     params:
         code=code("plot_tsne3d"),
     script:
@@ -83,8 +83,8 @@ rule plot_losses:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 20),
-        runtime=minutes(10),
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
     params:
         code=code("plot_losses"),
     script:
@@ -111,8 +111,8 @@ rule plot_heatmap:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1000, 20),
-        runtime=minutes(10),
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
     params:
         code=code("plot_heatmap"),
         published=published_scores(),
@@ -142,8 +142,8 @@ rule write_report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1500, 20),
-        runtime=minutes(10),
+        mem_mb=growing(1500, 20),
+        runtime=growing(10),
     params:
         code=code("write_report"),
         published=published_scores(),
