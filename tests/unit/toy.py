@@ -54,13 +54,20 @@ class Wildcards(dict):
     __getattr__ = dict.__getitem__
 
 
+class Files(SimpleNamespace):
+    """Files as a script sees them: by name and in order."""
+
+    def __iter__(self):
+        return iter(vars(self).values())
+
+
 def train_job(folder, kind="beta_vsc", minutes="5", **training):
     """Run scripts/train_model.py on expression.h5ad in the working directory; its files go to ``folder``."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     model, training = json.loads(json.dumps([{"kind": kind} | KINDS[kind], training]))  # as new as Snakemake makes them
     snakemake = SimpleNamespace(
         input=SimpleNamespace(expression="expression.h5ad"),
-        output=SimpleNamespace(**{name: f"{folder}/{name}" for name in ("model", "history", "timing")}),
+        output=Files(**{name: f"{folder}/{name}" for name in ("model", "history", "timing")}),
         params=SimpleNamespace(code="digest", expression={"scale": False}, model=model, training=training),
         resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes=minutes),
         wildcards=Wildcards(seed="3"),

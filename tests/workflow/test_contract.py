@@ -122,7 +122,7 @@ def test_tables_of_a_run_are_complete(finished, model):
 
 def test_collected_metrics_are_those_of_every_run(finished):
     table = pd.read_csv(finished.path("results/metrics.csv"))
-    assert list(dict.fromkeys(table["model"])) == list(MODELS)
+    assert list(dict.fromkeys(table["model"])) == sorted(MODELS)
     for model, scores in table.groupby("model"):
         of_run = pd.read_csv(finished.path(f"results/toy/{model}/seed0/metrics.csv"))
         pd.testing.assert_frame_equal(scores[["space", "metric", "value"]].reset_index(drop=True), of_run)
@@ -131,8 +131,9 @@ def test_collected_metrics_are_those_of_every_run(finished):
 
 def test_collected_training_times_are_those_of_every_run(finished):
     table = pd.read_csv(finished.path("results/training_times.csv"))
-    assert list(table["model"]) == list(MODELS)
-    seconds = [pd.read_csv(finished.path(f"results/toy/{model}/seed0/timing.csv"))["seconds"][0] for model in MODELS]
+    models = sorted(MODELS)
+    assert list(table["model"]) == models
+    seconds = [pd.read_csv(finished.path(f"results/toy/{model}/seed0/timing.csv"))["seconds"][0] for model in models]
     assert list(table["seconds"]) == seconds
 
 
