@@ -16,6 +16,7 @@ configfile: Path(workflow.basedir, "config/config.yaml")  # beside this file, wh
 
 
 include: "rules/common.smk"
+include: "rules/targets.smk"
 
 
 # The first rule is what plain `snakemake` runs.

@@ -65,11 +65,11 @@ def sparse_epochs(kind, expression, threads=1):
     """Train without end with the workflow's own engine; yields after each epoch."""
     import torch
 
-    from scae import training
+    from scae.training import loop
 
     torch.manual_seed(0)
-    model = training.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
-    make_batch = training.make_batches(expression, SETTINGS | {"threads": threads})
+    model = loop.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
+    make_batch = loop.make_batches(expression, SETTINGS | {"threads": threads})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     while True:
         for cells in torch.randperm(expression.shape[0]).split(256):
@@ -86,7 +86,7 @@ def one_engine(connection, engine, kind, path, threads):
     import torch
 
     from scae import expression as reader
-    from scae.batches import DenseBatches
+    from scae.training.batches import DenseBatches
 
     torch.set_num_threads(threads)
     expression = reader.read(path)
@@ -131,7 +131,8 @@ def pbmc3k(archive, folder):
     """expression.h5ad of the study, from the archive."""
     import yaml
 
-    from scae import configuration, counts, preprocessing
+    from scae.data import counts, preprocessing
+    from scae.workflow import configuration
 
     schema, config = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("schema", "config"))
     settings = configuration.load(config, schema)["datasets"]["pbmc3k"]
@@ -227,7 +228,7 @@ def genes(options, folder):
 def tsne(options, folder):
     from sklearn.manifold import TSNE
 
-    from scae import embedding
+    from scae.evaluation import embedding
 
     print("\n## t-SNE of a simulated latent, 6 columns, 1 thread, 1,000 iterations, seconds\n")
     print("| cells | dimensions | scikit-learn | openTSNE | ratio (median) |\n|---|---|---|---|---|")

@@ -14,7 +14,8 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from scae import configuration, provenance, sources
+from scae.data import source_files
+from scae.workflow import code_digest, configuration
 from scae.errors import UserError
 
 try:
@@ -40,7 +41,7 @@ wildcard_constraints:
 
 def code(script, *modules):
     """Digest of a script and all it imports; without it an edited helper would leave stale results behind."""
-    return provenance.digest(script, *modules)
+    return code_digest.digest(script, *modules)
 
 
 def dataset_settings(*keys):
@@ -52,12 +53,12 @@ def dataset_settings(*keys):
     return settings
 
 
-def source_files(wildcards):
+def source_paths(wildcards):
     """Local files that a data set is read from; a URL has none."""
-    return sources.local_files(config["datasets"][wildcards.dataset]["source"])
+    return source_files.local_files(config["datasets"][wildcards.dataset]["source"])
 
 
-def label_files(wildcards):
+def label_paths(wildcards):
     """The label file of a data set whose labels come from a CSV."""
     labels = config["datasets"][wildcards.dataset]["labels"]
     return [labels["path"]] if labels["from"] == "csv" else []
@@ -67,7 +68,7 @@ def by_content(files):
     """Input function: the files that a function names, whose times do not count, since `content` goes to params."""
 
     def watched(wildcards):
-        return [ancient(file) if sources.is_hashed(file) else file for file in files(wildcards)]
+        return [ancient(file) if source_files.is_hashed(file) else file for file in files(wildcards)]
 
     return watched
 
@@ -76,7 +77,7 @@ def content(files):
     """Params function: digests of the files that a function names."""
 
     def digests(wildcards):
-        return sources.content(files(wildcards))
+        return source_files.content(files(wildcards))
 
     return digests
 
@@ -119,75 +120,6 @@ def growing(base, per_mb=0.0, of=None):
         return int((base + per_mb * megabytes(paths)) * attempt)
 
     return amount
-
-
-def per_run(patterns):
-    """Path patterns filled in for every data set, model and seed of the run."""
-    return expand(patterns, dataset=DATASETS, model=MODELS, seed=SEEDS)
-
-
-# The targets name every file of the results contract, since Snakemake does not miss a deleted intermediate file.
-
-
-def data_files():
-    return expand(
-        [
-            "results/{dataset}/counts.h5ad",
-            "results/{dataset}/expression.h5ad",
-            "results/{dataset}/labels.csv",
-            "results/{dataset}/export/expression.csv.gz",
-            "results/{dataset}/export/labels.csv",
-        ],
-        dataset=DATASETS,
-    )
-
-
-def model_files():
-    return per_run(
-        [
-            "results/{dataset}/{model}/seed{seed}/model.pt",
-            "results/{dataset}/{model}/seed{seed}/history.csv",
-            "results/{dataset}/{model}/seed{seed}/timing.csv",
-            "results/{dataset}/{model}/seed{seed}/latent.csv",
-        ]
-    )
-
-
-def evaluation_files():
-    return [
-        "results/metrics.csv",
-        "results/training_times.csv",
-        *expand("results/{dataset}/embeddings.h5ad", dataset=DATASETS),
-        *per_run(
-            [
-                "results/{dataset}/{model}/seed{seed}/tsne2d.csv",
-                "results/{dataset}/{model}/seed{seed}/tsne3d.csv",
-                "results/{dataset}/{model}/seed{seed}/clusters.csv",
-                "results/{dataset}/{model}/seed{seed}/metrics.csv",
-            ]
-        ),
-    ]
-
-
-def report_files():
-    return [
-        "results/heatmap.png",
-        "results/heatmap.svg",
-        "results/report.html",
-        *per_run(
-            [
-                "results/{dataset}/{model}/seed{seed}/clusters.png",
-                "results/{dataset}/{model}/seed{seed}/tsne3d.png",
-                "results/{dataset}/{model}/seed{seed}/losses.png",
-            ]
-        ),
-    ]
-
-
-def comparable_files():
-    """Files that are the same bytes in every run: all but those that tell how long something took."""
-    files = [*data_files(), *model_files(), *evaluation_files(), *report_files()]
-    return [path for path in files if Path(path).name not in ("timing.csv", "training_times.csv", "report.html")]
 
 
 def published_scores():

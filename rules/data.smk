@@ -12,7 +12,7 @@ localrules:
 rule fetch_counts:
     """Read a data set from wherever it lives into cells x genes; a download resumes and is checked."""
     input:
-        by_content(source_files),
+        by_content(source_paths),
     output:
         counts="results/{dataset}/counts.h5ad",
     log:
@@ -21,13 +21,12 @@ rule fetch_counts:
         "results/benchmarks/fetch_counts/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000, 40),
         runtime=growing(60),
     params:
         code=code("fetch_counts"),
-        content=content(source_files),
+        content=content(source_paths),
         source=dataset_settings("matrix", "sha256", "source"),
         downloads="results/{dataset}/download",
     script:
@@ -46,7 +45,6 @@ rule preprocess_cells:
         "results/benchmarks/preprocess_cells/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 10),
         runtime=growing(15, 0.01),
@@ -60,7 +58,7 @@ rule preprocess_cells:
 rule label_cells:
     """Cell types: from the data's annotation, from a file, or by the clustering of the original study."""
     input:
-        by_content(label_files),
+        by_content(label_paths),
         counts="results/{dataset}/counts.h5ad",
         expression="results/{dataset}/expression.h5ad",
     output:
@@ -71,13 +69,12 @@ rule label_cells:
         "results/benchmarks/label_cells/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000, 6),
         runtime=growing(30, 0.05),
     params:
         code=code("label_cells"),
-        content=content(label_files),
+        content=content(label_paths),
         labels=dataset_settings("labels"),
     script:
         "../scripts/label_cells.py"
@@ -97,7 +94,6 @@ rule export_csv:
         "results/benchmarks/export_csv/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 3),
         runtime=growing(15, 0.1),

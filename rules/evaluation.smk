@@ -17,7 +17,6 @@ rule project_tsne:
         "results/benchmarks/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.tsv"
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 2, of="results/{wildcards.dataset}/expression.h5ad"),
         runtime=growing(30, 0.5, of="results/{wildcards.dataset}/expression.h5ad"),
@@ -42,7 +41,6 @@ rule cluster_cells:
         "results/benchmarks/cluster_cells/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 50),
         runtime=growing(15, 2),
@@ -68,7 +66,6 @@ rule score_clusters:
         "results/benchmarks/score_clusters/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 50),
         runtime=growing(15, 2),
@@ -95,7 +92,6 @@ rule collect_metrics:
         "results/benchmarks/collect_metrics/all.tsv"
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 10),
         runtime=growing(10),
@@ -122,7 +118,6 @@ rule collect_training_times:
         "results/benchmarks/collect_training_times/all.tsv"
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 10),
         runtime=growing(10),
@@ -149,7 +144,6 @@ rule collect_embeddings:
         "results/benchmarks/collect_embeddings/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 3),
         runtime=growing(15, 0.05),

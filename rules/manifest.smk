@@ -16,7 +16,6 @@ rule write_manifest:
         "results/benchmarks/write_manifest/all.tsv"
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 0),
         runtime=growing(10, 0.01),

@@ -45,7 +45,6 @@ rule embed_cells:
         "results/benchmarks/embed_cells/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 2),
         runtime=growing(15, 0.01),

@@ -24,7 +24,6 @@ rule plot_clusters:
         "results/benchmarks/plot_clusters/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 20),
         runtime=growing(10),
@@ -53,7 +52,6 @@ rule plot_tsne3d:
         "results/benchmarks/plot_tsne3d/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 20),
         runtime=growing(10),
@@ -81,7 +79,6 @@ rule plot_losses:
         "results/benchmarks/plot_losses/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 20),
         runtime=growing(10),
@@ -109,7 +106,6 @@ rule plot_heatmap:
         "results/benchmarks/plot_heatmap/all.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000, 20),
         runtime=growing(10),
@@ -140,7 +136,6 @@ rule write_report:
         "results/benchmarks/write_report/all.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500, 20),
         runtime=growing(10),

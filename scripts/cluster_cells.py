@@ -2,7 +2,9 @@
 
 import pandas as pd
 
-from scae import clustering, runtime, tables
+from scae import tables
+from scae.evaluation import clustering
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)

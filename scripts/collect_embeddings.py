@@ -3,7 +3,8 @@
 import anndata
 import pandas as pd
 
-from scae import runtime, tables
+from scae import tables
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     data = anndata.read_h5ad(snakemake.input.expression)

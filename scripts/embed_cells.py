@@ -1,13 +1,15 @@
 """Embed every cell in the latent space of a trained model."""
 
-from scae import expression, runtime, tables, training
+from scae import tables
+from scae.training import expression, loop
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     resources = snakemake.resources
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
-    model = training.load(snakemake.input.model, data.genes)
-    latent = training.embed(model, data, snakemake.params.latent["estimate"], seed=int(snakemake.wildcards.seed))
+    model = loop.load(snakemake.input.model, data.genes)
+    latent = loop.embed(model, data, snakemake.params.latent["estimate"], seed=int(snakemake.wildcards.seed))
     names = [f"z{number}" for number in range(1, latent.shape[1] + 1)]
     tables.write_points(latent, names, data.cells, snakemake.output.latent)

@@ -4,7 +4,8 @@ import shutil
 
 import anndata
 
-from scae import counts, runtime
+from scae.data import counts
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     counts.write_csv(anndata.read_h5ad(snakemake.input.expression), snakemake.output.expression)

@@ -1,13 +1,14 @@
 """Read a data set from wherever it lives."""
 
-from scae import counts, runtime, sources
+from scae.data import counts, source_files
 from scae.errors import UserError
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     settings = snakemake.params.source
     source, sha256 = settings["source"], settings["sha256"]
-    if sources.is_url(source):
-        from scae import download
+    if source_files.is_url(source):
+        from scae.data import download
 
         source = download.fetch(source, snakemake.params.downloads, sha256)
     elif sha256 is not None and (found := counts.sha256(source)) != sha256:

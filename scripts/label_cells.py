@@ -2,7 +2,9 @@
 
 import anndata
 
-from scae import labels, runtime, tables
+from scae import tables
+from scae.data import labels
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     settings = snakemake.params.labels["labels"]

@@ -1,6 +1,8 @@
 """Draw the heatmap of all scores."""
 
-from scae import plotting, runtime, tables
+from scae import tables
+from scae.report import plotting
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     figure = plotting.heatmap(tables.read(snakemake.input.metrics), snakemake.params.published)

@@ -1,6 +1,8 @@
 """Draw the loss terms over the epochs."""
 
-from scae import plotting, runtime, tables
+from scae import tables
+from scae.report import plotting
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     history = tables.read(snakemake.input.history)

@@ -2,7 +2,8 @@
 
 import anndata
 
-from scae import preprocessing, runtime
+from scae.data import preprocessing
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     expression = preprocessing.preprocess(anndata.read_h5ad(snakemake.input.counts), **snakemake.params.preprocessing)

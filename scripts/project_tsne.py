@@ -1,6 +1,8 @@
 """Project the latent with t-SNE."""
 
-from scae import embedding, runtime, tables
+from scae import tables
+from scae.evaluation import embedding
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     latent = tables.read_points(snakemake.input.latent)

@@ -2,7 +2,9 @@
 
 import pandas as pd
 
-from scae import metrics, runtime, tables
+from scae import tables
+from scae.evaluation import metrics
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)

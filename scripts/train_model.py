@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from scae import checkpoint, expression, runtime, tables, training
+from scae import tables
+from scae.training import checkpoint, expression, loop
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     resources, outputs = snakemake.resources, snakemake.output
@@ -12,14 +14,14 @@ with runtime.job(snakemake):
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
-    settings = training.resolve(snakemake.params.training, data.density)
+    settings = loop.resolve(snakemake.params.training, data.density)
     fingerprint = checkpoint.fingerprint(
         data, code=snakemake.params.code, model=snakemake.params.model, training=settings, seed=seed
     )
     path = Path(outputs.model).with_name("checkpoint.pt")
     with checkpoint.Checkpoint(path, float(resources.checkpoint_minutes), fingerprint) as saved:
-        model, history, seconds = training.fit(data, kind, hyperparameters, settings, seed, saved)
-    training.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
+        model, history, seconds = loop.fit(data, kind, hyperparameters, settings, seed, saved)
+    loop.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
-    tables.write_rows([training.timing(seconds, data.shape[0], settings)], outputs.timing)
+    tables.write_rows([loop.timing(seconds, data.shape[0], settings)], outputs.timing)
     saved.remove()

@@ -2,10 +2,10 @@
 
 import logging
 
-from scae import manifest, origin, runtime
+from scae.workflow import job_record, manifest, runtime
 
 with runtime.job(snakemake):
-    origins = origin.read(snakemake.params.logs)
+    origins = job_record.read(snakemake.params.logs)
     manifest.write(snakemake.input, origins, snakemake.output[0])
     for name, made in manifest.mixed(snakemake.input, origins).items():
         logging.warning("the results were made with several versions of %s: %s", name, ", ".join(made))

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from scae import report, runtime, tables
+from scae import tables
+from scae.report import page
+from scae.workflow import runtime
 
 with runtime.job(snakemake):
     files = snakemake.input
@@ -10,7 +12,7 @@ with runtime.job(snakemake):
     labels = {dataset: tables.read_labels(path) for dataset, path in zip(run["datasets"], files.labels, strict=True)}
     names = [(dataset, model, seed) for dataset in run["datasets"] for model in run["models"] for seed in run["seeds"]]
     runs = [
-        report.Run(
+        page.Run(
             dataset=dataset,
             model=model,
             seed=seed,
@@ -22,7 +24,7 @@ with runtime.job(snakemake):
             names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, files.losses_png, strict=True
         )
     ]
-    html = report.render(
+    html = page.render(
         runs=runs,
         labels=labels,
         metrics=tables.read(files.metrics),

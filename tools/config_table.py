@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from scae import configuration  # noqa: E402 (needs the path above)
+from scae.workflow import configuration  # noqa: E402 (needs the path above)
 
 INTRODUCTION = """\
 # Config

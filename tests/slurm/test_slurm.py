@@ -118,7 +118,7 @@ def whole(local, tmp_path_factory):
 def held(data, folder):
     """A project whose training waits half-way for its file ``hold`` to go."""
     project = data.copy(folder, own_workflow=True)
-    module = project.workflow / "scripts/scae/checkpoint.py"
+    module = project.workflow / "scripts/scae/training/checkpoint.py"
     module.write_text(module.read_text().replace("    def due(self):\n", HOLD))
     project.path("hold").touch()
     return project

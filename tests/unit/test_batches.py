@@ -7,9 +7,9 @@ from scipy import sparse
 from torch import nn
 from toy import dense_of, expression_of
 
-from scae.batches import DenseBatch, DenseBatches
-from scae.layers import GeneLinear
-from scae.sparse import SparseBatches
+from scae.models.layers import GeneLinear
+from scae.training.batches import DenseBatch, DenseBatches
+from scae.training.sparse import SparseBatches
 
 CPU = torch.device("cpu")
 MAKERS = {

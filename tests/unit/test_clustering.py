@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from scae import clustering
 from scae.errors import UserError
+from scae.evaluation import clustering
 
 GROUPS = np.repeat(np.arange(4), 15)
 

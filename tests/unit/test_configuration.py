@@ -9,8 +9,9 @@ import pytest
 import yaml
 from places import ROOT
 
-from scae import configuration, sources
+from scae.data import source_files
 from scae.errors import UserError
+from scae.workflow import configuration
 
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 
@@ -453,7 +454,7 @@ def test_the_config_that_was_given_is_left_as_it_was(config):
 
 
 def test_kinds_are_the_pages_of_the_models():
-    pages = {path.stem for path in (ROOT / "scripts/scae/models").glob("*.py")} - {"__init__"}
+    pages = {path.stem for path in (ROOT / "scripts/scae/models").glob("*.py")} - {"__init__", "layers"}
     assert set(configuration.kinds()) == pages >= {"dae", "beta_vae", "beta_vsc"}
 
 
@@ -474,17 +475,17 @@ def test_a_page_without_config_is_named(config, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("source", ["http://x.org/a.h5ad", "https://x.org/a.h5ad"])
 def test_addresses_are_no_local_files(source):
-    assert sources.is_url(source)
-    assert sources.local_files(source) == []
+    assert source_files.is_url(source)
+    assert source_files.local_files(source) == []
 
 
 def test_a_data_set_of_scanpy_has_no_local_files():
-    assert sources.local_files("scanpy:pbmc68k_reduced") == []
+    assert source_files.local_files("scanpy:pbmc68k_reduced") == []
 
 
 def test_a_local_file_is_watched(tmp_path):
-    assert not sources.is_url("data/a.h5ad")
-    assert sources.local_files("data/a.h5ad") == ["data/a.h5ad"]
+    assert not source_files.is_url("data/a.h5ad")
+    assert source_files.local_files("data/a.h5ad") == ["data/a.h5ad"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -492,7 +493,7 @@ def test_a_10x_folder_is_watched_file_by_file(suffix, tmp_path):
     names = sorted(f"{name}{suffix}" for name in ("matrix.mtx", "genes.tsv", "barcodes.tsv"))
     for name in [*names, "notes.txt"]:
         (tmp_path / name).touch()
-    assert sources.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
+    assert source_files.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
 
 
 def merged(base, overlay):
@@ -542,7 +543,7 @@ def test_the_study_is_configured_as_it_was_published():
 
 def test_checking_a_config_imports_nothing_heavy():
     program = (
-        "import sys, yaml; from scae import configuration, provenance\n"
+        "import sys, yaml; from scae.workflow import code_digest, configuration\n"
         "schema = yaml.safe_load(open('config/schema.yaml'))\n"
         "configuration.load(yaml.safe_load(open('config/config.yaml')), schema, ['config/config.yaml'])\n"
         "print(*sorted({'torch', 'numpy', 'pandas', 'scanpy', 'anndata', 'sklearn', 'matplotlib'} & set(sys.modules)))"

@@ -13,7 +13,7 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
-from scae import counts
+from scae.data import counts
 from scae.errors import UserError
 
 CELLS = ["AAAC-1", "AAAG-1", "AAAT-1"]

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scae import download
+from scae.data import download
 from scae.errors import UserError
 
 CONTENT = bytes(number * 7 % 251 for number in range(1_000_000))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scae import embedding
 from scae.errors import UserError
+from scae.evaluation import embedding
 
 GROUPS = np.repeat([0, 1, 2], 20)
 SETTINGS = {"perplexity": 8, "iterations": 150, "early_exaggeration_iterations": 50}

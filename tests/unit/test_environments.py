@@ -9,7 +9,7 @@ import yaml
 from places import ROOT
 from rattler import MatchSpec, Version, VersionSpec
 
-from scae import provenance
+from scae.workflow import code_digest, configuration
 
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "opentsne": "opentsne", "torch": "pytorch"}
 PACKAGE_OF_IMPORT = {"sklearn": "scikit-learn", "skmisc": "scikit-misc", "yaml": "pyyaml", "openTSNE": "opentsne"}
@@ -49,8 +49,8 @@ def scripts_by_environment():
 
 def imported_packages(script):
     """Packages from outside that a script and all it imports from scripts/ need."""
-    modules = [f"scae.models.{page.stem}" for page in (ROOT / "scripts/scae/models").glob("*.py")]
-    files = provenance.files(script, *(modules if script in ("train_model", "embed_cells") else ()))
+    modules = [f"scae.models.{kind}" for kind in configuration.kinds()]
+    files = code_digest.files(script, *(modules if script in ("train_model", "embed_cells") else ()))
     names = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):

@@ -11,7 +11,7 @@ from places import ROOT
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from scae import counts, labels, preprocessing
+from scae.data import counts, labels, preprocessing
 from scae.errors import UserError
 
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 from places import ROOT
 
-from scae import manifest
 from scae.errors import UserError
+from scae.workflow import manifest
 
 ORIGIN = {"machine": "Linux x86_64, A", "software": {"python": "3.11.2", "torch": "2.13.0"}}
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from scae import metrics
+from scae.evaluation import metrics
 
 LINE = np.arange(6.0)[:, None]
 

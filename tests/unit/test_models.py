@@ -8,10 +8,10 @@ import torch
 from torch.distributions import Bernoulli, Normal
 from torch.distributions import kl_divergence as reference_kl
 
-from scae import configuration
-from scae.batches import DenseBatch
-from scae.layers import GeneLinear, Trunk
 from scae.models import beta_vae, beta_vsc, dae
+from scae.models.layers import GeneLinear, Trunk
+from scae.training.batches import DenseBatch
+from scae.workflow import configuration
 
 N_GENES, N_LATENT, N_CELLS = 11, 6, 8
 ARGUMENTS = {

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from scae.palette import COLORS, GREYS, styles
+from scae.report.palette import COLORS, GREYS, styles
 
 # Machado, Oliveira & Fernandes (2009), table 1, severity 1; they act on linear RGB
 VISION = {

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 from places import ROOT
 
-from scae import palette, plotting
+from scae.report import palette, plotting
 
 METRICS = ["nmi", "ari", "silhouette", "detected_types"]
 PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.72, "ari": 0.58}}}}
@@ -209,7 +209,18 @@ def test_a_model_without_kl_has_one_panel():
     assert "reconstruction" in figure.axes[0].get_title()
 
 
-@pytest.mark.parametrize("module", ["plotting", "report", "summary", "palette", "tables", "clustering", "metrics"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "report.plotting",
+        "report.page",
+        "report.palette",
+        "evaluation.summary",
+        "tables",
+        "evaluation.clustering",
+        "evaluation.metrics",
+    ],
+)
 def test_a_picture_needs_none_of_the_heavy_packages(module):
     program = (
         f"import sys; import scae.{module}\n"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scae import preprocessing
+from scae.data import preprocessing
 from scae.errors import UserError
 
 NO_LIMITS = {"min_cells": 0, "min_genes": 0, "max_genes": None, "max_pct_mito": None, "mito_prefix": "MT-"}

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from places import ROOT
 
-from scae import origin, runtime
 from scae.errors import UserError
+from scae.workflow import job_record, runtime
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_c_code_prints_goes_to_the_log(snakemake, capfd):
 
 def test_messages_and_warnings_go_to_the_log(snakemake, capfd):
     with runtime.job(snakemake):
-        logging.getLogger("scae.training").info("epoch 1")
+        logging.getLogger("scae.training.loop").info("epoch 1")
         logging.getLogger("other").warning("careful")
         warnings.warn("deprecated thing", UserWarning, stacklevel=1)
     assert capfd.readouterr() == ("", "")
@@ -139,7 +139,7 @@ def test_a_second_run_replaces_the_log(snakemake):
 PROGRAM = """
 import sys
 from types import SimpleNamespace
-from scae import runtime
+from scae.workflow import runtime
 from scae.errors import UserError
 
 snakemake = SimpleNamespace(output=[], rule="a_rule", log=["job.log"], wildcards={})
@@ -212,14 +212,14 @@ def test_a_log_that_cannot_be_written_is_one_line_too(snakemake, capfd):
 def test_a_finished_job_notes_what_made_its_files(snakemake):
     snakemake.output = ["results/model.pt"]
     run(snakemake, None)
-    origins = origin.read(os.path.dirname(snakemake.log[0]))
+    origins = job_record.read(os.path.dirname(snakemake.log[0]))
     assert origins["results/model.pt"]["software"]["python"]
 
 
 def test_a_failed_job_made_nothing(snakemake):
     snakemake.output = ["results/model.pt"]
     fail(snakemake, ValueError("broken"))
-    assert origin.read(os.path.dirname(snakemake.log[0])) == {}
+    assert job_record.read(os.path.dirname(snakemake.log[0])) == {}
 
 
 def wait_until(condition, seconds=20):

@@ -18,7 +18,8 @@ import yaml
 from places import ROOT
 from scipy import sparse
 
-from scae import configuration, counts, manifest
+from scae.data import counts
+from scae.workflow import configuration, manifest
 
 N_CELLS, N_GENES = 48, 30
 CELLS = [f"cell-{number}" for number in range(N_CELLS)]
@@ -491,7 +492,7 @@ def test_a_digest_of_what_is_no_file_is_explained(kind, workdir, capfd):
 
 
 def test_an_address_is_downloaded_before_it_is_read(workdir, monkeypatch):
-    from scae import download
+    from scae.data import download
 
     source().write_h5ad("elsewhere.h5ad")
     asked = []

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from scae import sources
+from scae.data import source_files
 
 
 @pytest.fixture
@@ -16,17 +16,17 @@ def file(tmp_path):
 
 
 def test_content_is_the_sha256(file):
-    assert sources.content([file]) == [hashlib.sha256(file.read_bytes()).hexdigest()]
+    assert source_files.content([file]) == [hashlib.sha256(file.read_bytes()).hexdigest()]
 
 
 def test_an_old_time_hides_no_change(file):
-    before = sources.content([file])
+    before = source_files.content([file])
     file.write_text("cell,GENE\nA,2\n")
     os.utime(file, (0, 0))
-    assert sources.content([file]) != before
+    assert source_files.content([file]) != before
 
 
 def test_a_large_file_is_not_read(file, monkeypatch):
-    monkeypatch.setattr(sources, "HASHED_BYTES", 5)
-    assert not sources.is_hashed(file)
-    assert sources.content([file]) == [f"{file.stat().st_size} bytes"]
+    monkeypatch.setattr(source_files, "HASHED_BYTES", 5)
+    assert not source_files.is_hashed(file)
+    assert source_files.content([file]) == [f"{file.stat().st_size} bytes"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scae import summary
+from scae.evaluation import summary
 
 
 def metrics_of(values, dataset="toy", model="dae", space="tsne2d", metric="nmi"):

@@ -12,7 +12,7 @@ import numpy as np
 from places import ROOT
 from scipy import sparse
 
-from scae.expression import Expression
+from scae.training.expression import Expression
 
 KINDS = {
     "dae": {"n_latent": 6},

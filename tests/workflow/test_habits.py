@@ -52,10 +52,9 @@ def test_rule_script_log_and_benchmark_share_one_name(rule):
 
 
 @pytest.mark.parametrize("rule", JOBS)
-def test_rule_declares_environment_threads_and_resources(rule):
+def test_rule_declares_environment_and_resources(rule):
     environment = re.fullmatch(r'"\.\./envs/(\w+\.yaml)"', directive(rule, "conda"))[1]
     assert (REPOSITORY / "envs" / environment).is_file()
-    assert directive(rule, "threads")
     assert re.findall(r"^ *(\w+)=", directive(rule, "resources"), re.MULTILINE)[:2] == ["mem_mb", "runtime"]
 
 

@@ -10,7 +10,7 @@ import interruptions
 import pytest
 from workflow_project import Project
 
-from scae import manifest
+from scae.workflow import manifest
 
 KILLS = 20
 WORKFLOW_TARGETS = ["all", "manifest"]

@@ -5,7 +5,7 @@ import re
 import pytest
 from workflow_project import MODELS, Project, comparable, toy_cells
 
-from scae import manifest, origin
+from scae.workflow import job_record, manifest
 
 
 def manifest_of(project, **options):
@@ -33,7 +33,7 @@ def again(finished, tmp_path_factory):
 def test_manifest_names_all_results_but_durations(finished, first):
     digests, made = manifest.read(first)
     assert digests.keys() == comparable(finished).keys()
-    assert made[0] == f"machine: {origin.machine()}"
+    assert made[0] == f"machine: {job_record.machine()}"
     assert made[1].startswith("software: ")
     assert len(made) == 2  # nothing mixed, nothing unknown
     for package in ("python", "torch", "numpy", "anndata", "sklearn", "openTSNE", "matplotlib", "snakemake"):

@@ -20,7 +20,7 @@ from rerun_contract import BASES, ROWS, all_jobs, expected, makes, tops
 from warm import Warm
 from workflow_project import REPOSITORY, TOY_CONFIG, Project, toy_cells
 
-from scae import configuration
+from scae.workflow import configuration
 
 FLAT = [row for rows in ROWS.values() for row in rows]
 

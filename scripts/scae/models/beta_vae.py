@@ -6,7 +6,7 @@ Kingma & Welling (2014), "Auto-encoding variational Bayes"; Higgins et al. (2017
 import torch
 from torch import nn
 
-from scae.layers import Branch, Decoder, Trunk
+from scae.models.layers import Branch, Decoder, Trunk
 
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},

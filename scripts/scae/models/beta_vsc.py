@@ -6,7 +6,7 @@ Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding"; the weight 
 import torch
 from torch import nn
 
-from scae.layers import Branch, Decoder, Trunk
+from scae.models.layers import Branch, Decoder, Trunk
 
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},

@@ -6,7 +6,7 @@ Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural 
 import torch.nn.functional as F
 from torch import nn
 
-from scae.layers import Decoder, Trunk
+from scae.models.layers import Decoder, Trunk
 
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},

@@ -9,7 +9,7 @@ import anndata
 import numpy as np
 import pytest
 
-from scae import origin
+from scae.workflow import job_record
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def note(tmp_path, caplog):
     def write(name, files, age_s=0):
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            origin.note(files)
+            job_record.note(files)
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"first line\n2026-01-01 00:00:00 INFO {caplog.messages[-1]}\n", encoding="utf-8")
@@ -30,26 +30,26 @@ def note(tmp_path, caplog):
 
 def test_each_file_is_found_with_what_made_it(note, tmp_path):
     note("train_model/toy.log", ["a.pt", "b, {c}.csv"])
-    found = origin.read(tmp_path)
+    found = job_record.read(tmp_path)
     assert found.keys() == {"a.pt", "b, {c}.csv"}
-    assert found["a.pt"] == {"machine": origin.machine(), "software": origin.software()}
+    assert found["a.pt"] == {"machine": job_record.machine(), "software": job_record.software()}
 
 
 def test_the_latest_of_two_notes_counts(note, tmp_path, monkeypatch):
     note("a/new.log", ["a.pt"])
     monkeypatch.setattr(np, "__version__", "0.1")
     note("b/old.log", ["a.pt"], age_s=10)
-    assert origin.read(tmp_path)["a.pt"]["software"]["numpy"] != "0.1"
+    assert job_record.read(tmp_path)["a.pt"]["software"]["numpy"] != "0.1"
 
 
 def test_log_of_a_job_that_did_not_finish_says_nothing(tmp_path):
     (tmp_path / "a.log").write_bytes(b"made with care\n\xff\xfe\n")
-    assert origin.read(tmp_path) == {}
+    assert job_record.read(tmp_path) == {}
 
 
 def test_software_is_python_and_all_that_is_loaded_outside_its_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "without_version", ModuleType("without_version"))
-    found = origin.software()
+    found = job_record.software()
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["numpy"] == np.__version__
     assert found["anndata"] == anndata.__version__  # which does not carry it as a plain attribute
@@ -57,5 +57,5 @@ def test_software_is_python_and_all_that_is_loaded_outside_its_library(monkeypat
 
 
 def test_machine_names_system_and_processor():
-    assert os.uname().machine in origin.machine()
-    assert origin.machine().count(",") >= 1
+    assert os.uname().machine in job_record.machine()
+    assert job_record.machine().count(",") >= 1

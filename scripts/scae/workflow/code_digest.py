@@ -5,7 +5,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
+SCRIPTS = Path(__file__).resolve().parents[2]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -13,7 +13,7 @@ def digest(script, *modules):
     """Digest of a script and of everything it imports from ``scripts/``, directly or not.
 
     Code is compared as parsed, so comments, docstrings, formatting, the place of the checkout and the version of Python
-    do not count. A template beside a module (``report.html.j2`` beside ``report.py``) counts with it.
+    do not count. A template beside a module (``page.html.j2`` beside ``page.py``) counts with it.
 
     Args:
         script: name of a script, such as ``train_model``.

@@ -11,8 +11,8 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from scae import summary
-from scae.palette import RASTER_DPI, styles
+from scae.evaluation import summary
+from scae.report.palette import RASTER_DPI, styles
 
 ROTATABLE_CELLS = 20_000  # more points than this make a page heavy; the static pictures show all cells
 
@@ -50,7 +50,7 @@ def render(runs, labels, metrics, training_times, heatmap, published, settings):
     environment.globals["picture"] = _picture
     rows = summary.score_rows(metrics, published)
     seeds = sorted({run.seed for run in runs})
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         datasets=[
             _dataset(name, of_cells, runs, rows) | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()

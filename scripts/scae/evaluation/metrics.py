@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
-from scae import summary
+from scae.evaluation import summary
 
 
 def detected_types(labels, clusters, points):

@@ -6,8 +6,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from scae import summary
-from scae.palette import GREYS, RASTER_DPI, styles
+from scae.evaluation import summary
+from scae.report.palette import GREYS, RASTER_DPI, styles
 
 plt.rcParams.update(
     {

@@ -9,8 +9,8 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scae import origin
 from scae.errors import UserError
+from scae.workflow import job_record
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -38,7 +38,7 @@ def job(snakemake):
         with _log_to(Path(snakemake.log[0])):
             try:
                 yield
-                origin.note(snakemake.output)
+                job_record.note(snakemake.output)
             except UserError as error:
                 failure = str(error)
                 logging.error(failure)

@@ -15,10 +15,11 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
+from scae.data.source_files import is_shipped, is_url, local_files
 from scae.errors import UserError
-from scae.sources import is_shipped, is_url, local_files
 
-MODEL_PAGES = Path(__file__).parent / "models"
+MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
+BESIDE_THE_PAGES = ("__init__", "layers")  # what else lies in that folder
 
 
 def load(config, schema, files=()):
@@ -51,7 +52,7 @@ def kinds():
     """{kind: JSON schemas of its hyperparameters}, from the ``CONFIG`` of each page in ``scae/models``."""
     found = {}
     for page in sorted(MODEL_PAGES.glob("*.py")):
-        if page.stem != "__init__":
+        if page.stem not in BESIDE_THE_PAGES:
             found[page.stem] = _literal(page, "CONFIG")
             if found[page.stem] is None:
                 raise UserError(f"{page}: has no CONFIG = {{…}} with the hyperparameters of the model")

@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 from tenacity import before_sleep_log, retry, retry_if_exception, stop_after_attempt, wait_exponential
 
-from scae.counts import sha256 as sha256_of
+from scae.data.counts import sha256 as sha256_of
 from scae.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ class DenseBatches:
     """Makes dense batches on a device, to which the compressed rows are moved once.
 
     Args:
-        expression: scae.expression.Expression.
+        expression: scae.training.expression.Expression.
         device: torch.device.
     """
 

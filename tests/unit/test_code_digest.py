@@ -5,10 +5,10 @@ import shutil
 import pytest
 from places import ROOT
 
-from scae import provenance
+from scae.workflow import code_digest, configuration
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
-KINDS = sorted(path.stem for path in (ROOT / "scripts/scae/models").glob("*.py") if path.stem != "__init__")
+KINDS = sorted(configuration.kinds())
 TRAIN = {f"train_model+{kind}" for kind in KINDS}
 EDIT = "\nEDITED = 1\n"
 
@@ -18,22 +18,22 @@ def scripts(tmp_path, monkeypatch):
     """A copy of scripts/ that the module looks at instead of its own."""
     folder = tmp_path / "elsewhere" / "scripts"
     shutil.copytree(ROOT / "scripts", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(provenance, "SCRIPTS", folder)
+    monkeypatch.setattr(code_digest, "SCRIPTS", folder)
     yield folder
     forget()
 
 
 def forget():
     """What a new process would not know: files are read once per process."""
-    for function in (provenance._tree, provenance._digest_of, provenance._imports):
+    for function in (code_digest._tree, code_digest._digest_of, code_digest._imports):
         function.cache_clear()
 
 
 def digests():
     """Digest of every job: scripts by name, the training of each kind as train_model+kind."""
     forget()
-    found = {script: provenance.digest(script) for script in SCRIPTS if script != "train_model"}
-    return found | {f"train_model+{kind}": provenance.digest("train_model", f"scae.models.{kind}") for kind in KINDS}
+    found = {script: code_digest.digest(script) for script in SCRIPTS if script != "train_model"}
+    return found | {f"train_model+{kind}": code_digest.digest("train_model", f"scae.models.{kind}") for kind in KINDS}
 
 
 def touched(change):
@@ -55,12 +55,15 @@ def test_a_digest_is_16_hexadecimal_digits(scripts):
 
 def test_the_place_of_the_checkout_does_not_count(scripts, monkeypatch):
     copy = digests()
-    monkeypatch.setattr(provenance, "SCRIPTS", ROOT / "scripts")
+    monkeypatch.setattr(code_digest, "SCRIPTS", ROOT / "scripts")
     assert digests() == copy
 
 
 def test_comments_and_formatting_do_not_count(scripts):
-    reformatted = {"scae/training.py": ("lr=settings", "lr = settings"), "scae/layers.py": ("(self.", "( self.")}
+    reformatted = {
+        "scae/training/loop.py": ("lr=settings", "lr = settings"),
+        "scae/models/layers.py": ("(self.", "( self."),
+    }
 
     def change():
         for name, (old, new) in reformatted.items():
@@ -92,7 +95,7 @@ def test_an_edit_of_a_model_touches_its_training_alone(kind, scripts):
     assert touched(lambda: append(scripts / f"scae/models/{kind}.py")) == {f"train_model+{kind}"}
 
 
-@pytest.mark.parametrize("module", ["layers", "batches", "training"])
+@pytest.mark.parametrize("module", ["models/layers", "training/batches", "training/loop"])
 def test_an_edit_of_the_training_code_touches_every_training_and_no_picture(module, scripts):
     found = touched(lambda: append(scripts / f"scae/{module}.py"))
     assert found >= TRAIN
@@ -106,18 +109,18 @@ def test_a_new_model_touches_nothing(scripts):
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("download.py", {"fetch_counts"}),
-        ("preprocessing.py", {"preprocess_cells"}),
-        ("labels.py", {"label_cells"}),
-        ("embedding.py", {"project_tsne"}),
-        ("clustering.py", {"cluster_cells"}),
-        ("metrics.py", {"score_clusters"}),
-        ("counts.py", {"fetch_counts", "export_csv"}),
-        ("plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d"}),
-        ("report.py", {"write_report"}),
-        ("configuration.py", set()),
-        ("sources.py", {"fetch_counts"}),
-        ("provenance.py", set()),
+        ("data/download.py", {"fetch_counts"}),
+        ("data/preprocessing.py", {"preprocess_cells"}),
+        ("data/labels.py", {"label_cells"}),
+        ("evaluation/embedding.py", {"project_tsne"}),
+        ("evaluation/clustering.py", {"cluster_cells"}),
+        ("evaluation/metrics.py", {"score_clusters"}),
+        ("data/counts.py", {"fetch_counts", "export_csv"}),
+        ("report/plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d"}),
+        ("report/page.py", {"write_report"}),
+        ("workflow/configuration.py", set()),
+        ("data/source_files.py", {"fetch_counts"}),
+        ("workflow/code_digest.py", set()),
     ],
 )
 def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scripts):
@@ -125,16 +128,16 @@ def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scrip
 
 
 def test_an_edit_below_a_module_reaches_the_jobs_above(scripts):
-    found = touched(lambda: append(scripts / "scae/palette.py"))
+    found = touched(lambda: append(scripts / "scae/report/palette.py"))
     assert found == {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d", "write_report"}
 
 
 def test_an_edit_of_what_all_share_touches_all(scripts):
-    assert touched(lambda: append(scripts / "scae/runtime.py")) == set(digests())
+    assert touched(lambda: append(scripts / "scae/workflow/runtime.py")) == set(digests())
 
 
 def test_the_template_counts_with_its_module(scripts):
-    assert touched(lambda: append(scripts / "scae/report.html.j2", "<p>more</p>")) == {"write_report"}
+    assert touched(lambda: append(scripts / "scae/report/page.html.j2", "<p>more</p>")) == {"write_report"}
 
 
 def test_an_edited_constant_counts(scripts):
@@ -180,10 +183,10 @@ def test_modules_that_import_each_other_come_to_an_end(scripts):
 
 @pytest.mark.parametrize("line", ["from . import layers", "from .layers import Trunk", "from .. import x"])
 def test_relative_imports_are_refused_rather_than_missed(line, scripts):
-    append(scripts / "scae/training.py", f"\n{line}\n")
+    append(scripts / "scae/training/loop.py", f"\n{line}\n")
     forget()
-    with pytest.raises(ValueError, match=r"training\.py.*relative"):
-        provenance.digest("train_model")
+    with pytest.raises(ValueError, match=r"loop\.py.*relative"):
+        code_digest.digest("train_model")
 
 
 def test_docstrings_do_not_count(scripts):
@@ -215,4 +218,4 @@ def test_the_version_of_python_does_not_count(tmp_path):
     """Continuous integration runs this with several versions."""
     path = tmp_path / "dialects.py"
     path.write_text(DIALECTS)
-    assert provenance._digest_of(path)[:16] == "f25b934ff53efbfd"
+    assert code_digest._digest_of(path)[:16] == "f25b934ff53efbfd"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from scae.batches import DenseBatches
 from scae.errors import UserError
+from scae.training.batches import DenseBatches
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def resolve(settings, density):
 def make_batches(expression, settings):
     """Function from cells to a batch, of the engine and device in the settings."""
     if settings["engine"] == "sparse":
-        from scae.sparse import SparseBatches
+        from scae.training.sparse import SparseBatches
 
         return SparseBatches(expression, settings["threads"])
     return DenseBatches(expression, torch.device(settings["device"]))
@@ -67,13 +67,13 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     whether the training was interrupted and went on from a checkpoint.
 
     Args:
-        expression: scae.expression.Expression.
+        expression: scae.training.expression.Expression.
         kind: name of the model's file in ``scae/models``.
         hyperparameters: arguments of its ``Model``.
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
             returns it.
         seed: non-negative int.
-        checkpoint: scae.checkpoint.Checkpoint, or None to go without.
+        checkpoint: scae.training.checkpoint.Checkpoint, or None to go without.
 
     Returns:
         (torch.nn.Module, list of dict, float): the trained model; per epoch its number and the mean over cells of each
@@ -248,7 +248,7 @@ def embed(model, expression, estimate, seed, batch_size=256):
 
     Args:
         model: a trained model.
-        expression: scae.expression.Expression.
+        expression: scae.training.expression.Expression.
         estimate: ``posterior_mean``, ``slab_mean`` or ``sample``; see each model.
         seed: of the noise of ``sample``.
 

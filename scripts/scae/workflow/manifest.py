@@ -16,7 +16,7 @@ def write(files, origins, path):
 
     Args:
         files: paths, relative to the working directory.
-        origins: {file: origin}, as scae.origin.read returns it.
+        origins: {file: origin}, as scae.workflow.job_record.read returns it.
         path: of the manifest.
     """
     lines = [f"{TITLE}{path}", *(f"# {line}" for line in _describe(sorted(files), origins))]

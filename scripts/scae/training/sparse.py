@@ -38,7 +38,7 @@ class SparseBatches:
     """Makes sparse batches.
 
     Args:
-        expression: scae.expression.Expression.
+        expression: scae.training.expression.Expression.
         threads: of the kernels.
     """
 

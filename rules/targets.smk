@@ -1,0 +1,71 @@
+"""The files that a run makes, by part of the workflow. No rules here.
+
+Needs what common.smk defines. Makes lists that name every file of the results contract, since Snakemake does not miss a
+deleted intermediate file.
+"""
+
+
+def per_run(patterns):
+    """Path patterns filled in for every data set, model and seed of the run."""
+    return expand(patterns, dataset=DATASETS, model=MODELS, seed=SEEDS)
+
+
+def data_files():
+    return expand(
+        [
+            "results/{dataset}/counts.h5ad",
+            "results/{dataset}/expression.h5ad",
+            "results/{dataset}/labels.csv",
+            "results/{dataset}/export/expression.csv.gz",
+            "results/{dataset}/export/labels.csv",
+        ],
+        dataset=DATASETS,
+    )
+
+
+def model_files():
+    return per_run(
+        [
+            "results/{dataset}/{model}/seed{seed}/model.pt",
+            "results/{dataset}/{model}/seed{seed}/history.csv",
+            "results/{dataset}/{model}/seed{seed}/timing.csv",
+            "results/{dataset}/{model}/seed{seed}/latent.csv",
+        ]
+    )
+
+
+def evaluation_files():
+    return [
+        "results/metrics.csv",
+        "results/training_times.csv",
+        *expand("results/{dataset}/embeddings.h5ad", dataset=DATASETS),
+        *per_run(
+            [
+                "results/{dataset}/{model}/seed{seed}/tsne2d.csv",
+                "results/{dataset}/{model}/seed{seed}/tsne3d.csv",
+                "results/{dataset}/{model}/seed{seed}/clusters.csv",
+                "results/{dataset}/{model}/seed{seed}/metrics.csv",
+            ]
+        ),
+    ]
+
+
+def report_files():
+    return [
+        "results/heatmap.png",
+        "results/heatmap.svg",
+        "results/report.html",
+        *per_run(
+            [
+                "results/{dataset}/{model}/seed{seed}/clusters.png",
+                "results/{dataset}/{model}/seed{seed}/tsne3d.png",
+                "results/{dataset}/{model}/seed{seed}/losses.png",
+            ]
+        ),
+    ]
+
+
+def comparable_files():
+    """Files that are the same bytes in every run: all but those that tell how long something took."""
+    files = [*data_files(), *model_files(), *evaluation_files(), *report_files()]
+    return [path for path in files if Path(path).name not in ("timing.csv", "training_times.csv", "report.html")]
