@@ -1,5 +1,5 @@
 # make run    the default analysis           make test   lint and all tests
-# make lint   format and lint checks alone   make docs   config/README.md and the table of reruns in README.md
+# make lint   format and lint checks alone   make docs   config/README.md and the table in docs/reruns.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3

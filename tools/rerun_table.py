@@ -1,4 +1,4 @@
-"""Write the table of the rerun contract, tests/workflow/rerun_contract.yaml, into README.md between its markers."""
+"""Write the table of the rerun contract, tests/workflow/rerun_contract.yaml, into docs/reruns.md between its markers."""
 
 import re
 import sys
@@ -23,12 +23,12 @@ def table():
     return "\n".join(lines) + "\n"
 
 
-def with_table(readme):
-    before, _, rest = readme.partition(START)
+def with_table(page):
+    before, _, rest = page.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n{table()}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    page = ROOT / "docs/reruns.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
