@@ -1,4 +1,4 @@
-"""Write the table of the rerun contract (tests/workflow/rerun_contract.yaml) into docs/reruns.md between its markers."""
+"""Write the table of the rerun contract, tests/workflow/rerun_contract.yaml, into docs/reruns.md."""
 
 import re
 import sys
