@@ -15,10 +15,11 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from scae.data import source_files
-from scae.workflow import code_digest, configuration
+from scae.workflow import code_digest, command_line, configuration
 from scae.errors import UserError
 
 try:
+    command_line.refuse_repeated_configfile(sys.argv)
     config = configuration.load(
         config,
         yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()),

@@ -278,6 +278,16 @@ def test_progress_is_logged_every_few_seconds_with_the_time_to_go(expression, ca
     assert to_go[0] > to_go[1] > to_go[2] > to_go[3] == 0
 
 
+def test_progress_reaches_the_terminal_once_a_minute(expression, caplog, monkeypatch):
+    clock = iter(range(0, 100_000, 31))
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    caplog.set_level(logging.INFO, "scae")
+    fit(expression, epochs=9)
+    shown = [record.terminal for record in caplog.records if hasattr(record, "terminal")]
+    assert len(shown) == 9
+    assert 3 <= sum(shown) < 9
+
+
 def test_an_unknown_kind_is_not_built():
     with pytest.raises(ModuleNotFoundError):
         loop.build("no_such_kind", 3, {})

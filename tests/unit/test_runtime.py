@@ -57,6 +57,16 @@ def test_a_mistake_of_the_user_is_one_line_without_a_traceback(snakemake, capfd)
     assert "Traceback" not in log_of(snakemake)
 
 
+def test_a_message_for_the_terminal_is_shown_with_the_name_of_the_job(snakemake, capfd):
+    with runtime.job(snakemake):
+        logging.info("epoch %d of 200", 7, extra={"terminal": True})
+        logging.info("for the log alone")
+    out, err = capfd.readouterr()
+    assert out + err == "train_model dataset=toy seed=0: epoch 7 of 200\n"
+    assert "epoch 7 of 200" in log_of(snakemake)
+    assert "for the log alone" in log_of(snakemake)
+
+
 @pytest.mark.parametrize("message", ["broken", "first line\nsecond line\n  third"])
 def test_a_defect_is_one_line_and_its_traceback_is_in_the_log(message, snakemake, capfd):
     assert fail(snakemake, ValueError(message)) == 1

@@ -17,7 +17,8 @@ from scae.training.batches import DenseBatches
 log = logging.getLogger(__name__)
 
 TERMS = ["loss", "reconstruction", "kl"]  # columns of every history; a model without a term has it at zero
-PROGRESS_S = 10  # seconds between lines of progress
+PROGRESS_S = 10  # seconds between lines of progress in the log
+TERMINAL_S = 60  # and between those that the user sees
 SPARSE_BELOW = 0.25  # share of non-zeros below which the sparse engine clearly wins on a CPU (benchmarks/README.md)
 
 
@@ -175,11 +176,11 @@ class _Run:
 
 
 class _Progress:
-    """Logs the loss terms and the time to go, every few seconds and at the first and last epoch."""
+    """Logs loss terms and time to go every few seconds and at the first and last epoch; shows them each minute."""
 
     def __init__(self, epochs, run):
         self.epochs, self.run = epochs, run
-        self.first, self.reported = run.epoch, 0.0
+        self.first, self.reported, self.shown = run.epoch, 0.0, time.perf_counter()
 
     def __call__(self):
         *_, last = self.run.history
@@ -187,11 +188,16 @@ class _Progress:
         if now - self.reported < PROGRESS_S and last["epoch"] not in (self.first, self.epochs):
             return
         self.reported = now
+        due = now - self.shown >= TERMINAL_S
+        if due:
+            self.shown = now
         per_epoch = (now - self.run.start) / (last["epoch"] - self.first + 1)
         terms = ", ".join(f"{name} {value:.2f}" for name, value in last.items() if name != "epoch")
         to_go = per_epoch * (self.epochs - last["epoch"])
         log.info(
-            "epoch %d of %d: %s; %.2f s an epoch, %.0f s to go", last["epoch"], self.epochs, terms, per_epoch, to_go
+            "epoch %d of %d: %s; %.2f s an epoch, %.0f s to go",
+            *(last["epoch"], self.epochs, terms, per_epoch, to_go),
+            extra={"terminal": due},
         )
 
 

@@ -34,8 +34,10 @@ def job(snakemake):
     """
     _end_with_parent()
     failure = None
+    wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
+    name = f"{snakemake.rule} {wildcards}".rstrip()
     try:
-        with _log_to(Path(snakemake.log[0])):
+        with _log_to(Path(snakemake.log[0]), name):
             try:
                 yield
                 job_record.note(snakemake.output)
@@ -50,8 +52,7 @@ def job(snakemake):
     except OSError as error:  # the log itself cannot be written
         failure = failure or _describe(error, snakemake)
     if failure:
-        wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
-        sys.stderr.write(f"{snakemake.rule} {wildcards}".rstrip() + f": {failure}\n")
+        sys.stderr.write(f"{name}: {failure}\n")
         sys.exit(1)
 
 
@@ -67,8 +68,8 @@ def _describe(error, snakemake):
 
 
 @contextmanager
-def _log_to(path):
-    """Have both outputs and the log messages of this process in a file."""
+def _log_to(path, name):
+    """Have both outputs and the log messages of this process in a file; messages marked ``terminal`` are also shown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -78,7 +79,10 @@ def _log_to(path):
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler(log)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+        terminal = logging.StreamHandler(os.fdopen(os.dup(saved[1]), "w", buffering=1))
+        terminal.setFormatter(logging.Formatter(f"{name}: %(message)s"))
+        terminal.addFilter(lambda record: getattr(record, "terminal", False))
+        logging.basicConfig(level=logging.INFO, handlers=[handler, terminal], force=True)
         logging.captureWarnings(True)
         try:
             yield
@@ -91,6 +95,8 @@ def _log_to(path):
             os.close(saved[0])
             os.close(saved[1])
             logging.getLogger().removeHandler(handler)
+            logging.getLogger().removeHandler(terminal)
+            terminal.stream.close()
 
 
 def _end_with_parent():

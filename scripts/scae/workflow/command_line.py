@@ -1,0 +1,34 @@
+"""What a command line asks for without meaning it. Standard library only: read each time the workflow is parsed."""
+
+from scae.errors import UserError
+
+
+def refuse_repeated_configfile(arguments):
+    """Refuse ``--configfile a.yaml --configfile b.yaml``, of which Snakemake keeps the last without a word.
+
+    Args:
+        arguments: of the command, as in ``sys.argv``.
+
+    Raises:
+        UserError: showing the command as it works.
+    """
+    options = [number for number, word in enumerate(arguments) if _option(word) in ("--configfile", "--configfiles")]
+    if len(options) > 1:
+        files = [file for number in options for file in _values(arguments, number)]
+        raise UserError(
+            f"--configfile stands {len(options)} times, and only the last would count; give it once: "
+            f"--configfile {' '.join(files)}"
+        )
+
+
+def _option(word):
+    return word.partition("=")[0]
+
+
+def _values(arguments, number):
+    _, given, value = arguments[number].partition("=")
+    if given:
+        return [value]
+    rest = arguments[number + 1 :]
+    end = next((place for place, word in enumerate(rest) if word.startswith("-")), len(rest))
+    return rest[:end]
