@@ -1,0 +1,120 @@
+"""How far a score can be trusted: intervals over seeds, over cells, and of differences between representations.
+
+Two spreads that answer two questions and are never mixed. Over *seeds*: how much a score moves when training, t-SNE and
+k-means start elsewhere, the cells being the same. Over *cells*: how much it would move with other cells of the same
+types, the representation and its clusters being the same.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+FEWEST_SEEDS = 3  # two seeds give an interval 13 times as wide as their standard deviation: as good as none
+RESAMPLES = 200  # of the cells; the standard deviation they give is right within 5 %
+
+
+class Interval(NamedTuple):
+    """A mean with its spread; numbers, or arrays where there are many."""
+
+    mean: float
+    sd: float
+    low: float  # the 95 % interval; NaN where there is none
+    high: float
+
+
+class Difference(NamedTuple):
+    """A mean difference between pairs with its spread, and how often chance alone would give one as large."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    p: float
+
+
+def over_seeds(values):
+    """Mean, sample standard deviation and 95 % interval by Student's t.
+
+    Student (1908); with 3 and 5 seeds a percentile bootstrap holds the truth in 73 and 84 % only.
+
+    Args:
+        values: (..., seeds); the same seeds for all.
+
+    Returns:
+        Interval: each (...). Without an interval below 3 seeds, without a standard deviation below 2.
+    """
+    values = np.asarray(values, dtype=float)
+    n_seeds = values.shape[-1]
+    mean = values.mean(axis=-1)
+    sd = values.std(axis=-1, ddof=1) if n_seeds > 1 else np.full_like(mean, np.nan)[()]
+    reach = stats.t.ppf((1 + LEVEL) / 2, n_seeds - 1) / np.sqrt(n_seeds) if n_seeds >= FEWEST_SEEDS else np.nan
+    return Interval(mean, sd, mean - reach * sd, mean + reach * sd)
+
+
+def difference(first, second):
+    """Mean over the seeds of first - second, with the interval and the two-sided p of Student's paired t.
+
+    Two representations with the same seed share what the seed decides, so that their difference is what varies. Where
+    it is the same with every seed (neither has any randomness that reaches the score) the seeds say nothing about it:
+    no interval and no p.
+
+    Args:
+        first, second: (seeds,), in the same order.
+
+    Returns:
+        Difference: with NaN for what there is none of.
+    """
+    apart = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    mean, sd, low, high = over_seeds(apart)
+    if len(apart) < FEWEST_SEEDS or not sd > 1e-12:
+        return Difference(mean, sd, np.nan, np.nan, np.nan)
+    t = mean / (sd / np.sqrt(len(apart)))
+    return Difference(mean, sd, low, high, 2 * stats.t.sf(abs(t), len(apart) - 1))
+
+
+def holm(p):
+    """p values of one family, adjusted so that its chance of even one false finding stays below the level (Holm 1979).
+
+    Args:
+        p: (comparisons,); NaN counts as not tested.
+
+    Returns:
+        numpy.ndarray: (comparisons,), each at least its p, at most 1.
+    """
+    p = np.asarray(p, dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    order = [index for index in np.argsort(p, kind="stable") if not np.isnan(p[index])]
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
+    """Spread of a score over cells: drawn again with replacement within each type (Efron 1979).
+
+    The clusters (or votes) of the cells stay what they are, so this is the spread of the score itself, not of training,
+    t-SNE or k-means.
+
+    Args:
+        score: function of (labels, assigned), each (cells,), to a number.
+        labels: (cells,) type of each cell.
+        assigned: (cells,) cluster, or type voted for.
+        resamples: how often the cells are drawn.
+        seed: of the draws; the same seed gives the same spread.
+
+    Returns:
+        Interval: the score of the cells themselves; standard deviation and 2.5 and 97.5 % quantiles over the draws.
+    """
+    labels, assigned = np.asarray(labels), np.asarray(assigned)
+    random = np.random.default_rng(seed)
+    of_type = [np.flatnonzero(labels == name) for name in np.unique(labels)]
+    values = np.empty(resamples)
+    for draw in range(resamples):
+        cells = np.concatenate([random.choice(cells, len(cells)) for cells in of_type])
+        values[draw] = score(labels[cells], assigned[cells])
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(score(labels, assigned)), float(values.std(ddof=1)), float(low), float(high))
