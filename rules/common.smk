@@ -123,6 +123,12 @@ def growing(base, per_mb=0.0, of=None):
     return amount
 
 
+def model_roles():
+    """Params: {model: what it is in a comparison}, a control or what the study is about."""
+    controls = {"pca": "pca", "random_projection": "floor"}
+    return {name: controls.get(config["models"][name]["kind"], "model") for name in sorted(MODELS)}
+
+
 def published_scores():
     """Params: {data set: published scores} of the data sets of the run that have some."""
     return {

@@ -101,6 +101,29 @@ rule collect_metrics:
         "../scripts/collect_metrics.py"
 
 
+rule summarize_scores:
+    """Every score with its interval over the seeds, and the differences between representations with theirs."""
+    input:
+        metrics="results/metrics.csv",
+    output:
+        intervals="results/intervals.csv",
+        differences="results/differences.csv",
+    log:
+        "results/logs/summarize_scores/all.log",
+    benchmark:
+        "results/benchmarks/summarize_scores/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1000, 10),
+        runtime=growing(10),
+    params:
+        code=code("summarize_scores"),
+        roles=model_roles(),
+    script:
+        "../scripts/summarize_scores.py"
+
+
 rule collect_training_times:
     """How long every model trained, in one table."""
     input:

@@ -37,6 +37,8 @@ def model_files():
 def evaluation_files():
     return [
         "results/metrics.csv",
+        "results/intervals.csv",
+        "results/differences.csv",
         "results/training_times.csv",
         *expand("results/{dataset}/embeddings.h5ad", dataset=DATASETS),
         *per_run(

@@ -6,7 +6,8 @@ import pandas as pd
 
 from scae.errors import UserError
 
-TEXT = ("cell", "label", "dataset", "model", "space", "metric", "device")
+TEXT = ("cell", "label", "dataset", "model", "space", "metric", "over", "first", "second", "device")
+NUMBERS = ("value", "mean", "sd", "low", "high", "p", "p_holm")  # of which a table may lack some
 
 
 def read(path):
@@ -15,7 +16,7 @@ def read(path):
         path,
         dtype=dict.fromkeys(TEXT, str),
         keep_default_na=False,
-        na_values={"value": [""]},
+        na_values={key: [""] for key in NUMBERS},
         float_precision="round_trip",
     )
 

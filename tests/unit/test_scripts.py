@@ -232,6 +232,12 @@ def results(tmp_path_factory):
             }.items()
         }
         run("collect_metrics", inputs=of_runs["metrics"], outputs=["results/metrics.csv"])
+        run(
+            "summarize_scores",
+            inputs={"metrics": "results/metrics.csv"},
+            outputs={name: f"results/{name}.csv" for name in ("intervals", "differences")},
+            roles=dict.fromkeys(config["models"], "model"),
+        )
         run("collect_training_times", inputs=of_runs["timing"], outputs=["results/training_times.csv"])
         run(
             "collect_embeddings",

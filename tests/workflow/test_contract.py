@@ -22,6 +22,8 @@ OF_RUN = {
 }
 OVER_ALL = {
     "metrics.csv": "dataset,model,seed,space,metric,value",
+    "intervals.csv": "dataset,model,space,metric,over,n,mean,sd,low,high",
+    "differences.csv": "dataset,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
     "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
 }
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]

@@ -1,0 +1,68 @@
+"""Tables of all scores with their intervals, and of the differences between representations."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from scae.evaluation import intervals
+
+SCORE = ["dataset", "space", "metric"]  # what a family of comparisons shares
+
+
+def over_seeds(metrics):
+    """Mean, standard deviation and interval over the seeds of every score.
+
+    Args:
+        metrics: DataFrame with dataset, model, seed, space, metric, value.
+
+    Returns:
+        pandas.DataFrame: dataset, model, space, metric, over (``seeds``), n, mean, sd, low, high; in the order of
+        ``metrics``.
+    """
+    rows = []
+    for keys, of_score in metrics.groupby(["dataset", "model", "space", "metric"], sort=False):
+        interval = intervals.over_seeds(of_score["value"])
+        rows.append((*keys, "seeds", len(of_score), *interval))
+    return pd.DataFrame(rows, columns=["dataset", "model", "space", "metric", "over", "n", *intervals.Interval._fields])
+
+
+def pairs(roles):
+    """The pairs of representations to compare: each model with each PCA, and the models among themselves.
+
+    Args:
+        roles: {name: "model", "pca" or "floor"}; a floor is compared with nothing, and no control with another.
+
+    Returns:
+        list[(str, str)]
+    """
+    models = [name for name, role in roles.items() if role == "model"]
+    controls = [name for name, role in roles.items() if role == "pca"]
+    return [*itertools.product(models, controls), *itertools.combinations(models, 2)]
+
+
+def differences(metrics, compared):
+    """Differences between representations, paired by seed; Holm over all pairs of one score.
+
+    Args:
+        metrics: DataFrame with dataset, model, seed, space, metric, value.
+        compared: list of (first, second), names of models.
+
+    Returns:
+        pandas.DataFrame: dataset, space, metric, first, second, n (seeds), the mean of first - second, sd, low, high, p
+        and p_holm. Empty columns where nothing can be tested: below three seeds, or without any spread.
+    """
+    rows = []
+    for keys, of_score in metrics.groupby(SCORE, sort=False):
+        by_seed = of_score.pivot_table(index="seed", columns="model", values="value", dropna=False)
+        both = [by_seed[[*pair]].dropna() for pair in compared]
+        found = [intervals.difference(*values.to_numpy().T) for values in both]
+        adjusted = intervals.holm([difference.p for difference in found])
+        for pair, values, difference, p in zip(compared, both, found, adjusted, strict=True):
+            rows.append((*keys, *pair, len(values), *difference, p))
+    return pd.DataFrame(rows, columns=[*SCORE, "first", "second", "n", *intervals.Difference._fields, "p_holm"])
+
+
+def shown(difference):
+    """Whether a row of `differences` shows a difference: at the level of the whole family, by Holm."""
+    return bool(np.isfinite(difference["p_holm"]) and difference["p_holm"] < 1 - intervals.LEVEL)
