@@ -24,6 +24,8 @@ try:
         config,
         yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()),
         files=workflow.configfiles,
+        command_line=workflow.config_settings.config,
+        processors=os.cpu_count() if workflow.local_exec else None,
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -140,11 +142,14 @@ def published_scores():
 
 def report_settings():
     """Params: the settings that the report states."""
+    datasets = {name: dict(config["datasets"][name]) for name in sorted(DATASETS)}
+    for dataset in datasets.values():
+        dataset.pop("published", None)
+        dataset["source"] = source_files.shown(dataset["source"])
+        if dataset["labels"]["from"] == "csv":
+            dataset["labels"] = dataset["labels"] | {"path": source_files.shown(dataset["labels"]["path"])}
     return {
-        "datasets": {
-            name: {key: value for key, value in config["datasets"][name].items() if key != "published"}
-            for name in sorted(DATASETS)
-        },
+        "datasets": datasets,
         "kmeans": config["kmeans"],
         "latent": config["latent"],
         "models": {name: config["models"][name] for name in sorted(MODELS)},

@@ -232,7 +232,7 @@ def test_a_name_in_run_that_is_not_defined_lists_those_that_are(section, known, 
     assert known in message
 
 
-@pytest.mark.parametrize("name", ["logs", "benchmarks", "a/b", "a.b", "_x", "-x", "a b", "", "ä", "a|b", "{a}"])
+@pytest.mark.parametrize("name", ["logs", "Logs", "benchmarks", "a/b", "a.b", "_x", "-x", "a b", "", "ä", "a|b", "{a}"])
 def test_a_data_set_with_a_name_that_cannot_be_a_folder_is_refused(name, config):
     config["datasets"][name] = config["datasets"]["toy"]
     message = problem(config)
@@ -240,7 +240,7 @@ def test_a_data_set_with_a_name_that_cannot_be_a_folder_is_refused(name, config)
     assert message.startswith("datasets")
 
 
-@pytest.mark.parametrize("name", ["export", "download", "a/b", "seed.0", ""])
+@pytest.mark.parametrize("name", ["export", "Export", "download", "a/b", "seed.0", ""])
 def test_a_model_with_a_name_that_cannot_be_a_folder_is_refused(name, config):
     config["models"][name] = {"kind": "dae"}
     message = problem(config)
@@ -248,7 +248,7 @@ def test_a_model_with_a_name_that_cannot_be_a_folder_is_refused(name, config):
     assert message.startswith("models")
 
 
-@pytest.mark.parametrize("name", ["Logs", "logs2", "pbmc-3k_v2", "3k", "exports"])
+@pytest.mark.parametrize("name", ["Logs2", "logs2", "pbmc-3k_v2", "3k", "exports"])
 def test_other_names_are_free(name, config):
     config["datasets"][name] = config["datasets"]["toy"]
     config["models"][name] = {"kind": "dae"}
@@ -322,7 +322,7 @@ def test_a_key_that_stands_twice_names_file_and_lines(config, tmp_path):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("text", ["", "a: 1\nb: {a: 1}\nc: [{a: 1}, {a: 2}]\n", "x: &x {a: 1}\ny: {<<: *x, b: 2}\n"])
+@pytest.mark.parametrize("text", ["a: 1\nb: {a: 1}\nc: [{a: 1}, {a: 2}]\n", "x: &x {a: 1}\ny: {<<: *x, b: 2}\n"])
 def test_the_same_key_in_different_places_is_no_repetition(text, config, tmp_path):
     (tmp_path / "mine.yaml").write_text(text)
     assert load(config, files=[tmp_path / "mine.yaml"])

@@ -217,6 +217,7 @@ def resolve(density=0.05, cuda=False, **changes):
         (0.05, False, BFLOAT16, "cpu", "dense"),
         (0.05, True, {}, "cuda", "dense"),
         (0.05, True, BFLOAT16, "cuda", "dense"),
+        (0.05, True, SPARSE, "cpu", "sparse"),
         (0.05, True, {"device": "cpu"}, "cpu", "sparse"),
         (0.05, True, {"device": "cuda"}, "cuda", "dense"),
     ],
@@ -232,7 +233,6 @@ def test_auto_takes_what_is_there_and_wins(density, cuda, changes, device, engin
     [
         (False, {"device": "cuda"}, "training.device"),
         (True, {"device": "cuda"} | SPARSE, "training.engine"),
-        (True, SPARSE, "training.engine"),
         (False, SPARSE | BFLOAT16, "training.engine"),
     ],
 )

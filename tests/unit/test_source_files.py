@@ -30,3 +30,43 @@ def test_a_large_file_is_not_read(file, monkeypatch):
     monkeypatch.setattr(source_files, "HASHED_BYTES", 5)
     assert not source_files.is_hashed(file)
     assert source_files.content([file]) == [f"{file.stat().st_size} bytes"]
+
+
+def test_the_names_that_scanpy_may_be_asked_for_are_those_it_has():
+    import scanpy
+
+    assert set(source_files.SHIPPED_DATASETS) == set(scanpy.datasets.__all__) - {"ebi_expression_atlas"}
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("https://example.org/a.h5ad?token=secret#x", "https://example.org/a.h5ad"),
+        ("https://me:secret@example.org/a.h5ad", "https://example.org/a.h5ad"),
+        ("/home/me/a.h5ad", "a.h5ad"),
+        ("data/a.h5ad", "data/a.h5ad"),
+        ("scanpy:pbmc68k_reduced", "scanpy:pbmc68k_reduced"),
+    ],
+)
+def test_a_page_shows_no_secret_and_no_folder_of_the_machine(source, shown):
+    assert source_files.shown(source) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["https://", "http://[::1", "https://a b/c", "http://host:99999/x", "http://a..b/x", f"http://{'a' * 64}/x"]
+)
+def test_what_is_no_address_is_said(url):
+    assert source_files.problem_of_url(url).startswith("is no address")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/a.h5ad", "http://127.0.0.1:80/x?y=1", "http://[::1]:8080/x", "http://a./x"]
+)
+def test_an_address_has_no_problem(url):
+    assert source_files.problem_of_url(url) is None
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@host/x", "https://me@host/x"])
+def test_a_password_is_refused_and_not_repeated(url):
+    assert "netrc" in source_files.problem_of_url(url)
+    assert "secret" not in source_files.problem_of_url(url)

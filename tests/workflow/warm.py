@@ -97,6 +97,7 @@ def run_snakemake(arguments, folder, output):
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.chdir(folder)
+    sys.argv[:] = ["snakemake", *arguments]
     path = list(sys.path)
     PythonScript.execute_script = lambda script, name, edit=False: run_job(script, name, path)
     cli.main(arguments)

@@ -9,8 +9,14 @@ from torch import nn
 from scae.models.layers import Branch, Decoder, Trunk
 
 CONFIG = {
-    "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
-    "beta": {"type": "number", "minimum": 0, "default": 2.0, "description": "Weight of the KL divergence"},
+    "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
+    "beta": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1e6,
+        "default": 2.0,
+        "description": "Weight of the KL divergence",
+    },
 }
 # What a choice of latent.estimate comes to; read as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean"}

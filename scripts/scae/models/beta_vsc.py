@@ -9,8 +9,14 @@ from torch import nn
 from scae.models.layers import Branch, Decoder, Trunk
 
 CONFIG = {
-    "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
-    "beta": {"type": "number", "minimum": 0, "default": 2.0, "description": "Weight of the KL divergence"},
+    "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
+    "beta": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1e6,
+        "default": 2.0,
+        "description": "Weight of the KL divergence",
+    },
     "alpha": {
         "type": "number",
         "exclusiveMinimum": 0,
@@ -21,6 +27,7 @@ CONFIG = {
     "c": {
         "type": "number",
         "exclusiveMinimum": 0,
+        "maximum": 1e6,
         "default": 50.0,
         "description": "Steepness of the relaxed switch; larger is closer to on/off",
     },

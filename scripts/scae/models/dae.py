@@ -9,7 +9,7 @@ from torch import nn
 from scae.models.layers import Decoder, Trunk
 
 CONFIG = {
-    "n_latent": {"type": "integer", "minimum": 1, "default": 6, "description": "Number of latents"},
+    "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
 }
 # What a choice of latent.estimate comes to; read as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean", "sample": "posterior_mean"}

@@ -41,7 +41,7 @@ def resolve(settings, density):
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("training.device: cuda, but no CUDA device is available here; set it to cpu or auto")
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() and engine != "sparse" else "cpu"
     if engine == "auto":
         wins = device == "cpu" and density < SPARSE_BELOW and settings["precision"] == "float32"
         engine = "sparse" if wins else "dense"

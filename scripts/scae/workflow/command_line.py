@@ -12,13 +12,23 @@ def refuse_repeated_configfile(arguments):
     Raises:
         UserError: showing the command as it works.
     """
-    options = [number for number, word in enumerate(arguments) if _option(word) in ("--configfile", "--configfiles")]
+    options = _places(arguments, "--configfile", "--configfiles")
     if len(options) > 1:
-        files = [file for number in options for file in _values(arguments, number)]
         raise UserError(
             f"--configfile stands {len(options)} times, and only the last would count; give it once: "
-            f"--configfile {' '.join(files)}"
+            f"--configfile {' '.join(config_files(arguments))}"
         )
+
+
+def config_files(arguments):
+    """The files of ``--configfile``."""
+    return [
+        file for number in _places(arguments, "--configfile", "--configfiles") for file in _values(arguments, number)
+    ]
+
+
+def _places(arguments, *options):
+    return [number for number, word in enumerate(arguments) if _option(word) in options]
 
 
 def _option(word):

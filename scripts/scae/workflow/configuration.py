@@ -8,27 +8,33 @@ import ast
 import copy
 import difflib
 import math
+import os
 import re
 from pathlib import Path
 
-import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
+from scae.data import source_files
 from scae.data.source_files import is_shipped, is_url, local_files
-from scae.errors import UserError
+from scae.errors import UserError, control_character, one_line
+from scae.workflow import config_files
 
+NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
+LONGEST_VALUE = 80  # characters of a value in a message
 MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
 BESIDE_THE_PAGES = ("__init__", "layers")  # what else lies in that folder
 
 
-def load(config, schema, files=()):
+def load(config, schema, files=(), command_line=None, processors=None):
     """Check a config and complete it.
 
     Args:
         config: the merged config as Snakemake read it; left as it is.
         schema: the content of ``config/schema.yaml``.
-        files: the YAML files that it was merged from, searched for keys that stand twice.
+        files: the files that it was merged from, searched for keys that stand twice.
+        command_line: the part of it that came with ``--config``, in which Snakemake leaves nested numbers as text.
+        processors: of this machine if it is the one that trains; None where another does.
 
     Returns:
         dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
@@ -38,14 +44,13 @@ def load(config, schema, files=()):
         UserError: naming every key that is wrong, a line for each.
     """
     for file in files:
-        if Path(file).suffix != ".json":
-            _refuse_duplicate_keys(file)
+        config_files.check(file)
     config = _with_text_keys(config)
-    errors = sorted(_Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: error.json_path)
-    problems = list(dict.fromkeys(_message(error) for error in errors)) or list(_contradictions(config))
+    _mark(config, _with_text_keys(command_line or {}))
+    problems = list(_unprintable(config)) or _violations(config, schema) or list(_contradictions(config, processors))
     if problems:
-        raise UserError("\n".join(f"config: {problem}" for problem in problems))
-    return _sorted(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
+        raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
+    return _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
 
 
 def kinds():
@@ -89,14 +94,45 @@ def _literal(page, name):
     return None
 
 
+class _Typed(str):
+    """Text of ``--config``, which stands for a number, true, false or null where the schema has one of these."""
+
+
+def _mark(config, command_line):
+    """Turn the text in a config that came from the command line into `_Typed`, in place."""
+    for name, value in command_line.items():
+        if isinstance(value, dict) and isinstance(config.get(name), dict):
+            _mark(config[name], value)
+        elif isinstance(value, list) and config.get(name) == value:
+            config[name] = [_Typed(item) if isinstance(item, str) else item for item in value]
+        elif isinstance(value, str) and config.get(name) == value:
+            config[name] = _Typed(value)
+
+
 def _number(value, entry):
-    """A number in the type that the schema declares, so that 3 and 3.0 are the same setting."""
+    """A value in the type that the schema declares, so that 3 and 3.0 are the same setting."""
     types = entry.get("type", ()) if isinstance(entry, dict) else ()
-    if "number" in types and type(value) is int:
+    types = [types] if isinstance(types, str) else types
+    if isinstance(value, _Typed) and "string" not in types:
+        value = _typed(value, types)
+    elif isinstance(value, _Typed) and "null" in types and value in ("null", "~"):
+        value = None
+    if "number" in types and type(value) is int and abs(value) < 2**1000:
         return float(value)
     if "integer" in types and type(value) is float and value.is_integer():
         return int(value)
     return value
+
+
+def _typed(text, types):
+    """What a text of the command line stands for, if it is of one of these types."""
+    words = {"true": True, "false": False} if "boolean" in types else {}
+    words |= {"null": None, "~": None} if "null" in types else {}
+    if text in words:
+        return words[text]
+    if {"number", "integer"} & set(types) and NUMBER.fullmatch(text):
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    return text
 
 
 def _properties(validator, properties, instance, schema):
@@ -123,8 +159,12 @@ def _items(validator, entry, instance, schema):
     yield from Draft202012Validator.VALIDATORS["items"](validator, entry, instance, schema)
 
 
+def _is_not_finite(value):
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _type(validator, types, instance, schema):
-    if isinstance(instance, float) and not math.isfinite(instance):
+    if _is_not_finite(instance):
         yield ValidationError(f"{instance} is not a finite number")
     yield from Draft202012Validator.VALIDATORS["type"](validator, types, instance, schema)
 
@@ -135,10 +175,23 @@ _Validator = extend(
 )
 
 
+def _violations(config, schema):
+    errors = sorted(_Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: error.json_path)
+    errors = [error for error in errors if error.validator == "type" or not _is_not_finite(error.instance)]
+    return list(dict.fromkeys(_message(error) for error in errors))
+
+
+def _shown(value):
+    """A value as it stands in a message."""
+    text = repr(str(value) if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}… ({len(text)} characters)"
+
+
 def _message(error):
     """One line for a person: the key, what is wrong, what to do."""
     key = ".".join(map(str, error.absolute_path))
     value = error.instance
+    shown, message = _shown(value), error.message.replace(repr(value), _shown(value))
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = sorted(set(value) - set(known), key=str)[0]
@@ -152,14 +205,14 @@ def _message(error):
         return f"{key}: {error.message}"
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", value):
-            return f"{key}: {value!r} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
-        return f"{key}: {value!r} is not of type {wanted}"
+        if isinstance(value, str) and NUMBER.fullmatch(value):
+            return f"{key}: {shown} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
+        return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
-        return f"{key}: {value!r} is not one of {', '.join(map(str, error.validator_value))}"
+        return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}"
     if error.validator in ("pattern", "propertyNames", "not") or error.parent is not None:
-        return f"{key}: {value!r} is not usable here; {error.schema.get('description', error.message)}"
-    return f"{key}: {error.message}"
+        return f"{key}: {shown} is not usable here; {error.schema.get('description', message)}"
+    return f"{key}: {message}"
 
 
 def _description(schema, name):
@@ -167,34 +220,105 @@ def _description(schema, name):
     return entry.get("description", "give it a value") if isinstance(entry, dict) else "give it a value"
 
 
-def _contradictions(config):
-    """What a schema cannot say: names that must exist elsewhere, files that must be there."""
+def _unprintable(config, key=""):
+    """Text that no terminal, table or picture can show."""
+    if isinstance(config, dict):
+        for name, value in config.items():
+            yield from _unprintable(name, f"{key}.{name}".lstrip("."))
+            yield from _unprintable(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(config, list):
+        for number, value in enumerate(config):
+            yield from _unprintable(value, f"{key}.{number}")
+    elif isinstance(config, str) and (found := control_character(config)):
+        yield f"{key}: {_shown(config)} holds the control character {found}; remove it"
+
+
+def _contradictions(config, processors):
+    """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
     for section in ("datasets", "models"):
+        names = {}
         for name in config["run"][section]:
             if name not in config[section]:
-                yield f'run.{section}: "{name}" is not defined; {section} has {", ".join(sorted(config[section]))}'
-    for name in config["run"]["datasets"]:
-        dataset = config["datasets"].get(name)
-        if dataset is None:
-            continue
-        source, is_local = dataset["source"], not (is_url(dataset["source"]) or is_shipped(dataset["source"]))
-        paths = {"source": source} if is_local else {}
-        if dataset["labels"]["from"] == "csv":
-            paths["labels.path"] = dataset["labels"]["path"]
-        for key, path in paths.items():
-            if not Path(path).exists():
                 yield (
-                    f'datasets.{name}.{key}: "{path}" does not exist (looked in {Path.cwd()}). Give a path relative to '
-                    "the working directory, or a URL"
+                    f"run.{section}: {_quoted(name)} is not defined; {section} has {', '.join(sorted(config[section]))}"
                 )
-        if is_local and Path(source).is_dir() and not local_files(source):
-            yield f'datasets.{name}.source: "{source}" is a folder without the three files of a 10x matrix'
-        if dataset["sha256"] and (is_shipped(source) or (is_local and Path(source).is_dir())):
-            yield f"datasets.{name}.sha256: only a file has one, and source is {source}; set sha256 to null"
-        if dataset["values"] != "counts" and dataset["qc"]["max_pct_mito"] is not None:
-            yield f"datasets.{name}.qc.max_pct_mito: needs counts, but values is log_normalized; set it to null"
-        if dataset["labels"]["from"] == "clusters" and dataset["values"] != "counts":
-            yield f"datasets.{name}.labels.from: clusters needs counts, but values is log_normalized; use obs or csv"
+            other = names.setdefault(name.lower(), name)
+            if other != name:
+                yield (
+                    f'run.{section}: "{other}" and "{name}" differ in case only, and share a folder on some disks; '
+                    "rename one"
+                )
+    for name in config["run"]["datasets"]:
+        if name in config["datasets"]:
+            for key, problem in _contradictions_of(config["datasets"][name]):
+                yield f"datasets.{name}.{key}: {problem}"
+    training = config["training"]
+    if training["engine"] == "sparse" and training["device"] == "cuda":
+        yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
+    if training["engine"] == "sparse" and training["precision"] != "float32":
+        yield (
+            f"training.engine: sparse computes in float32, but training.precision is {training['precision']}; set "
+            "training.engine to dense or auto"
+        )
+    if processors and training["threads"] > processors:
+        yield (
+            f"training.threads: {training['threads']} are more than the {processors} processors of this machine; set "
+            f"it to {processors} or less"
+        )
+
+
+def _contradictions_of(dataset):
+    """(key, problem) of an entry of ``datasets``."""
+    source, labels, qc = dataset["source"], dataset["labels"], dataset["qc"]
+    if is_url(source):
+        if problem := source_files.problem_of_url(source):
+            yield "source", problem
+    elif is_shipped(source):
+        name = source.partition(":")[2]
+        if name not in source_files.SHIPPED_DATASETS:
+            yield "source", f"scanpy has no data set {_quoted(name)}; it has {', '.join(source_files.SHIPPED_DATASETS)}"
+    else:
+        yield from (("source", problem) for problem in _problems_of_path(source, ", or a URL"))
+        if os.path.isdir(source) and not local_files(source):
+            yield "source", f"{_quoted(source)} is a folder without the three files of a 10x matrix"
+    if labels["from"] == "csv":
+        yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], ""))
+        if os.path.isdir(labels["path"]):
+            yield "labels.path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
+    if dataset["sha256"] and (is_shipped(source) or os.path.isdir(source)):
+        yield "sha256", f"only a file has one, and source is {source}; set sha256 to null"
+    if dataset["values"] != "counts" and qc["max_pct_mito"] is not None:
+        yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
+    if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
+        yield (
+            "qc.max_genes",
+            f"no cell has more than {qc['min_genes']} (min_genes) and fewer than {qc['max_genes']} genes; raise it, or "
+            "lower min_genes",
+        )
+    if labels["from"] == "clusters" and dataset["values"] != "counts":
+        yield "labels.from", "clusters needs counts, but values is log_normalized; use obs or csv"
+    if labels["from"] == "clusters" and labels["n_pcs"] >= labels["n_variable_genes"]:
+        yield (
+            "labels.n_pcs",
+            f"{labels['n_pcs']} components need more than {labels['n_variable_genes']} genes; lower it, or raise "
+            "n_variable_genes",
+        )
+
+
+def _problems_of_path(path, other):
+    if not os.path.exists(path):
+        yield (
+            f"{_quoted(path)} does not exist (looked in {Path.cwd()}). Give a path relative to the working directory"
+            f"{other}"
+        )
+    elif not (os.path.isfile(path) or os.path.isdir(path)):
+        yield f"{_quoted(path)} is neither a file nor a folder; give the path of a file"
+    elif not os.access(path, os.R_OK):
+        yield f"{_quoted(path)} cannot be read; allow it (chmod), or give another file"
+
+
+def _quoted(text):
+    return f'"{text}"' if len(text) <= LONGEST_VALUE else _shown(text)
 
 
 def _with_text_keys(value):
@@ -204,27 +328,10 @@ def _with_text_keys(value):
     return copy.deepcopy(value)
 
 
-def _sorted(value):
+def _plain(value):
+    """The value with sorted keys and of plain types alone."""
     if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return value
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key that stands twice, of which the plain loader keeps the last."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = {}
-        for key, _ in node.value:
-            if key.value in seen:
-                raise UserError(
-                    f'config: {self.name}: key "{key.value}" stands twice, in lines {seen[key.value]} and '
-                    f"{key.start_mark.line + 1}; remove one"
-                )
-            seen[key.value] = key.start_mark.line + 1
-        return super().construct_mapping(node, deep)
-
-
-def _refuse_duplicate_keys(file):
-    with open(file, encoding="utf-8") as stream:
-        yaml.load(stream, Loader=_StrictLoader)
+        return {name: _plain(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value

@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scae.errors import UserError
+from scae.errors import UserError, one_line
 from scae.workflow import job_record
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
@@ -42,7 +42,7 @@ def job(snakemake):
                 yield
                 job_record.note(snakemake.output)
             except UserError as error:
-                failure = str(error)
+                failure = one_line(str(error))
                 logging.error(failure)
             except KeyboardInterrupt:
                 failure = "interrupted"
@@ -64,7 +64,9 @@ def _describe(error, snakemake):
             place = cause.filename or Path(snakemake.output[0]).parent
             return f"{place}: {os.strerror(cause.errno).lower()}; {DISK_PROBLEMS[cause.errno]}"
         cause = cause.__context__
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {snakemake.log[0]})"
+    return one_line(
+        f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {snakemake.log[0]})"
+    )
 
 
 @contextmanager
@@ -74,7 +76,7 @@ def _log_to(path, name):
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with path.open("w", buffering=1) as log:
+    with path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler(log)
