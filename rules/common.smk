@@ -33,6 +33,8 @@ except UserError as error:
 DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
+# The keys of a data set that say how its source is read
+READING = ("format", "genome", "matrix", "member", "modality", "orientation", "values")
 
 
 wildcard_constraints:

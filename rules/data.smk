@@ -27,7 +27,7 @@ rule fetch_counts:
     params:
         code=code("fetch_counts"),
         content=content(source_paths),
-        source=dataset_settings("matrix", "sha256", "source"),
+        source=dataset_settings("source", "sha256", *READING),
         downloads="results/{dataset}/download",
     script:
         "../scripts/fetch_counts.py"
@@ -50,7 +50,7 @@ rule preprocess_cells:
         runtime=growing(15, 0.01),
     params:
         code=code("preprocess_cells"),
-        preprocessing=dataset_settings("qc", "scale_factor", "values"),
+        preprocessing=dataset_settings("qc", "scale_factor"),
     script:
         "../scripts/preprocess_cells.py"
 

@@ -4,9 +4,9 @@ import shutil
 
 import anndata
 
-from scae.data import counts
+from scae.data import export
 from scae.workflow import runtime
 
 with runtime.job(snakemake):
-    counts.write_csv(anndata.read_h5ad(snakemake.input.expression), snakemake.output.expression)
+    export.write_csv(anndata.read_h5ad(snakemake.input.expression), snakemake.output.expression)
     shutil.copyfile(snakemake.input.labels, snakemake.output.labels)

@@ -350,7 +350,7 @@ def test_settings_that_were_left_out_are_those_of_the_study(config):
 def test_every_part_of_a_data_set_has_a_default(config):
     found = load(config)["datasets"]["other"]
     assert found["sha256"] is None
-    assert (found["matrix"], found["values"], found["scale_factor"]) == ("X", "counts", 10_000)
+    assert (found["matrix"], found["values"], found["scale_factor"]) == ("auto", "auto", 10_000)
     assert found["qc"] == {
         "min_cells": 3,
         "min_genes": 200,

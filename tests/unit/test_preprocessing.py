@@ -20,7 +20,8 @@ def data_of(matrix, cells=None, genes=None, **obs):
 
 
 def preprocess(data, values="counts", scale_factor=10_000.0, **qc):
-    return preprocessing.preprocess(data, values, NO_LIMITS | qc, scale_factor)
+    data.uns["values"] = values
+    return preprocessing.preprocess(data, NO_LIMITS | qc, scale_factor)
 
 
 @pytest.fixture
@@ -125,16 +126,32 @@ def test_cells_without_counts_are_dropped_without_any_limit():
     assert np.isfinite(result.X.toarray()).all()
 
 
-@pytest.mark.parametrize("fraction", [0.5, 1.0001, 1e-6])
-def test_fractions_are_refused_as_counts(fraction):
-    with pytest.raises(UserError, match=r"fractions.*log_normalized") as caught:
-        preprocess(data_of([[1, 2], [3, fraction]]))
+def test_corrected_counts_are_normalised_like_counts(counts):
+    corrected = counts * 0.9 + (counts > 0) * 0.05
+    result = preprocess(data_of(corrected), values="corrected_counts")
+    expected = np.log1p(corrected / corrected.sum(axis=1, keepdims=True) * 1e4)
+    np.testing.assert_allclose(result.X.toarray(), expected, rtol=1e-5)
+    np.testing.assert_allclose(result.layers["counts"].toarray(), corrected, rtol=1e-6)
+
+
+def test_of_normalised_values_only_the_logarithm_is_taken(counts):
+    cpm = counts / counts.sum(axis=1, keepdims=True) * 1e6
+    result = preprocess(data_of(cpm), values="normalized")
+    np.testing.assert_allclose(result.X.toarray(), np.log1p(cpm), rtol=1e-6)
+    assert "counts" not in result.layers
+    assert result.X.dtype == np.float32
+
+
+def test_a_limit_that_needs_counts_is_refused_for_logarithms(counts):
+    with pytest.raises(UserError, match=r"qc\.max_pct_mito: needs counts") as caught:
+        preprocess(data_of(np.log1p(counts)), values="log_normalized", max_pct_mito=5.0)
     assert "\n" not in str(caught.value)
 
 
 def test_whole_numbers_of_any_type_are_counts(counts):
     for dtype in (np.int64, np.float64, np.float32):
-        data = anndata.AnnData(sparse.csr_matrix(counts.astype(dtype)))
+        data = data_of(counts)
+        data.X = sparse.csr_matrix(counts.astype(dtype))
         assert preprocess(data).X.dtype == np.float32
 
 

@@ -18,13 +18,14 @@ import yaml
 from places import ROOT
 from scipy import sparse
 
-from scae.data import counts
+from scae.data import counts, export
 from scae.workflow import configuration, manifest
 
 N_CELLS, N_GENES = 48, 30
 CELLS = [f"cell-{number}" for number in range(N_CELLS)]
 GENES = [f"MT-{number}" if number < 2 else f"G{number}" for number in range(N_GENES)]
 TYPES = np.array(["B", "NK, bright", "007"])[np.arange(N_CELLS) % 3]
+READING = ("format", "genome", "matrix", "member", "modality", "orientation", "values")
 RUNS = [("dae", 0), ("beta_vae", 0), ("beta_vsc", 3)]
 
 
@@ -181,7 +182,7 @@ def results(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("run")
         patch.chdir(folder)
-        counts.write_csv(source(), "toy.csv.gz")
+        export.write_csv(source(), "toy.csv.gz")
         (folder / "toy.csv").write_bytes(gzip.decompress((folder / "toy.csv.gz").read_bytes()))
         pd.DataFrame({"cell": CELLS, "label": TYPES}).iloc[::-1].to_csv("types.csv", index=False)
         config = config_of()
@@ -191,7 +192,7 @@ def results(tmp_path_factory):
             inputs=["toy.csv"],
             outputs={"counts": f"{toy}/counts.h5ad"},
             wildcards={"dataset": "toy"},
-            source=subset(config, "matrix", "sha256", "source"),
+            source=subset(config, "sha256", "source", *READING),
             downloads=f"{toy}/download",
         )
         run(
@@ -199,7 +200,7 @@ def results(tmp_path_factory):
             inputs={"counts": f"{toy}/counts.h5ad"},
             outputs={"expression": f"{toy}/expression.h5ad"},
             wildcards={"dataset": "toy"},
-            preprocessing=subset(config, "qc", "scale_factor", "values"),
+            preprocessing=subset(config, "qc", "scale_factor"),
         )
         both = {"counts": f"{toy}/counts.h5ad", "expression": f"{toy}/expression.h5ad"}
         run(
@@ -468,7 +469,7 @@ def fetch(settings):
         "fetch_counts",
         outputs={"counts": "counts.h5ad"},
         wildcards={"dataset": "toy"},
-        source={"matrix": "X", "sha256": None} | settings,
+        source={"sha256": None} | settings,
         downloads="download",
     )
 

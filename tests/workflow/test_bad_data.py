@@ -48,7 +48,9 @@ def test_value_that_is_no_number_is_named_by_cell_and_gene(either):
 def test_archive_that_is_garbage_is_named(either):
     either.path("cells.tar.gz").write_bytes(b"garbage" * 1000)
     either.set("datasets.toy.source", "cells.tar.gz")
-    assert "cells.tar.gz: cannot be read" in failure(either, "fetch_counts", "results/toy/counts.h5ad")
+    assert "cells.tar.gz: is damaged or not what its name says" in failure(
+        either, "fetch_counts", "results/toy/counts.h5ad"
+    )
 
 
 def test_cell_without_label_is_named(project):
@@ -73,11 +75,14 @@ def test_perplexity_too_high_for_the_cells_is_named_with_the_highest_that_works(
     project.run("results/toy/dae/seed0/tsne2d.csv")
 
 
-def test_counts_with_fractions_are_refused_with_the_key_to_set(empty):
+def test_decimals_that_are_called_counts_are_refused_with_the_key_to_set(empty):
     cells = toy_cells()
-    cells.X = cells.X * np.float32(0.5)
+    cells.X = cells.X * np.float32(0.9)
     cells.write_h5ad(empty.path("toy.h5ad"))
-    assert "values: log_normalized" in failure_after_fetching(empty)
+    empty.set("datasets.toy.values", "counts")
+    line = failure(empty, "fetch_counts", "results/toy/counts.h5ad")
+    assert "values: counts is not true of its matrix: X holds decimals" in line
+    assert "Write matrix: X and values: corrected_counts" in line
 
 
 def failure_after_fetching(project):

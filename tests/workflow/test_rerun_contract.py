@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -53,6 +54,7 @@ def base(warm, workflow, tmp_path_factory):
 def write_data(project):
     """The sources and label files that the rows speak of."""
     cells = toy_cells()
+    cells.var["genome"] = np.where(np.arange(cells.n_vars) < 50, "hg19", "mm10")
     cells.layers["spliced"] = cells.X.tocsr()[::-1].copy()
     cells.write_h5ad(project.path("toy.h5ad"))
     cells.write_h5ad(project.path("copy.h5ad"))

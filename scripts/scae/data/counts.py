@@ -1,178 +1,253 @@
 """Reading a data set from wherever it lives into cells x genes."""
 
-import gzip
 import hashlib
 import logging
-import tarfile
 import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scae.data import anndata_files, annotation, archives, containers, features, formats, matrices, source_files
+from scae.data import values as kinds
 from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
-CSV_SUFFIXES = (".csv", ".csv.gz")
-CSV_CHUNK_CELLS = 256
+FORMATS = ("h5ad", "zarr", "h5mu", "loom", "10x_h5", "triple", "table")  # what ``format`` can name
 
 
-def read(source, matrix="X"):
-    """Read one data set.
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read: the keys of a data set of these names, with their defaults."""
+
+    matrix: str = "auto"
+    values: str = "auto"
+    format: str = "auto"
+    orientation: str = "auto"
+    modality: str = "rna"
+    genome: str | None = None
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a source holds, as far as it can be said without reading all of it.
+
+    ``obs`` and ``var`` are the annotation of the cells and of the genes of the matrix that is taken, with their names
+    as text; ``matrices`` says what each matrix holds (name: `scae.data.values.Values`, whose text is for people);
+    ``matrix`` is the one that is taken and ``holds`` what it holds by a sample, in the words of `read`. Where the
+    source cannot be used, ``problems`` says why, one line each, and what is not known is None.
+    """
+
+    format: str
+    obs: pd.DataFrame | None = None
+    var: pd.DataFrame | None = None
+    matrices: dict = field(default_factory=dict)
+    matrix: str | None = None
+    holds: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+def read(source, **reading):
+    """Read one source.
 
     Args:
-        source: ``scanpy:<name>`` for a data set that scanpy ships, or the path of a 10x archive (.tar.gz), a 10x
-            folder, a 10x .h5, an .h5ad, or a .csv(.gz) with a column ``cell`` and one column per gene.
-        matrix: which matrix of an AnnData object to take: ``X``, ``raw``, or the name of a layer.
+        source: ``scanpy:<name>`` for a data set that scanpy ships, or the path of a file, folder or archive of any
+            kind that docs/own-data.md lists.
+        reading: see `Reading`.
 
     Returns:
-        anndata.AnnData: X is CSR float32, cells x genes; obs as found; unique cell and gene names.
+        anndata.AnnData: X is CSR float32, cells x genes; counts are whole numbers. obs and var as found, as numbers and
+        categories of text; names are text, those of genes made distinct. ``uns`` says what was found: format, matrix
+        and values (``counts``, ``corrected_counts``, ``normalized`` or ``log_normalized``).
 
     Raises:
-        UserError: if the source cannot be read or holds values that no expression matrix has.
+        UserError: if the source cannot be read, or its values are not what they are said to be.
     """
+    reading = Reading(**reading)
+    with _one_line(source), _content(str(source), reading) as (kind, content):
+        return _take(content, kind, reading, source)
+
+
+def describe(source, **reading):
+    """Say what a source holds, for a check before any job: in seconds, since each matrix is sampled only.
+
+    Tables, and files that are compressed as a whole, are read completely. Takes the arguments of `read`; never raises a
+    UserError, but returns it among the ``problems``.
+
+    Returns:
+        Description
+    """
+    found = {"format": "unknown"}
     try:
-        data = _read_anndata(str(source), matrix)
-    except UserError:
-        raise
+        reading = Reading(**reading)
+        with _one_line(source), _content(str(source), reading) as (kind, content):
+            found |= {"format": kind, "obs": content.obs, "matrices": matrices.describe(content)}
+            found["matrix"] = matrices.choose(content, found["matrices"], reading.matrix, reading.values)
+            genes = content.matrices[found["matrix"]].genes
+            found["var"] = genes[features.wanted(genes, reading.genome)]
+            _check_names(content, found["var"])
+            if found["matrix"] in found["matrices"]:
+                held = found["matrices"][found["matrix"]]
+                found["holds"] = matrices.settle(held, reading.values, found["matrices"])
+    except UserError as error:
+        return Description(**found, problems=(str(error),))
+    return Description(**found)
+
+
+@contextmanager
+def _one_line(source):
+    """Have every error name the source, on one line."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    except MemoryError as error:
+        raise UserError(f"{source}: does not fit into memory") from error
     except Exception as error:
         raise UserError(
-            f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)}); is it complete?"
+            f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)}); it is damaged, cut off, or not "
+            "what it is called"
         ) from error
-    if 0 in data.shape:
-        raise UserError(f"{source}: holds {data.n_obs} cells x {data.n_vars} genes; nothing to analyse")
-    data.X = sparse.csr_matrix(data.X, dtype=np.float32)
-    data.X.sum_duplicates()  # and sort
-    _check_values(data, source)
-    data.var_names_make_unique()
-    data.obs_names_make_unique()
-    log.info("read %s: %d cells x %d genes, %d non-zeros", source, data.n_obs, data.n_vars, data.X.nnz)
-    return data
 
 
 def _first_line(error):
     return str(error).strip().split("\n")[0]
 
 
-def _read_anndata(source, matrix):
-    if source.startswith("scanpy:"):
-        return _select_matrix(_read_scanpy_dataset(source.removeprefix("scanpy:")), matrix, source)
-    path = Path(source)
-    if path.is_dir():
-        return _read_10x_folder(path)
-    if source.endswith((".tar.gz", ".tgz", ".tar")):
-        return _read_10x_archive(path)
-    if source.endswith(CSV_SUFFIXES):
-        return read_csv(path)
-    if source.endswith(".h5ad"):
-        return _select_matrix(anndata.read_h5ad(path), matrix, source)
-    if source.endswith(".h5"):
-        import scanpy
+@contextmanager
+def _content(source, reading):
+    """(format, content) of a source."""
+    with ExitStack() as stack:
+        if source_files.is_shipped(source):
+            yield "scanpy", anndata_files.in_memory(_scanpy_dataset(source.removeprefix("scanpy:")))
+            return
+        kind, place = formats.detect(source), Path(source)
+        if kind in ("archive", "folder"):
+            if kind == "archive":
+                place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                containers.unpack_all(source, place)
+            found = containers.find(place)
+            [name] = containers.choose(found, reading.member, place)
+            kind, place = found[name]
+            log.info("taken: %s (%s)", name, kind)
+        if kind == "compressed":
+            place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
+            kind = formats.detect(place)
+        if reading.format != "auto":
+            kind = reading.format
+        yield kind, stack.enter_context(_open(kind, place, reading))
 
-        return scanpy.read_10x_h5(path)
-    raise UserError(f"{source}: unknown format; use a 10x .tar.gz, folder or .h5, an .h5ad, or a .csv(.gz)")
+
+def _open(kind, place, reading):
+    """The reader of a format, as a context that gives the content."""
+    if kind == "triple":
+        from scae.data import triples
+
+        return triples.open_triple(place if isinstance(place, triples.Triple) else triples.of_matrix(place))
+    if kind == "10x_h5":
+        from scae.data import tenx_h5
+
+        return tenx_h5.open_h5(place, reading.genome)
+    if kind == "table":
+        from scae.data import text_tables
+
+        return text_tables.open_table(place, reading.orientation)
+    if kind == "h5mu":
+        return anndata_files.open_h5mu(place, reading.modality)
+    return {"h5ad": anndata_files.open_h5ad, "zarr": anndata_files.open_zarr, "loom": anndata_files.open_loom}[kind](
+        place
+    )
 
 
-def _read_scanpy_dataset(name):
+def _scanpy_dataset(name):
     import scanpy
 
     if name not in scanpy.datasets.__all__:
-        raise UserError(f'scanpy:{name}: scanpy has no such data set; try "scanpy:pbmc68k_reduced"')
+        raise UserError('scanpy has no such data set; try "scanpy:pbmc68k_reduced"')
     return getattr(scanpy.datasets, name)()
 
 
-def _select_matrix(data, matrix, source):
-    """The chosen matrix of an AnnData object with the annotation of its cells."""
-    if matrix == "X":
-        chosen, genes = data.X, data.var[[]]
-    elif matrix == "raw":
-        if data.raw is None:
-            raise UserError(f'{source}: has no .raw; set "matrix" to X or to a layer')
-        chosen, genes = data.raw.X, data.raw.var[[]]
-    elif matrix in data.layers:
-        chosen, genes = data.layers[matrix], data.var[[]]
-    else:
-        raise UserError(f'{source}: has no layer "{matrix}"; its layers are {sorted(data.layers) or "none"}')
-    if chosen is None:
-        raise UserError(f'{source}: its matrix "{matrix}" is empty; set "matrix" to raw or to a layer')
-    return anndata.AnnData(X=chosen, obs=data.obs, var=genes)
+def _check_names(content, genes):
+    annotation.check_cells(content.obs.index)
+    annotation.check_genes(genes.index)
 
 
-def _read_10x_folder(folder):
-    import scanpy
+def _take(content, kind, reading, source):
+    """The chosen matrix of a source as an AnnData whose values are what its ``uns`` says."""
+    import anndata
 
-    data = scanpy.read_10x_mtx(folder)
-    data.var = data.var[[]]
+    described = matrices.describe(content)
+    name = matrices.choose(content, described, reading.matrix, reading.values)
+    log.info("%s: %s; taken is %s", source, matrices.listing(described), name)
+    stored = content.matrices[name]
+    genes = features.wanted(stored.genes, reading.genome)
+    if 0 in (len(content.obs), genes.sum()):
+        raise UserError(f"holds {len(content.obs)} cells x {genes.sum()} genes; nothing to analyse")
+    _check_names(content, stored.genes[genes])
+    matrix = stored.load()
+    if matrix.shape != (len(content.obs), len(stored.genes)):
+        raise UserError(
+            f"its matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {len(content.obs)} cells and "
+            f"{len(stored.genes)} genes have names"
+        )
+    if not genes.all():
+        matrix = matrix[:, np.flatnonzero(genes)]
+    data = anndata.AnnData(obs=content.obs, var=stored.genes[genes])
+    held = kinds.of(matrix.data, matrix)
+    _check_values(matrix, data, described | {name: held})
+    values = matrices.settle(held, reading.values, described | {name: held})
+    data.X = _as_float32(matrix, values, data)
+    data.uns = {"format": kind, "matrix": name, "values": "counts" if values == "log_counts" else values}
+    data.var_names_make_unique()
+    log.info(
+        "read %s: %d cells x %d genes, %d non-zeros, %s",
+        source,
+        data.n_obs,
+        data.n_vars,
+        data.X.nnz,
+        data.uns["values"],
+    )
     return data
 
 
-def _read_10x_archive(path):
-    """Find the one folder with a matrix inside a 10x archive and read it."""
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(path) as archive:
-            archive.extractall(folder, filter="data")
-        matrices = sorted(Path(folder).rglob("matrix.mtx*"))
-        if len(matrices) != 1:
-            raise UserError(f"{path}: holds {len(matrices)} files named matrix.mtx; a 10x archive has exactly one")
-        return _read_10x_folder(matrices[0].parent)
-
-
-def read_csv(path):
-    """Read a CSV of expression (column ``cell``, then one column per gene) in chunks, never dense as a whole."""
-    chunks = pd.read_csv(
-        path,
-        chunksize=CSV_CHUNK_CELLS,
-        dtype={0: str},
-        index_col=0,
-        float_precision="round_trip",
-        keep_default_na=False,  # a cell may be called "NA"
-        na_values=[""],
-    )
-    cells, blocks = [], []
-    for chunk in chunks:
-        text = [name for name in chunk.columns if not pd.api.types.is_numeric_dtype(chunk[name])]
-        if text:
-            raise UserError(f'{path}: column "{text[0]}" holds text; after the first column all must be numbers')
-        cells.extend(chunk.index)
-        genes = chunk.columns
-        blocks.append(sparse.csr_matrix(chunk.to_numpy(dtype=np.float32)))
-    if not blocks:
-        raise UserError(f"{path}: has no rows")
-    matrix = sparse.vstack(blocks, format="csr")
-    return anndata.AnnData(X=matrix, obs=pd.DataFrame(index=cells), var=pd.DataFrame(index=genes.astype(str)))
-
-
-def write_csv(data, path):
-    """Write expression as gzipped CSV: ``cell`` and one column per gene, the input format of the original study.
-
-    Each value is the shortest text that reads back as the same float32. Only non-zeros are formatted, and rows are
-    written one at a time: time and memory follow the non-zeros. The bytes depend on the data alone.
-    """
-    matrix = sparse.csr_matrix(data.X)
-    with open(path, "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0, compresslevel=6) as out:
-        out.write((",".join(["cell", *map(_quoted, data.var_names)]) + "\n").encode())
-        for cell, start, end in zip(data.obs_names, matrix.indptr[:-1], matrix.indptr[1:], strict=True):
-            row = ["0"] * data.n_vars
-            for gene, value in zip(matrix.indices[start:end], matrix.data[start:end].astype(str), strict=True):
-                row[gene] = value
-            out.write((",".join([_quoted(cell), *row]) + "\n").encode())
-
-
-def _quoted(name):
-    return '"' + name.replace('"', '""') + '"' if set(name) & set(',"\n\r') else name
-
-
-def _check_values(data, source):
-    values = data.X.data
-    for problem, wrong in (("not a finite number", ~np.isfinite(values)), ("negative", values < 0)):
+def _check_values(matrix, data, described):
+    """Refuse values that no expression has, with cell and gene."""
+    with np.errstate(over="ignore"):
+        beyond = np.isinf(matrix.data.astype(np.float32))
+    for problem, wrong in (
+        ("is not a finite number; expression always is", ~np.isfinite(matrix.data)),
+        ("is beyond the numbers of float32; is it a count?", beyond),
+        ("is negative; expression never is", matrix.data < 0),
+    ):
         if wrong.any():
-            entry = int(np.flatnonzero(wrong)[0])
-            row = int(np.searchsorted(data.X.indptr, entry, side="right")) - 1
-            cell, gene = data.obs_names[row], data.var_names[data.X.indices[entry]]
-            raise UserError(f"{source}: cell {cell}, gene {gene}: {values[entry]} is {problem}; expression never is")
+            raise UserError(f"{_entry(matrix, wrong, data)} {problem}. {matrices.listing(described)}")
+
+
+def _entry(matrix, wrong, data):
+    entry = int(np.flatnonzero(wrong)[0])
+    row = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
+    return f"cell {data.obs_names[row]}, gene {data.var_names[matrix.indices[entry]]}: {matrix.data[entry]}"
+
+
+def _as_float32(matrix, values, data):
+    """The matrix as CSR float32 with sorted entries, each once; counts as whole numbers."""
+    if values in ("counts", "log_counts"):
+        whole = np.expm1(matrix.data.astype(np.float64)) if values == "log_counts" else matrix.data
+        whole = np.rint(whole) if whole.dtype.kind == "f" else whole
+        if (large := whole > kinds.LARGEST_COUNT).any():
+            raise UserError(
+                f"{_entry(matrix, large, data)} is more than {kinds.LARGEST_COUNT:,}, up to which float32 has every "
+                "whole number; is it a count?"
+            )
+        matrix = sparse.csr_matrix((whole, matrix.indices, matrix.indptr), matrix.shape)
+    matrix = matrix.astype(np.float32)
+    matrix.sum_duplicates()  # and sort
+    return matrix
 
 
 def sha256(path):

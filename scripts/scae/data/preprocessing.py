@@ -10,32 +10,36 @@ from scae.errors import UserError
 log = logging.getLogger(__name__)
 
 
-def preprocess(data, values, qc, scale_factor):
+def preprocess(data, qc, scale_factor):
     """Filter cells and genes and log-normalise.
 
     Seurat's order: cells with at least ``min_genes`` genes, then genes found in at least ``min_cells`` of these
     cells, then cells with ``min_genes`` < genes < ``max_genes`` and less than ``max_pct_mito`` % mitochondrial counts.
 
     Args:
-        data: AnnData, X = raw counts or log-normalised expression, CSR, cells x genes.
-        values: what X holds: ``counts`` or ``log_normalized``.
+        data: AnnData, CSR, cells x genes; ``uns["values"]`` is what X holds: ``counts``, ``corrected_counts``,
+            ``normalized`` (in each cell, without logarithm) or ``log_normalized``.
         qc: dict with min_cells, min_genes, max_genes, max_pct_mito (the last two may be None: no limit) and
             mito_prefix.
         scale_factor: counts per cell after normalisation.
 
     Returns:
-        AnnData: X = log1p(counts / counts of the cell * scale_factor), CSR float32; ``layers["counts"]`` if X held
-        counts; obs has n_genes and, of counts, total and pct_mito, never an annotation: training cannot see labels.
+        AnnData: X = log1p(counts / counts of the cell * scale_factor), CSR float32, or the logarithm of what is
+        normalised already; ``layers["counts"]`` if X held counts, corrected or not; obs has n_genes and, of these,
+        total and pct_mito, never an annotation: training cannot see labels.
 
     Raises:
-        UserError: if the values are not what ``values`` says, or no cell or gene passes.
+        UserError: if a limit needs counts and X holds logarithms, or no cell or gene passes.
     """
     import anndata
 
     matrix = sparse.csr_matrix(data.X, copy=True)
     matrix.eliminate_zeros()  # a stored zero is no expression
-    if values == "counts" and np.any(matrix.data != np.round(matrix.data)):
-        raise UserError('the matrix holds fractions, so these are not counts; set "values: log_normalized" or "matrix"')
+    values = str(data.uns["values"])
+    if values == "log_normalized" and qc["max_pct_mito"] is not None:
+        raise UserError(
+            "qc.max_pct_mito: needs counts, but the data are log-normalised; set it to null, or take one with counts"
+        )
     cells = np.flatnonzero(np.diff(matrix.indptr) >= qc["min_genes"])
     genes = np.flatnonzero(np.bincount(matrix[cells].indices, minlength=matrix.shape[1]) >= qc["min_cells"])
     matrix = matrix[cells][:, genes]
@@ -59,10 +63,12 @@ def preprocess(data, values, qc, scale_factor):
         obs=data.obs.iloc[cells[keep]][[]].assign(n_genes=n_genes[keep]),
         var=data.var.iloc[genes][[]],
     )
-    if values == "counts":
+    if values in ("counts", "corrected_counts"):
         result.obs = result.obs.assign(total=total[keep], pct_mito=pct_mito[keep])
         result.layers["counts"] = result.X.copy()
         result.X = log_normalize(result.X, scale_factor)
+    elif values == "normalized":
+        result.X = np.log1p(result.X)
     return result
 
 

@@ -13,7 +13,32 @@ SHIPPED_DATASETS = (
     *("pbmc3k", "pbmc3k_processed", "pbmc68k_reduced", "toggleswitch", "visium_sge"),
 )
 HASHED_BYTES = 100_000_000  # larger files would make each start of the workflow slow
-TENX_FILES = ("matrix.mtx", "genes.tsv", "features.tsv", "barcodes.tsv")  # each perhaps with .gz behind it
+COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
+# What a folder is searched for, each perhaps compressed
+MATRIX_FILES = (".mtx", ".h5", ".h5ad", ".h5mu", ".hdf5", ".loom")
+ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz")
+TEXT_FILES = (".csv", ".tsv", ".txt")
+# How the files beside a matrix.mtx are called; the last such word in a name counts
+GENE_WORDS = ("features", "genes", "gene_names", "feature", "gene", "cols")
+CELL_WORDS = ("barcodes", "cells", "cell_metadata", "barcode", "cell", "rows")
+ZARR_FILES = (".zattrs", ".zgroup", ".zmetadata", "zarr.json")
+# Names that promise nothing that can be read, and what to do
+HOPELESS = {
+    (".rds", ".rdata", ".rda", ".h5seurat", ".qs"): "is of R; write it from R as .h5ad or as matrix.mtx "
+    "(docs/own-data.md has the lines)",
+    (".xls", ".xlsx", ".ods"): "is a workbook; save the sheet as CSV",
+    (
+        ".bam",
+        ".sam",
+        ".cram",
+        ".fastq",
+        ".fq",
+        ".sra",
+    ): "holds reads, not counts; give what Cell Ranger or STARsolo made of it",
+    (".cloupe", ".loupe"): "is for Loupe; give the .h5 or the folder filtered_feature_bc_matrix beside it",
+    (".pkl", ".pickle"): "is a Python pickle, which could run anything and is not opened; write it as .h5ad",
+    (".zip", ".rar", ".7z"): "is an archive of a kind that is not opened; unpack it and give the folder",
+}
 
 
 def is_url(source):
@@ -57,7 +82,29 @@ def local_files(source):
     path = Path(source)
     if not path.is_dir():
         return [source]
-    return sorted(str(file) for name in TENX_FILES for file in path.glob(f"{name}*"))
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    if any((path / name).exists() for name in ZARR_FILES):
+        return list(map(str, files))
+    stores = {file.parent for file in files if file.name in ZARR_FILES}
+    matrices = [file for file in files if has_suffix(file, MATRIX_FILES) or stores.intersection(file.parents)]
+    tables = [file for file in files if has_suffix(file, TEXT_FILES)]
+    if matrices:  # other tables beside them are something else
+        tables = [file for file in tables if any(word in file.name.lower() for word in GENE_WORDS + CELL_WORDS)]
+    return sorted({str(file) for file in matrices + tables})
+
+
+def has_suffix(file, suffixes):
+    """Whether the name of a file ends in one of these, compressed or not."""
+    name = Path(file).name.lower()
+    return any(name.endswith(suffix + packed) for suffix in suffixes for packed in COMPRESSIONS)
+
+
+def problem_of_name(source):
+    """What a file of this name is, and what to do, where it cannot be read; None for all others."""
+    for suffixes, problem in HOPELESS.items():
+        if has_suffix(source, suffixes):
+            return f'"{source}" {problem}'
+    return None
 
 
 def is_hashed(file):

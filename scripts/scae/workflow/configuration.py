@@ -270,7 +270,9 @@ def _contradictions(config, processors):
 def _contradictions_of(dataset):
     """(key, problem) of an entry of ``datasets``."""
     source, labels, qc = dataset["source"], dataset["labels"], dataset["qc"]
-    if is_url(source):
+    if source.lower().startswith("ftp:"):
+        yield "source", "ftp is not spoken here; most servers, NCBI's too, have the same file at https://"
+    elif is_url(source):
         if problem := source_files.problem_of_url(source):
             yield "source", problem
     elif is_shipped(source):
@@ -280,14 +282,16 @@ def _contradictions_of(dataset):
     else:
         yield from (("source", problem) for problem in _problems_of_path(source, ", or a URL"))
         if os.path.isdir(source) and not local_files(source):
-            yield "source", f"{_quoted(source)} is a folder without the three files of a 10x matrix"
+            yield "source", f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists what can be read"
+        if problem := source_files.problem_of_name(source):
+            yield "source", problem
     if labels["from"] == "csv":
         yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], ""))
         if os.path.isdir(labels["path"]):
             yield "labels.path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
     if dataset["sha256"] and (is_shipped(source) or os.path.isdir(source)):
         yield "sha256", f"only a file has one, and source is {source}; set sha256 to null"
-    if dataset["values"] != "counts" and qc["max_pct_mito"] is not None:
+    if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
         yield (
@@ -295,8 +299,8 @@ def _contradictions_of(dataset):
             f"no cell has more than {qc['min_genes']} (min_genes) and fewer than {qc['max_genes']} genes; raise it, or "
             "lower min_genes",
         )
-    if labels["from"] == "clusters" and dataset["values"] != "counts":
-        yield "labels.from", "clusters needs counts, but values is log_normalized; use obs or csv"
+    if labels["from"] == "clusters" and dataset["values"] in ("normalized", "log_normalized"):
+        yield "labels.from", f"clusters needs counts, but values is {dataset['values']}; use obs or csv"
     if labels["from"] == "clusters" and labels["n_pcs"] >= labels["n_variable_genes"]:
         yield (
             "labels.n_pcs",

@@ -1,0 +1,92 @@
+"""Names and annotation of cells and genes as plain text, categories and numbers, whatever a file made of them."""
+
+import logging
+import re
+
+import numpy as np
+import pandas as pd
+
+from scae.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # would break a line of a table, or a terminal
+RESERVED = {"_index": "index_"}  # of .h5ad
+
+
+def plain(frame):
+    """Annotation with text names as index and columns of numbers, truth values or categories of text.
+
+    What is missing stays missing; lists, dates and all else becomes text. A column that has the name of another one
+    before it is left out.
+    """
+    columns = {}
+    for position, name in enumerate(map(str, frame.columns)):
+        name = RESERVED.get(name, name)
+        if name in columns:
+            log.warning('column "%s" stands twice; the first is kept', name)
+        else:
+            columns[name] = _plain_column(frame.iloc[:, position])
+    kept = isinstance(frame.index.name, str) and frame.index.name not in {*columns, *RESERVED}  # else no .h5ad takes it
+    return pd.DataFrame(
+        columns, index=pd.Index(text(frame.index), dtype=object, name=frame.index.name if kept else None)
+    )
+
+
+def text(names):
+    """Names as text; a missing one is empty."""
+    return ["" if name is None or name is pd.NA or name != name else _as_text(name) for name in list(names)]
+
+
+def _as_text(value):
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _plain_column(column):
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        if column.cat.categories.dtype.kind != "O" or not column.cat.categories.map(type).isin([str]).all():
+            column = column.astype(object)
+        else:
+            return column.array
+    if pd.api.types.is_bool_dtype(column) and not column.isna().any():
+        return column.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c":
+        return column.to_numpy(dtype=float, na_value=np.nan) if column.isna().any() else column.to_numpy()
+    missing = column.isna().to_numpy()
+    values = np.array(["" if gone else _as_text(value) for value, gone in zip(column, missing, strict=True)], object)
+    categories = sorted(set(values[~missing]))
+    codes = pd.Index(categories, dtype=object).get_indexer(values)
+    codes[missing] = -1
+    return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=object))
+
+
+def check_cells(names):
+    """Refuse cells without a name of their own.
+
+    Raises:
+        UserError: naming three of the cells.
+    """
+    names = pd.Index(names)
+    _check_text(names, "cell")
+    if names.duplicated().any():
+        some = ", ".join(names[names.duplicated()].unique()[:3])
+        raise UserError(
+            f"{names.duplicated().sum()} cells have the name of another one ({some}); if these are samples, give each "
+            "a file of its own (source: {name: path, …}), else make the names distinct"
+        )
+
+
+def check_genes(names):
+    """Refuse genes whose names are missing."""
+    names = pd.Index(names)
+    _check_text(names, "gene")
+    if len(names) > 1 and list(names) == [str(number) for number in range(len(names))]:
+        raise UserError("its genes have no names (they are 0, 1, 2, …); write them into the file (var_names)")
+
+
+def _check_text(names, kind):
+    for number, name in enumerate(names):
+        if not name:
+            raise UserError(f"{kind} number {number + 1} has no name; give it one")
+        if CONTROL.search(name):
+            raise UserError(f"{kind} number {number + 1} has a control character in its name: {name[:40]!r}; rename it")

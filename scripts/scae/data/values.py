@@ -1,0 +1,118 @@
+"""What the values of a matrix are: counts, decimals of several kinds, logarithms, or scaled values.
+
+The claim of a config (``values``) is held against the data, since a wrong one trains on unnormalised values and gives
+scores all the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# What a run can start from; a matrix of an earlier kind is taken before one of a later kind
+USABLE = ("counts", "log_counts", "corrected_counts", "log_normalized", "normalized")
+HIGHEST_LOGARITHM = 20  # log1p of a count of 485 million
+LARGEST_COUNT = 2**24  # the last whole number up to which float32 has every one
+SAMPLED_CELLS = 300
+WORDS = {
+    "counts": "whole numbers up to {highest:g} (counts)",
+    "log_counts": "logarithms of whole numbers up to {highest:g} (counts that were not normalised)",
+    "corrected_counts": "decimals up to {highest:g} (corrected counts)",
+    "normalized": "decimals up to {highest:g}, normalised in each cell and not logarithms",
+    "log_normalized": "decimals up to {highest:g} that look like logarithms",
+    "unclear": "decimals up to {highest:g}, which may be logarithms or corrected counts",
+    "scaled": "negative values, from {lowest:g} to {highest:g} (scaled)",
+    "not_finite": "values that are not finite numbers",
+    "empty": "nothing but zeros",
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """Kind of the values of a matrix (a key of WORDS) and their range, zeros included."""
+
+    kind: str
+    lowest: float = 0.0
+    highest: float = 0.0
+
+    def __str__(self):
+        return WORDS[self.kind].format(lowest=self.lowest, highest=self.highest)
+
+
+def of(values, cells=None):
+    """What values are.
+
+    Args:
+        values: (n,) stored values of a matrix, or of a part of it.
+        cells: CSR of whole cells of the matrix, by which normalised values and logarithms are told from corrected
+            counts; None where cells cannot be had without reading everything.
+
+    Returns:
+        Values
+    """
+    values = np.asarray(values)
+    values = values[values != 0]
+    if not len(values):
+        return Values("empty")
+    if not np.isfinite(values).all():
+        return Values("not_finite")
+    lowest, highest = min(float(values.min()), 0.0), float(values.max())
+    return Values(_kind(values, cells, lowest, highest), lowest, highest)
+
+
+def _kind(values, cells, lowest, highest):
+    if lowest < 0:
+        return "scaled"
+    if are_whole(values):
+        return "counts"
+    if near_whole(values).mean() >= 0.5:  # shares of reads that fit several genes (STARsolo, alevin)
+        return "corrected_counts"
+    rows = _sample_of(cells) if cells is not None else []
+    if highest <= HIGHEST_LOGARITHM:
+        if are_whole(np.expm1(values.astype(np.float64))):
+            return "log_counts"
+        for back in (np.expm1, lambda x: np.exp2(x) - 1, lambda x: 10.0**x - 1):
+            unlogged = [back(row) for row in rows]
+            if _sums_agree(unlogged) or _are_multiples(unlogged):
+                return "log_normalized"
+    if _sums_agree(rows) or (_are_multiples(rows) and _units_vary(rows)):
+        return "normalized"
+    if highest > HIGHEST_LOGARITHM or (near_whole(values, 0.1).mean() > 0.5):
+        return "corrected_counts"
+    return "unclear"
+
+
+def near_whole(values, tolerance=1e-3, relative=1e-6):
+    """Which values are whole numbers, but for the rounding of float32 in a logarithm and back."""
+    return np.abs(values - np.rint(values)) <= np.clip(relative * values, tolerance, 0.25)
+
+
+def are_whole(values):
+    """Whether values are whole numbers within 1e-3, and more than noise around zero."""
+    return bool(near_whole(values).all() and (values > 0.5).mean() >= 0.5)
+
+
+def _sample_of(cells):
+    """Values of some cells, evenly spread."""
+    step = max(1, cells.shape[0] // SAMPLED_CELLS)
+    rows = [cells.data[cells.indptr[cell] : cells.indptr[cell + 1]] for cell in range(0, cells.shape[0], step)]
+    rows = [row[row != 0].astype(np.float64) for row in rows]
+    return [row for row in rows if len(row) >= 5]
+
+
+def _sums_agree(rows):
+    sums = np.array([row.sum() for row in rows])
+    return len(sums) > 1 and np.quantile(np.abs(sums / np.median(sums) - 1), 0.9) < 0.01
+
+
+def _are_multiples(rows):
+    """Whether the values of most cells are whole multiples of the cell's smallest: counts over a number of its own.
+
+    Some files keep three decimals of a logarithm only, so that a multiple may be off by 0.2 %.
+    """
+    multiples = [row / row.min() for row in rows if len(np.unique(row)) > 1]
+    return bool(multiples) and np.mean([near_whole(row, 0.02, 2e-3).all() for row in multiples]) > 0.6
+
+
+def _units_vary(rows):
+    units = np.array([row.min() for row in rows])
+    return np.std(units) > 0.05 * np.mean(units)
