@@ -14,9 +14,13 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from scae.workflow import source_code  # first, since it decides how the others are loaded
 from scae.data import source_files
-from scae.workflow import code_digest, command_line, configuration
+from scae.workflow import code_digest, command_line, configuration, parent
 from scae.errors import UserError
+
+source_code.forget_bytecode()
+parent.announce()
 
 try:
     command_line.refuse_repeated_configfile(sys.argv)
@@ -46,7 +50,10 @@ wildcard_constraints:
 
 def code(script, *modules):
     """Digest of a script and all it imports; without it an edited helper would leave stale results behind."""
-    return code_digest.digest(script, *modules)
+    try:
+        return code_digest.code(script, *modules)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def dataset_settings(*keys):

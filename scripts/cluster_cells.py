@@ -1,10 +1,11 @@
 """Cluster the cells in each space with k-means."""
 
+import scae.workflow.runtime as runtime
+
 import pandas as pd
 
 from scae import tables
 from scae.evaluation import clustering
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)

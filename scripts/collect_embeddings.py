@@ -1,10 +1,11 @@
 """Put expression, labels, clusters, latents and t-SNE of a data set into one .h5ad."""
 
+import scae.workflow.runtime as runtime
+
 import anndata
 import pandas as pd
 
 from scae import tables
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     data = anndata.read_h5ad(snakemake.input.expression)

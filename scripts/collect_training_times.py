@@ -1,7 +1,8 @@
 """Put the training times of all data sets, models and seeds into one table."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     tables.write(tables.collect(snakemake.input).drop(columns="engine"), snakemake.output[0])

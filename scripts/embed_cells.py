@@ -1,8 +1,9 @@
 """Embed every cell in the latent space of a trained model."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.training import expression, loop
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     resources = snakemake.resources

@@ -1,11 +1,12 @@
 """Write expression and labels as the pair of CSV files that the original study read."""
 
+import scae.workflow.runtime as runtime
+
 import shutil
 
 import anndata
 
 from scae.data import export
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     export.write_csv(anndata.read_h5ad(snakemake.input.expression), snakemake.output.expression)

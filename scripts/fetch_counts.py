@@ -1,8 +1,9 @@
 """Read a data set from wherever it lives."""
 
+import scae.workflow.runtime as runtime
+
 from scae.data import counts, source_files
 from scae.errors import UserError
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     reading = dict(snakemake.params.source)

@@ -1,10 +1,11 @@
 """Give every cell its cell type."""
 
+import scae.workflow.runtime as runtime
+
 import anndata
 
 from scae import tables
 from scae.data import labels
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     settings = snakemake.params.labels["labels"]

@@ -1,8 +1,9 @@
 """Draw the heatmap of all scores."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.report import plotting
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     figure = plotting.heatmap(tables.read(snakemake.input.metrics), snakemake.params.published)

@@ -1,8 +1,9 @@
 """Draw the loss terms over the epochs."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.report import plotting
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     history = tables.read(snakemake.input.history)

@@ -1,8 +1,9 @@
 """Draw the 3-D t-SNE by cell type."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.report import plotting
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)

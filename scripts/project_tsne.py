@@ -1,8 +1,9 @@
 """Project the latent with t-SNE."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.evaluation import embedding
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     latent = tables.read_points(snakemake.input.latent)

@@ -1,10 +1,11 @@
 """Score the clusters of each space against the cell types."""
 
+import scae.workflow.runtime as runtime
+
 import pandas as pd
 
 from scae import tables
 from scae.evaluation import metrics
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)

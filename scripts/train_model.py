@@ -1,10 +1,11 @@
 """Train one model with one seed; go on where a killed job was."""
 
+import scae.workflow.runtime as runtime
+
 from pathlib import Path
 
 from scae import tables
 from scae.training import checkpoint, expression, loop
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     resources, outputs = snakemake.resources, snakemake.output

@@ -1,8 +1,10 @@
 """Write the digests of all results, and what made them."""
 
+import scae.workflow.runtime as runtime
+
 import logging
 
-from scae.workflow import job_record, manifest, runtime
+from scae.workflow import job_record, manifest
 
 with runtime.job(snakemake):
     origins = job_record.read(snakemake.params.logs)

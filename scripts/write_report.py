@@ -1,10 +1,11 @@
 """Write the report: one HTML page that needs nothing beside it."""
 
+import scae.workflow.runtime as runtime
+
 from pathlib import Path
 
 from scae import tables
 from scae.report import page
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     files = snakemake.input

@@ -5,7 +5,8 @@ import shutil
 import pytest
 from places import ROOT
 
-from scae.workflow import code_digest, configuration
+from scae.errors import UserError
+from scae.workflow import code_digest, configuration, source_code
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 KINDS = sorted(configuration.kinds())
@@ -25,7 +26,7 @@ def scripts(tmp_path, monkeypatch):
 
 def forget():
     """What a new process would not know: files are read once per process."""
-    for function in (code_digest._tree, code_digest._digest_of, code_digest._imports):
+    for function in (source_code._content, code_digest._tree, code_digest._digest_of, code_digest._imports):
         function.cache_clear()
 
 
@@ -120,7 +121,7 @@ def test_a_new_model_touches_nothing(scripts):
         ("report/page.py", {"write_report"}),
         ("workflow/configuration.py", set()),
         ("data/source_files.py", {"fetch_counts"}),
-        ("workflow/code_digest.py", set()),
+        ("workflow/code_digest.py", TRAIN | set(SCRIPTS) - {"train_model"}),
     ],
 )
 def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scripts):
@@ -199,6 +200,50 @@ def test_docstrings_do_not_count(scripts):
 def test_text_that_is_no_docstring_counts(scripts):
     append(scripts / "plot_losses.py", "\ntext = 1\n'first'\n")
     assert touched(lambda: append(scripts / "plot_losses.py", "\n'second'\n")) == {"plot_losses"}
+
+
+@pytest.mark.parametrize("name", ["CONFIG", "ABOUT"])
+def test_how_a_page_describes_itself_does_not_count_unless_it_reads_that(name, scripts):
+    page = scripts / "scae/models/dae.py"
+
+    def describe(text):
+        page.write_text(f"{without}\n{name} = {{'n_latent': {{'description': '{text}'}}}}\n", encoding="utf-8")
+
+    without = page.read_text(encoding="utf-8").replace("CONFIG = ", "OTHER = ").replace("ABOUT = ", "ANOTHER = ")
+    describe("latents")
+    assert touched(lambda: describe("number of latents")) == set()
+    without += f"\nprint({name})\n"
+    describe("latents")
+    assert touched(lambda: describe("number of latents")) == {"train_model+dae"}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\xef\xbb\xbfimport json\n", "starts with a byte order mark; save it as UTF-8 without one"),
+        ("# café\n".encode("latin-1"), "is not UTF-8; save it as UTF-8"),
+        (b"first = 1\nimport json as\n", "is not Python in line 2 (invalid syntax)"),
+        (b"first = 1\n\0\n", "is not Python"),
+    ],
+)
+@pytest.mark.parametrize("file", ["plot_losses.py", "scae/report/palette.py"])
+def test_code_that_python_cannot_read_is_one_line(file, content, problem, scripts):
+    (scripts / file).write_bytes(content)
+    forget()
+    with pytest.raises(UserError) as caught:
+        code_digest.digest("plot_losses")
+    assert str(caught.value).startswith(f"{scripts / file}: {problem}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_job_refuses_code_that_is_not_what_the_plan_knew(scripts):
+    forget()
+    code = code_digest.code("plot_losses")
+    code_digest.refuse_edited(code)
+    append(scripts / "scae/report/palette.py")
+    forget()
+    with pytest.raises(UserError, match=r"plot_losses\.py, or what it imports, was edited while the run was under way"):
+        code_digest.refuse_edited(code)
 
 
 # Each line holds what `ast.dump` shows differently in Python 3.11, 3.12 or 3.13

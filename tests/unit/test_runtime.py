@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import warnings
 from types import SimpleNamespace
 
@@ -14,14 +13,17 @@ import pytest
 from places import ROOT
 
 from scae.errors import UserError
-from scae.workflow import job_record, runtime
+from scae.workflow import code_digest, job_record, runtime
+
+CODE = code_digest.code("collect_metrics")
 
 
 @pytest.fixture
 def snakemake(tmp_path):
     wildcards = {"dataset": "toy", "seed": "0"}
     log = str(tmp_path / "logs" / "train_model" / "toy.log")
-    return SimpleNamespace(output=[], rule="train_model", log=[log], wildcards=wildcards)
+    params = SimpleNamespace(code=CODE)
+    return SimpleNamespace(input=[], output=[], params=params, rule="train_model", log=[log], wildcards=wildcards)
 
 
 @pytest.fixture(autouse=True)
@@ -149,10 +151,11 @@ def test_a_second_run_replaces_the_log(snakemake):
 PROGRAM = """
 import sys
 from types import SimpleNamespace
-from scae.workflow import runtime
+from scae.workflow import code_digest, runtime
 from scae.errors import UserError
 
-snakemake = SimpleNamespace(output=[], rule="a_rule", log=["job.log"], wildcards={})
+params = SimpleNamespace(code=code_digest.code("collect_metrics"))
+snakemake = SimpleNamespace(input=[], output=[], params=params, rule="a_rule", log=["job.log"], wildcards={})
 print("before")
 with runtime.job(snakemake):
     print("printed")
@@ -232,26 +235,9 @@ def test_a_failed_job_made_nothing(snakemake):
     assert job_record.read(os.path.dirname(snakemake.log[0])) == {}
 
 
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
-def test_a_job_ends_when_snakemake_is_killed(tmp_path):
-    body = "import sys, time; open('at-work', 'w').close(); time.sleep(60); open('survived', 'w').close()"
-    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-    snakemake = subprocess.Popen(
-        [sys.executable, "-c", parent, PROGRAM % body],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT / "scripts")},
-        stdout=subprocess.PIPE,  # inherited by the job, so its end is that of all who hold it
-    )
-    wait_until((tmp_path / "at-work").exists)
-    snakemake.kill()
-    started = time.monotonic()
-    snakemake.stdout.read()
-    assert time.monotonic() - started < 10
-    assert not (tmp_path / "survived").exists()
+def test_code_that_was_edited_since_the_plan_makes_nothing(snakemake, capfd):
+    snakemake.params.code = CODE | {"digest": "of other code"}
+    with pytest.raises(SystemExit), runtime.job(snakemake):
+        pytest.fail("the job is at work")
+    line = "scripts/collect_metrics.py, or what it imports, was edited while the run was under way; run again"
+    assert capfd.readouterr().err == f"train_model dataset=toy seed=0: {line}\n"

@@ -19,7 +19,7 @@ from places import ROOT
 from scipy import sparse
 
 from scae.data import counts, export
-from scae.workflow import configuration, manifest
+from scae.workflow import code_digest, configuration, manifest
 
 N_CELLS, N_GENES = 48, 30
 CELLS = [f"cell-{number}" for number in range(N_CELLS)]
@@ -66,7 +66,7 @@ def run(script, *, inputs=None, outputs=None, wildcards=None, **params):
     snakemake = SimpleNamespace(
         input=named[0],
         output=named[1],
-        params=SimpleNamespace(**params),
+        params=SimpleNamespace(code=code_digest.code(script), **params),
         wildcards=Namedlist(**{name: str(value) for name, value in (wildcards or {}).items()}),
         resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes="5"),
         log=[f"results/logs/{script}/test.log"],
@@ -132,7 +132,6 @@ def run_model(config, model, seed):
         inputs={"expression": f"{toy}/expression.h5ad"},
         outputs={name: f"{folder}/{file}" for name, file in TRAINED.items()},
         wildcards=wildcards,
-        code="digest",
         expression=config["expression"],
         model=config["models"][model],
         training=training_of(config),
@@ -530,7 +529,6 @@ def test_training_does_not_see_the_labels(results, workdir):
         inputs={"expression": "results/toy/expression.h5ad"},
         outputs=TRAINED,
         wildcards={"dataset": "toy", "model": "dae", "seed": 0},
-        code="digest",
         expression=config["expression"],
         model=config["models"]["dae"],
         training=training_of(config),

@@ -1,19 +1,44 @@
-"""What code a job depends on. Standard library only, since it is read each time the workflow is parsed."""
+"""What code a job depends on. Standard library only, since each job and each start of the workflow loads it."""
 
 import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
+from scae.errors import UserError
+from scae.workflow import source_code
+
 SCRIPTS = Path(__file__).resolve().parents[2]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+DESCRIBING = ("ABOUT", "CONFIG")  # of a page: read as text, and what of it matters reaches a job as params
+
+
+def code(script, *modules):
+    """What a job carries as a parameter, so that edited code is noticed: a digest, and what it is of.
+
+    Args and errors as of `digest`.
+    """
+    return {"digest": digest(script, *modules), "of": [script, *modules]}
+
+
+def refuse_edited(code):
+    """Check that the code of this job is that of the plan, whose `code` it was given.
+
+    Raises:
+        UserError: if it was edited in between; the results would be taken for those of the other code.
+    """
+    if digest(*code["of"]) != code["digest"]:
+        raise UserError(
+            f"scripts/{code['of'][0]}.py, or what it imports, was edited while the run was under way; run again"
+        )
 
 
 def digest(script, *modules):
     """Digest of a script and of everything it imports from ``scripts/``, directly or not.
 
     Code is compared as parsed, so comments, docstrings, formatting, the place of the checkout and the version of Python
-    do not count. A template beside a module (``page.html.j2`` beside ``page.py``) counts with it.
+    do not count, nor does how a page describes itself (``ABOUT``, ``CONFIG``) if nothing in it reads that. A template
+    beside a module (``page.html.j2`` beside ``page.py``) counts with it.
 
     Args:
         script: name of a script, such as ``train_model``.
@@ -21,6 +46,9 @@ def digest(script, *modules):
 
     Returns:
         str: 16 hexadecimal digits.
+
+    Raises:
+        UserError: naming a file that Python cannot read.
     """
     lines = [f"{path.relative_to(SCRIPTS).as_posix()} {_digest_of(path)}" for path in files(script, *modules)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
@@ -40,7 +68,11 @@ def files(script, *modules):
 
 @cache
 def _tree(path):
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        return ast.parse(source_code.text(path), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise UserError(f"{path}: is not Python{line} ({getattr(error, 'msg', error)})") from None
 
 
 @cache
@@ -60,7 +92,16 @@ def _plain(node):
     fields = dict(ast.iter_fields(node))
     if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
         fields["body"] = node.body[1:]
+    if isinstance(node, ast.Module):
+        read = {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
+        fields["body"] = [part for part in fields["body"] if not _describes(part, read)]
     return type(node).__name__, *((name, _plain(value)) for name, value in fields.items() if value not in (None, []))
+
+
+def _describes(node, read):
+    """Whether a statement of a module only says what the module is: its text is read, and nothing in it is run."""
+    names = [getattr(target, "id", None) for target in node.targets] if isinstance(node, ast.Assign) else []
+    return len(names) == 1 and names[0] in DESCRIBING and names[0] not in read
 
 
 @cache

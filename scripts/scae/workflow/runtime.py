@@ -1,19 +1,20 @@
-"""What every job shares: where its output goes, how it fails and that it does not outlive Snakemake."""
+"""What every job shares: where its output goes, how it fails, that it does not outlive Snakemake.
 
-import ctypes
+Scripts import it before all else: from then on the job ends with Snakemake and runs the code that stands in the files.
+"""
+
 import errno
 import logging
 import os
-import signal
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import scae.workflow.source_code  # noqa: F401 (first, since it decides how the others are loaded)
 from scae.errors import UserError, one_line
-from scae.workflow import job_record
+from scae.workflow import code_digest, job_record, parent
 
-PR_SET_PDEATHSIG = 1  # of Linux's prctl
-
+parent.end_with_snakemake()
 
 DISK_PROBLEMS = {
     errno.ENOSPC: "make room and run again",
@@ -32,13 +33,13 @@ def job(snakemake):
     Raises:
         SystemExit: with status 1 after any exception inside the block.
     """
-    _end_with_parent()
     failure = None
     wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
     name = f"{snakemake.rule} {wildcards}".rstrip()
     try:
         with _log_to(Path(snakemake.log[0]), name):
             try:
+                code_digest.refuse_edited(snakemake.params.code)
                 yield
                 job_record.note(snakemake.output)
             except UserError as error:
@@ -99,13 +100,3 @@ def _log_to(path, name):
             logging.getLogger().removeHandler(handler)
             logging.getLogger().removeHandler(terminal)
             terminal.stream.close()
-
-
-def _end_with_parent():
-    """Have Linux end this job when Snakemake dies, lest it write to files that the next run makes anew."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "prctl"):
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        # Killed while this job was starting, Snakemake has left it to the first process
-        if os.getppid() == 1 and b"snakemake" not in Path("/proc/1/cmdline").read_bytes():
-            sys.exit("Snakemake is gone; this job ends too")

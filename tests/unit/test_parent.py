@@ -1,0 +1,111 @@
+"""A job ends with its Snakemake, whoever adopts it then, and whatever stands between the two."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from places import ROOT
+
+from scae.workflow import parent
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
+PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
+
+# A job: what it does before it imports its runtime, which takes a moment, and after
+JOB = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as training saves a checkpoint first
+open("started", "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.01)
+from scae.workflow import runtime
+open("at-work", "w").close()
+time.sleep(60)
+open("survived", "w").close()
+"""
+SNAKEMAKE = """
+import subprocess, sys
+from scae.workflow import parent
+parent.announce()
+subprocess.run(sys.argv[1:])
+"""
+
+
+@pytest.fixture(params=[0, 1], ids=["adopted by process 1", "adopted by a subreaper"])
+def orphans(request):
+    """Who gets the children of a process that dies: this process, as systemd would, or process 1."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, request.param)
+    yield
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+@pytest.fixture(params=[False, True], ids=["a child of Snakemake", "a shell between"])
+def snakemake(request, orphans, tmp_path):
+    (tmp_path / "job.py").write_text(JOB)
+    job = [sys.executable, "job.py"]
+    if request.param:
+        job = ["bash", "-c", f"{sys.executable} job.py; true"]
+    return subprocess.Popen(
+        [sys.executable, "-c", SNAKEMAKE, *job],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "scripts"), "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,  # inherited by the job, so its end is that of all who hold it
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def assert_job_ends(snakemake, folder):
+    started = time.monotonic()
+    output = snakemake.stdout.read()
+    assert time.monotonic() - started < 10
+    assert not (folder / "survived").exists()
+    return output
+
+
+def test_a_job_at_work_is_killed_with_snakemake(snakemake, tmp_path):
+    (tmp_path / "go").touch()
+    wait_until((tmp_path / "at-work").exists)
+    snakemake.kill()
+    assert_job_ends(snakemake, tmp_path)
+
+
+def test_a_job_whose_snakemake_died_while_it_started_does_nothing(snakemake, tmp_path):
+    wait_until((tmp_path / "started").exists)
+    snakemake.kill()
+    snakemake.wait()
+    (tmp_path / "go").touch()
+    assert "Snakemake is gone; this job ends too" in assert_job_ends(snakemake, tmp_path)
+    assert not (tmp_path / "at-work").exists()
+
+
+def test_a_dead_snakemake_that_nobody_has_buried_is_gone(snakemake, tmp_path):
+    """It keeps its number until its own parent asks for its end."""
+    wait_until((tmp_path / "started").exists)
+    snakemake.kill()
+    os.waitid(os.P_PID, snakemake.pid, os.WEXITED | os.WNOWAIT)
+    (tmp_path / "go").touch()
+    assert "Snakemake is gone" in assert_job_ends(snakemake, tmp_path)
+
+
+def test_another_process_of_the_same_number_is_not_snakemake(monkeypatch):
+    monkeypatch.setenv(parent.SNAKEMAKE, f"{os.getpid()} 1")
+    with pytest.raises(SystemExit, match="Snakemake is gone"):
+        parent.end_with_snakemake()
+    ctypes.CDLL(None).prctl(parent.PR_SET_PDEATHSIG, 0)
+
+
+def test_code_that_no_snakemake_started_is_left_alone(monkeypatch):
+    monkeypatch.delenv(parent.SNAKEMAKE, raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("asks Linux for something"))
+    parent.end_with_snakemake()
