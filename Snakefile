@@ -17,16 +17,14 @@ configfile: Path(workflow.basedir, "config/config.yaml")  # beside this file, wh
 
 include: "rules/common.smk"
 include: "rules/targets.smk"
+include: "rules/memory.smk"
 
 
 # The first rule is what plain `snakemake` runs.
 rule all:
     """Everything: data, models, scores, heatmap and report."""
     input:
-        data_files(),
-        model_files(),
-        evaluation_files(),
-        report_files(),
+        all_files(),
 
 
 include: "rules/data.smk"

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from scae.workflow import source_code  # first, since it decides how the others are loaded
 from scae.data import source_files
-from scae.workflow import code_digest, command_line, configuration, parent
+from scae.workflow import code_digest, command_line, configuration, job_record, parent
 from scae.errors import UserError
 
 source_code.forget_bytecode()

@@ -67,7 +67,10 @@ def report_files():
     ]
 
 
+def all_files():
+    return [*data_files(), *model_files(), *evaluation_files(), *report_files()]
+
+
 def comparable_files():
     """Files that are the same bytes in every run: all but those that tell how long something took."""
-    files = [*data_files(), *model_files(), *evaluation_files(), *report_files()]
-    return [path for path in files if Path(path).name not in ("timing.csv", "training_times.csv", "report.html")]
+    return [path for path in all_files() if Path(path).name not in ("timing.csv", "training_times.csv", "report.html")]

@@ -3,13 +3,15 @@
 import logging
 import os
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import anndata
 import numpy as np
 import pytest
 
 from scae.workflow import job_record
+
+INPUTS, PARAMS = ["b.h5ad", "a.csv"], [{"seed": 0}, "text", [1.5]]
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def note(tmp_path, caplog):
     def write(name, files, age_s=0):
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            job_record.note(files)
+            job_record.note(SimpleNamespace(rule="train_model", input=INPUTS, output=files, params=PARAMS))
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"first line\n2026-01-01 00:00:00 INFO {caplog.messages[-1]}\n", encoding="utf-8")
@@ -32,7 +34,13 @@ def test_each_file_is_found_with_what_made_it(note, tmp_path):
     note("train_model/toy.log", ["a.pt", "b, {c}.csv"])
     found = job_record.read(tmp_path)
     assert found.keys() == {"a.pt", "b, {c}.csv"}
-    assert found["a.pt"] == {"machine": job_record.machine(), "software": job_record.software()}
+    assert found["a.pt"] == {
+        "rule": "train_model",
+        "inputs": ["a.csv", "b.h5ad"],
+        "params": ["'text'", "[1.5]", "{'seed': 0}"],
+        "machine": job_record.machine(),
+        "software": job_record.software(),
+    }
 
 
 def test_the_latest_of_two_notes_counts(note, tmp_path, monkeypatch):

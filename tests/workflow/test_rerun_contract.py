@@ -8,6 +8,7 @@ nothing and with the change in place, gives the bytes that were there.
 import hashlib
 import importlib.util
 import io
+import itertools
 import json
 import os
 import re
@@ -161,6 +162,26 @@ def change_labels_and_set_back(project):
 
 def touch_result(project):
     project.path("results/toy/expression.h5ad").touch()
+
+
+def forget(project):
+    shutil.rmtree(project.path(".snakemake"))
+
+
+def damage_memory(project):
+    records = [path for path in project.path(".snakemake/metadata").rglob("*") if path.is_file()]
+    for path, size in zip(records, itertools.cycle([0, 1, 100])):
+        os.truncate(path, size)
+
+
+def forget_and_change_source(project):
+    forget(project)
+    change_source_and_set_back(project)
+
+
+def forget_logs(project):
+    forget(project)
+    shutil.rmtree(project.path("results/logs"))
 
 
 def edit(path, old, new):

@@ -1,6 +1,7 @@
-"""What made a file: each job notes software and machine in its log, where the manifest finds them.
+"""What made a file: each job notes in its log what it made its files of and with.
 
-Standard library only, since every job loads it.
+The manifest reads there what software and machine made them; a run whose Snakemake has forgotten it, what they were made
+of (rules/memory.smk). Standard library only, since every job loads it.
 """
 
 import json
@@ -16,13 +17,27 @@ SIMD = ("avx512f", "avx2", "avx", "asimd")  # widest first, as Linux names them
 log = logging.getLogger(__name__)
 
 
-def note(outputs):
-    """Log what this process has loaded and runs on, with the files that it made."""
-    log.info("%s%s", MARK, json.dumps({"files": list(outputs), "machine": machine(), "software": software()}))
+def note(snakemake):
+    """Log the files that a job made, its rule, inputs and params, and what this process has loaded and runs on.
+
+    Args:
+        snakemake: the job as its script sees it.
+    """
+    origin = {
+        "files": list(snakemake.output),
+        "rule": snakemake.rule,
+        "inputs": sorted(snakemake.input),
+        "params": sorted(map(repr, snakemake.params)),  # as Snakemake compares them
+        "machine": machine(),
+        "software": software(),
+    }
+    log.info("%s%s", MARK, json.dumps(origin))
 
 
 def read(logs):
-    """{file: {"machine": …, "software": {package: version}}} from the logs of jobs; the latest where there are two.
+    """{file: {"rule": …, "inputs": …, "params": …, "machine": …, "software": {package: version}}} from the logs of jobs.
+
+    Where two tell of a file, the latest counts.
 
     Args:
         logs: a folder; every ``*.log`` below it is read.

@@ -41,7 +41,7 @@ def job(snakemake):
             try:
                 code_digest.refuse_edited(snakemake.params.code)
                 yield
-                job_record.note(snakemake.output)
+                job_record.note(snakemake)
             except UserError as error:
                 failure = one_line(str(error))
                 logging.error(failure)
