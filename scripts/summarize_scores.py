@@ -1,8 +1,9 @@
 """Give every score its interval over the seeds, and every pair of representations the interval of its difference."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.evaluation import comparison
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     metrics = tables.read(snakemake.input.metrics)

@@ -61,7 +61,25 @@ def test_rule_declares_environment_and_resources(rule):
 @pytest.mark.parametrize("rule", JOBS)
 def test_rule_carries_the_digest_of_its_code(rule):
     """The default profile looks at no script's time, so a rule without a digest would never rerun for its code."""
-    assert directive(rule, "params").startswith("code=")
+    assert re.match(rf'code=(?:model_)?code\("{rule}"\),', directive(rule, "params"))
+    assert {"shell", "run", "notebook", "wrapper"}.isdisjoint(re.findall(r"^    (\w+):", RULES[rule], re.MULTILINE))
+
+
+@pytest.mark.parametrize("rule", JOBS)
+def test_an_input_is_named_after_its_file(rule):
+    """Snakemake compares inputs as a set, so two that are exchanged would go unseen."""
+    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"results/([^"]+)"', directive(rule, "input"))
+    for name, path in named:
+        stem, _, suffix = path.rpartition("/")[2].partition(".")
+        assert name in (stem, f"{stem}_{suffix}")
+    assert len({name for name, _ in named}) == len({path for _, path in named})
+
+
+@pytest.mark.parametrize("script", sorted((REPOSITORY / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_first_sees_to_it_that_it_ends_with_snakemake(script):
+    """What takes long to import comes after; the line is also what has all code loaded from its files."""
+    first = next(line for line in script.read_text().splitlines() if line.startswith(("import", "from")))
+    assert first == "import scae.workflow.runtime as runtime"
 
 
 @pytest.mark.parametrize("rule", sorted(TARGETS))

@@ -1,7 +1,7 @@
 """What made a file: each job notes in its log what it made its files of and with.
 
-The manifest reads there what software and machine made them; a run whose Snakemake has forgotten it, what they were made
-of (rules/memory.smk). Standard library only, since every job loads it.
+The manifest reads there what software and machine made them, and a run whose Snakemake has forgotten it, what they were
+made of (rules/memory.smk). Standard library only, since every job loads it.
 """
 
 import json
@@ -35,9 +35,7 @@ def note(snakemake):
 
 
 def read(logs):
-    """{file: {"rule": …, "inputs": …, "params": …, "machine": …, "software": {package: version}}} from the logs of jobs.
-
-    Where two tell of a file, the latest counts.
+    """{file: what `note` wrote of it} from the logs of jobs; the latest where there are two.
 
     Args:
         logs: a folder; every ``*.log`` below it is read.
