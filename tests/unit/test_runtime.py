@@ -18,11 +18,18 @@ from scae.workflow import code_digest, job_record, runtime
 CODE = code_digest.code("collect_metrics")
 
 
+class Params(SimpleNamespace):
+    """Params as a script sees them: by attribute, and in order."""
+
+    def __iter__(self):
+        return iter(vars(self).values())
+
+
 @pytest.fixture
 def snakemake(tmp_path):
     wildcards = {"dataset": "toy", "seed": "0"}
     log = str(tmp_path / "logs" / "train_model" / "toy.log")
-    params = SimpleNamespace(code=CODE)
+    params = Params(code=CODE)
     return SimpleNamespace(input=[], output=[], params=params, rule="train_model", log=[log], wildcards=wildcards)
 
 
@@ -154,7 +161,10 @@ from types import SimpleNamespace
 from scae.workflow import code_digest, runtime
 from scae.errors import UserError
 
-params = SimpleNamespace(code=code_digest.code("collect_metrics"))
+class Params(list):
+    code = code_digest.code("collect_metrics")
+
+params = Params()
 snakemake = SimpleNamespace(input=[], output=[], params=params, rule="a_rule", log=["job.log"], wildcards={})
 print("before")
 with runtime.job(snakemake):

@@ -66,7 +66,7 @@ def run(script, *, inputs=None, outputs=None, wildcards=None, **params):
     snakemake = SimpleNamespace(
         input=named[0],
         output=named[1],
-        params=SimpleNamespace(code=code_digest.code(script), **params),
+        params=Namedlist(code=code_digest.code(script), **params),
         wildcards=Namedlist(**{name: str(value) for name, value in (wildcards or {}).items()}),
         resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes="5"),
         log=[f"results/logs/{script}/test.log"],
