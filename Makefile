@@ -1,12 +1,13 @@
 # make run    the default analysis           make test   lint and all tests
-# make lint   format and lint checks alone   make docs   config/README.md and the table in docs/reruns.md
+# make check  lint, unit tests, one toy run  make lint   format and lint checks alone
+# make docs   config/README.md and the table in docs/reruns.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run test test-slurm lint bench verify interruptions docs constraints clean
+.PHONY: run check test test-slurm lint bench verify interruptions docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -14,8 +15,14 @@ run: .venv/installed
 	@echo "Made results/report.html (open it in a browser), results/heatmap.png and results/metrics.csv:"
 	@cat results/metrics.csv
 
+# A worker for each processor; each takes some 1.5 GB
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder
+
+check: .venv/installed-dev lint
+	$(PYTEST) tests/workflow/test_contract.py tests/unit
+
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Installs SLURM from Debian's packages where it is missing, and stops what it has started.
 test-slurm: .venv/installed-dev

@@ -1,33 +1,54 @@
 """Fixtures of the workflow tests: one finished run that all share, copies of it to change, and empty folders."""
 
 import os
+import pickle
 
 import pytest
+from warm import Warm
 from workflow_project import REPOSITORY, SITECUSTOMIZE, Project, copy_workflow
 
 
 @pytest.fixture(scope="session")
-def workflow(tmp_path_factory):
+def workflow(made_once):
     """A copy of the repository's workflow as it is when the tests start; shared, so never edit it."""
-    return copy_workflow(REPOSITORY, tmp_path_factory.mktemp("repository") / "workflow")
+    return made_once("workflow", lambda folder: copy_workflow(REPOSITORY, folder))
 
 
 @pytest.fixture(scope="session")
-def noted_imports(tmp_path_factory):
-    """Folder where each job of the shared run notes what it has imported."""
-    return tmp_path_factory.mktemp("imports")
+def warm():
+    """Snakemake without the start-up, see warm.py."""
+    process = Warm()
+    yield process
+    process.close()
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, workflow, noted_imports):
+def finished_once(made_once, workflow):
+    """The finished project as the first worker left it, with what its jobs noted."""
+
+    def make(folder):
+        for name in ("site", "imports"):
+            (folder / name).mkdir(parents=True)
+        (folder / "site/sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
+        environment = {"PYTHONPATH": os.fspath(folder / "site"), "NOTED_IMPORTS": os.fspath(folder / "imports")}
+        project = Project.create(folder / "project", workflow, environment=environment)
+        project.first_plan = project.planned()
+        project.run(cores=2)
+        (folder / "project.pickle").write_bytes(pickle.dumps(project))
+
+    return made_once("finished", make)
+
+
+@pytest.fixture(scope="session")
+def noted_imports(finished_once):
+    """Folder where each job of the shared run has noted what it has imported."""
+    return finished_once / "imports"
+
+
+@pytest.fixture(scope="session")
+def finished(finished_once):
     """A project whose run is complete; shared, so look and never change. ``first_plan`` is what that run did."""
-    site = tmp_path_factory.mktemp("site")
-    (site / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
-    environment = {"PYTHONPATH": os.fspath(site), "NOTED_IMPORTS": os.fspath(noted_imports)}
-    project = Project.create(tmp_path_factory.mktemp("finished") / "project", workflow, environment=environment)
-    project.first_plan = project.planned()
-    project.run(cores=2)
-    return project
+    return pickle.loads((finished_once / "project.pickle").read_bytes())
 
 
 @pytest.fixture

@@ -84,13 +84,12 @@ def test_name_that_is_a_number_to_yaml_is_a_name_all_the_same(empty):
 
 
 def test_yaml_that_cannot_be_read_stops_the_run(empty):
-    """Snakemake itself reads it, before any line of the workflow."""
     overlay = empty.path("overlay.yaml")
     overlay.write_text("run: {models: [dae\n")
     empty.config, empty.configfiles = None, [overlay]
     done = empty.run(check=False)
     assert done.returncode != 0
-    assert "not valid JSON or YAML" in done.stdout
+    assert "overlay.yaml: line 2: is no YAML" in done.stdout
     assert "Traceback" not in done.stdout
     assert not empty.path("results").exists()
 

@@ -19,7 +19,6 @@ import pandas as pd
 import pytest
 import yaml
 from rerun_contract import BASES, ROWS, all_jobs, expected, makes, tops
-from warm import Warm
 from workflow_project import REPOSITORY, TOY_CONFIG, Project, toy_cells
 
 from scae.workflow import configuration
@@ -27,27 +26,22 @@ from scae.workflow import configuration
 FLAT = [row for rows in ROWS.values() for row in rows]
 
 
-@pytest.fixture(scope="module")
-def warm():
-    process = Warm()
-    yield process
-    process.close()
-
-
-@pytest.fixture(scope="module")
-def base(warm, workflow, tmp_path_factory):
+@pytest.fixture(scope="session")
+def base(warm, workflow, made_once):
     """Function: the finished run of a name, made when it is first asked for; shared, so never change it."""
-    made = {}
 
     def finished(name):
-        if name not in made:
-            project = Project.create(tmp_path_factory.mktemp(name) / "project", workflow, TOY_CONFIG, warm=warm)
-            write_data(project)
+        def configured(project):
             for key, value in (BASES["small"] | BASES[name]).items():
                 project.set(key, value)
+            return project
+
+        def make(folder):
+            project = configured(Project.create(folder, workflow, warm=warm))
+            write_data(project)
             project.run()
-            made[name] = project
-        return made[name]
+
+        return configured(Project(made_once(f"base_{name}", make), TOY_CONFIG, workflow, warm=warm))
 
     return finished
 
