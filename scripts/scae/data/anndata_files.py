@@ -82,7 +82,7 @@ def _content(group):
     elif "raw.X" in group:
         found["raw"] = (group["raw.X"], _frame(group, "raw.var", "genes"))
     if "layers" in group:
-        found |= {name: (layer, genes) for name, layer in group["layers"].items()}
+        found |= {name: (group["layers"][name], genes) for name in sorted(group["layers"])}
     return Content(obs, {name: _matrix(element, obs, columns) for name, (element, columns) in found.items()})
 
 

@@ -24,22 +24,23 @@ def opened(path):
             be any file of this machine.
     """
     with h5py.File(path, "r") as file:
-        file.visititems_links(lambda name, link: _refuse_foreign(file, name, link))
+        foreign = file.visititems_links(lambda name, link: _foreign(file, name, link))
+        if foreign:
+            raise UserError(f"its entry {foreign}; only files that hold all of their data are read")
         yield file
 
 
-def _refuse_foreign(file, name, link):
-    foreign = None
+def _foreign(file, name, link):
+    """An entry of a file whose values lie elsewhere, in words; None for all others."""
     if isinstance(link, h5py.ExternalLink):
-        foreign = "is a link to another file"
-    elif isinstance(link, h5py.HardLink):
+        return f'"{name}" is a link to another file'
+    if isinstance(link, h5py.HardLink):
         entry = file.get(name)
         if isinstance(entry, h5py.Dataset) and entry.is_virtual:
-            foreign = "is a virtual data set, whose values lie in other files"
-        elif isinstance(entry, h5py.Dataset) and entry.external:
-            foreign = "has its values in another file"
-    if foreign:
-        raise UserError(f'its entry "{name}" {foreign}; only files that hold all of their data are read')
+            return f'"{name}" is a virtual data set, whose values lie in other files'
+        if isinstance(entry, h5py.Dataset) and entry.external:
+            return f'"{name}" has its values in another file'
+    return None
 
 
 def check_size(array):
@@ -66,6 +67,8 @@ def compressed(group, shape, kind, genes):
         if name not in group:
             raise UserError(f'its matrix "{group.name}" has no {name}')
         check_size(group[name])
+        if name != "indptr" and (lost := _lost_chunks(group[name])):
+            raise UserError(f'its entry "{group[name].name}" lacks {lost} of its pieces; copy or download it again')
 
     def load():
         data, indices, indptr = (group[name][...] for name in ("data", "indices", "indptr"))
@@ -75,7 +78,7 @@ def compressed(group, shape, kind, genes):
 
     def sample():
         indptr = group["indptr"][...]
-        if len(group["data"]) <= SAMPLED_VALUES or (indptr[1:] < indptr[:-1]).any():
+        if group["data"].shape[0] <= SAMPLED_VALUES or (indptr[1:] < indptr[:-1]).any():
             cells = load()  # which says what is wrong, if something is
             return cells.data, cells
         parts, starts = [], []
@@ -114,6 +117,11 @@ def dense(array, genes, transposed=False):
         return rows.data, None if transposed else rows
 
     return Stored(array.shape[::-1] if transposed else array.shape, genes, load, sample)
+
+
+def _lost_chunks(array):
+    """How many pieces of a zarr array are not there; it would be read as zeros."""
+    return array.nchunks - array.nchunks_initialized if hasattr(array, "nchunks_initialized") else 0
 
 
 def text(array):

@@ -20,11 +20,14 @@ def open_h5(path, genome):
             group, table = file["matrix"], file["matrix/features"]
             columns = {"name": "name", "id": "gene_ids", "feature_type": "feature_types", "genome": "genome"}
         else:
-            group = table = file[_choose_genome(sorted(file), genome)]
+            chosen = _choose_genome(sorted(file), genome)
+            group = table = file[chosen]
             columns = {"gene_names": "name", "genes": "gene_ids"}
         genes = pd.DataFrame(
             {ours: hdf5_files.text(table[theirs]) for theirs, ours in columns.items() if theirs in table}
         )
+        if "matrix" not in file:
+            genes["genome"] = chosen
         cells = annotation.text(hdf5_files.text(group["barcodes"]))
         shape = tuple(map(int, group["shape"][...]))[::-1]
         if shape != (len(cells), len(genes)):

@@ -76,12 +76,9 @@ def of_matrix(path, top=None):
             many = f"{len(named)} could be its" if named else "has no"
             raise UserError(f"{path.name}: {many} {what}; beside it lie: {others or 'no other files'}")
     folder = path.parent.relative_to(top).as_posix()
-    name = path.name.removesuffix(".gz").removesuffix(".mtx")
-    if name.lower() == "matrix":
-        name = folder if folder != "." else name
-    elif folder != ".":
-        name = f"{folder}/{name}"
-    return Triple(re.sub(r"[._-]?matrix$", "", name, flags=re.IGNORECASE) or name, path, found["genes"], found["cells"])
+    stem = re.sub(r"[._-]?matrix$", "", matched, flags=re.IGNORECASE)
+    name = "/".join(part for part in (folder, stem) if part not in ("", ".")) or "matrix"
+    return Triple(name, path, found["genes"], found["cells"])
 
 
 @contextmanager
