@@ -241,10 +241,15 @@ def test_nothing_to_analyse_is_said(shape, tmp_path):
         (b"@read1\nACGT\n+\nIIII\n", "FASTQ"),
     ],
 )
-@pytest.mark.parametrize("name", ["data.h5ad", "data"])
-def test_what_cannot_be_read_is_known_by_its_content(content, says, name, tmp_path):
-    (tmp_path / name).write_bytes(content)
-    assert says in fails(tmp_path / name)
+def test_what_cannot_be_read_is_known_by_its_content(content, says, tmp_path):
+    (tmp_path / "data").write_bytes(content)
+    assert says in fails(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["data.h5ad", "data.h5", "matrix.mtx.gz", "data.tar.gz", "data.loom"])
+def test_text_under_the_name_of_something_else_is_told(name, tmp_path):
+    (tmp_path / name).write_text("404: not found")
+    assert "is damaged or not what its name says; it begins '404: not found'" in fails(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["data.h5ad", "data.h5", "data.tar.gz", "data.csv.gz"])

@@ -58,7 +58,7 @@ def detect(path):
     if source_files.has_suffix(path, source_files.MATRIX_FILES + source_files.ARCHIVES):
         begins = head[:40].decode("utf-8", errors="replace")
         raise UserError(f"is damaged or not what its name says; it begins {begins!r}. Copy or download it again")
-    if b"\x00" in head:
+    if b"\x00" in head and not source_files.has_suffix(path, source_files.TEXT_FILES):
         raise UserError("is of an unknown kind (it holds binary data); docs/own-data.md lists what can be read")
     return "table"
 
