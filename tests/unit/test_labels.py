@@ -337,3 +337,48 @@ def test_pbmc3k_has_the_clusters_of_seurat_and_their_nine_names(study, seurat):
     names = ["Naive CD4 T", "CD14+ Mono", "Memory CD4 T", "B", "CD8 T", "FCGR3A+ Mono", "NK", "DC", "Platelet"]
     majority = pd.crosstab(expected, found).idxmax(axis=1)
     assert majority.tolist() == names
+
+
+CLUSTERING = {
+    **{"n_variable_genes": 2000, "n_pcs": 10, "n_neighbors": 20, "prune": 1 / 15, "resolution": 0.5},
+    **{"n_starts": 2, "markers": {}},
+}
+
+
+def small_set(n_cells, depth, top=None):
+    """Simulated counts of three types, log-normalised; depth: counts per cell."""
+    random = np.random.default_rng(n_cells + depth)
+    rate = random.gamma(0.5, 1.0, 300)
+    rate = np.tile(rate / rate.sum() * depth, (n_cells, 1))
+    for number in range(3):
+        rate[number::3, 15 * number : 15 * number + 15] *= 8
+    data = anndata.AnnData(sparse.csr_matrix(np.minimum(random.poisson(rate), top or np.inf).astype(np.float32)))
+    qc = {"min_cells": 1, "min_genes": 1, "max_genes": None, "max_pct_mito": None, "mito_prefix": "MT-"}
+    return preprocessing.preprocess(data, "counts", qc, 10_000)
+
+
+@pytest.mark.parametrize("n_cells", [30, 60, 120, 300])
+@pytest.mark.parametrize("depth", [20, 60, 300])
+@pytest.mark.parametrize("top", [None, 1])
+def test_few_cells_and_sparse_counts_can_be_clustered(n_cells, depth, top):
+    data = small_set(n_cells, depth, top)
+    assert labels.from_clusters(data, CLUSTERING).notna().all()
+
+
+@pytest.mark.parametrize("counts", [np.ones((60, 40)), np.tile([1, 2, 3, 0], (60, 10)), np.eye(60)])
+def test_counts_that_do_not_vary_are_said_to(counts):
+    data = anndata.AnnData(sparse.csr_matrix(counts, dtype=np.float32))
+    data.layers["counts"] = data.X
+    with pytest.raises(UserError, match=r"^labels.from: clusters finds no variable genes.*use obs or csv"):
+        labels.from_clusters(data, CLUSTERING)
+
+
+def test_cells_that_are_all_alike_are_said_to_be():
+    with pytest.raises(UserError, match="all cells have the same expression"):
+        labels.principal_components(sparse.csr_matrix(np.ones((30, 20), np.float32)), 5)
+
+
+def test_pruning_that_leaves_nothing_is_said():
+    data = small_set(60, 300)
+    with pytest.raises(UserError, match=r"^labels.prune: 1 drops every edge"):
+        labels.from_clusters(data, CLUSTERING | {"prune": 1.0})

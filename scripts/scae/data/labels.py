@@ -13,6 +13,10 @@ from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
+# Share of the genes in each local fit of variance to mean: Seurat's, and wider ones that stand few different means
+SPANS = (0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
+FEWEST_MEANS = 5  # with fewer different ones the fit fails, without any it ends the process
+
 
 def from_annotation(obs, column):
     """Labels from a column of the cells' annotation, by cell name."""
@@ -72,6 +76,8 @@ def from_clusters(data, settings):
         raise UserError(f"labels.n_pcs: {settings['n_pcs']} components need more than {len(genes)} variable genes")
     components = principal_components(data[:, genes].X, settings["n_pcs"])
     weights = shared_neighbor_graph(components, settings["n_neighbors"], settings["prune"])
+    if not weights.nnz:
+        raise UserError(f"labels.prune: {settings['prune']:g} drops every edge between cells; lower it")
     clusters = modularity_clusters(weights, settings["resolution"], settings["n_starts"])
     names = name_clusters(data, clusters, settings["markers"])
     log.info("clusters: %s", {names[c]: int(n) for c, n in enumerate(np.bincount(clusters))})
@@ -79,13 +85,36 @@ def from_clusters(data, settings):
 
 
 def variable_genes(data, n_genes):
-    """Names of the most variable genes: variance of standardised counts (vst; Stuart et al. 2019)."""
+    """Names of the most variable genes: variance of standardised counts (vst; Stuart et al. 2019).
+
+    Raises:
+        UserError: if the counts vary too little for the fit of the variance to the mean.
+    """
     import scanpy
 
-    table = scanpy.pp.highly_variable_genes(
-        data, flavor="seurat_v3", layer="counts", n_top_genes=min(n_genes, data.n_vars), inplace=False
+    counts = data.layers["counts"]
+    varies = (counts.max(axis=0) != counts.min(axis=0)).toarray().ravel()
+    means = np.unique(np.asarray(counts.mean(axis=0)).ravel()[varies])
+    if len(means) >= FEWEST_MEANS:
+        for span in SPANS:
+            try:
+                table = scanpy.pp.highly_variable_genes(
+                    data,
+                    flavor="seurat_v3",
+                    layer="counts",
+                    n_top_genes=min(n_genes, data.n_vars),
+                    span=span,
+                    inplace=False,
+                )
+            except ValueError:  # of the fit, for want of different means nearby
+                continue
+            if span != SPANS[0]:
+                log.warning("few cells or counts: the variance of genes is fitted over %.0f %% of them", 100 * span)
+            return table.index[table["highly_variable"]]
+    raise UserError(
+        f"labels.from: clusters finds no variable genes, since the counts vary too little ({data.n_obs} cells; "
+        f"{varies.sum()} of {data.n_vars} genes vary, with {len(means)} different means); use obs or csv"
     )
-    return table.index[table["highly_variable"]]
 
 
 def principal_components(expression, n_components):
@@ -93,6 +122,8 @@ def principal_components(expression, n_components):
     import scanpy
 
     scaled = scanpy.pp.scale(expression.toarray(), max_value=10)
+    if not np.any(scaled):
+        raise UserError("labels.from: clusters has nothing to go by, since all cells have the same expression; use csv")
     return scanpy.pp.pca(scaled, n_comps=n_components, svd_solver="arpack", random_state=0)
 
 
