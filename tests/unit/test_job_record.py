@@ -1,5 +1,6 @@
 """A job's note of what made its files, and how it is found again."""
 
+import hashlib
 import logging
 import os
 import sys
@@ -9,16 +10,20 @@ import anndata
 import numpy as np
 import pytest
 
+from scae.errors import UserError
 from scae.workflow import job_record
 
 INPUTS, PARAMS = ["b.h5ad", "a.csv"], [{"seed": 0}, "text", [1.5]]
 
 
 @pytest.fixture
-def note(tmp_path, caplog):
-    """Write the note of some files as the log of a job, as old as wanted."""
+def note(tmp_path, caplog, monkeypatch):
+    """Write files and their note as the log of a job, as old as wanted."""
+    monkeypatch.chdir(tmp_path)
 
     def write(name, files, age_s=0):
+        for file in files:
+            (tmp_path / file).write_text(f"content of {file}")
         caplog.clear()
         with caplog.at_level(logging.INFO):
             job_record.note(SimpleNamespace(rule="train_model", input=INPUTS, output=files, params=PARAMS))
@@ -35,6 +40,7 @@ def test_each_file_is_found_with_what_made_it(note, tmp_path):
     found = job_record.read(tmp_path)
     assert found.keys() == {"a.pt", "b, {c}.csv"}
     assert found["a.pt"] == {
+        "content": {"bytes": 15, "sha256": hashlib.sha256(b"content of a.pt").hexdigest()},
         "rule": "train_model",
         "inputs": ["a.csv", "b.h5ad"],
         "params": ["'text'", "[1.5]", "{'seed': 0}"],
@@ -67,3 +73,39 @@ def test_software_is_python_and_all_that_is_loaded_outside_its_library(monkeypat
 def test_machine_names_system_and_processor():
     assert os.uname().machine in job_record.machine()
     assert job_record.machine().count(",") >= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("content of", "is damaged (truncated)"),
+        ("", "is damaged (truncated)"),
+        ("content of b.pt", "is damaged, or was replaced or edited after its job wrote it"),
+        ("content of a.pt and more", "is damaged, or was replaced or edited after its job wrote it"),
+    ],
+)
+def test_a_file_that_is_not_what_its_job_wrote_is_refused(content, problem, note, tmp_path):
+    note("train_model/toy.log", ["a.pt", "a.csv"])
+    (tmp_path / "a.pt").write_text(content)
+    job_record.refuse_damaged(["a.csv"], tmp_path)
+    with pytest.raises(UserError) as caught:
+        job_record.refuse_damaged(["a.csv", "a.pt"], tmp_path)
+    assert str(caught.value) == f"a.pt: {problem}; delete it and run again"
+
+
+def test_a_large_file_is_known_by_its_size(note, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_record, "HASHED_BYTES", 10)
+    note("train_model/toy.log", ["a.pt"])
+    (tmp_path / "a.pt").write_text("content of b.pt")
+    job_record.refuse_damaged(["a.pt"], tmp_path)
+    (tmp_path / "a.pt").write_text("content of a")
+    with pytest.raises(UserError, match=r"a\.pt: is damaged \(truncated\)"):
+        job_record.refuse_damaged(["a.pt"], tmp_path)
+
+
+@pytest.mark.parametrize("log", ['made with {"files": {"a.pt": {"byt', 'made with {"files": ["a.pt"]}', "made with {}"])
+def test_a_file_without_a_readable_note_is_taken_as_it_is(log, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.log").write_text(log)
+    (tmp_path / "a.pt").write_text("content")
+    job_record.refuse_damaged(["a.pt"], tmp_path)

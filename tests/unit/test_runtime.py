@@ -233,10 +233,25 @@ def test_a_log_that_cannot_be_written_is_one_line_too(snakemake, capfd):
 
 
 def test_a_finished_job_notes_what_made_its_files(snakemake):
-    snakemake.output = ["results/model.pt"]
+    snakemake.output = [os.path.join(os.path.dirname(snakemake.log[0]), "model.pt")]
+    os.makedirs(os.path.dirname(snakemake.log[0]))
+    with open(snakemake.output[0], "w") as file:
+        file.write("weights")
     run(snakemake, None)
     origins = job_record.read(os.path.dirname(snakemake.log[0]))
-    assert origins["results/model.pt"]["software"]["python"]
+    assert origins[snakemake.output[0]]["software"]["python"]
+
+
+def test_a_damaged_input_is_named_before_anything_is_made_of_it(snakemake, capfd):
+    test_a_finished_job_notes_what_made_its_files(snakemake)
+    folder, _ = os.path.split(os.path.dirname(snakemake.log[0]))
+    snakemake.input, snakemake.log = snakemake.output, [os.path.join(folder, "embed_cells", "toy.log")]
+    snakemake.output = []
+    with open(snakemake.input[0], "w") as file:
+        file.write("wei")
+    with pytest.raises(SystemExit), runtime.job(snakemake):
+        pytest.fail("the job is at work")
+    assert capfd.readouterr().err.endswith(f"{snakemake.input[0]}: is damaged (truncated); delete it and run again\n")
 
 
 def test_a_failed_job_made_nothing(snakemake):

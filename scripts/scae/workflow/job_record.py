@@ -1,9 +1,11 @@
-"""What made a file: each job notes in its log what it made its files of and with.
+"""What made a file: each job notes in its log what it made its files of and with, and what is in them.
 
-The manifest reads there what software and machine made them, and a run whose Snakemake has forgotten it, what they were
-made of (rules/memory.smk). Standard library only, since every job loads it.
+The manifest reads there what software and machine made them; a run whose Snakemake has forgotten it, what they were
+made of (rules/memory.smk); a job, whether its input is still what was written. Standard library only, since every job
+loads it.
 """
 
+import hashlib
 import json
 import logging
 import platform
@@ -11,8 +13,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from scae.errors import UserError
+
 MARK = "made with "
 SIMD = ("avx512f", "avx2", "avx", "asimd")  # widest first, as Linux names them
+
+HASHED_BYTES = 100_000_000  # a larger file is known by its size
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +30,7 @@ def note(snakemake):
         snakemake: the job as its script sees it.
     """
     origin = {
-        "files": list(snakemake.output),
+        "files": {file: _content(file) for file in snakemake.output},
         "rule": snakemake.rule,
         "inputs": sorted(snakemake.input),
         "params": sorted(map(repr, snakemake.params)),  # as Snakemake compares them
@@ -35,7 +41,7 @@ def note(snakemake):
 
 
 def read(logs):
-    """{file: what `note` wrote of it} from the logs of jobs; the latest where there are two.
+    """{file: what `note` wrote of it, with its own "content"} from the logs of jobs; the latest where there are two.
 
     Args:
         logs: a folder; every ``*.log`` below it is read.
@@ -43,11 +49,38 @@ def read(logs):
     found = {}
     for path in sorted(Path(logs).rglob("*.log"), key=lambda path: path.stat().st_mtime_ns):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            _, marked, content = line.partition(MARK + "{")
+            _, marked, noted = line.partition(MARK + "{")
             if marked:
-                origin = json.loads("{" + content)
-                found.update(dict.fromkeys(origin.pop("files"), origin))
+                try:
+                    origin = json.loads("{" + noted)
+                    contents = dict(origin.pop("files", {}))
+                except ValueError:  # a log that was cut short, or written before contents were noted
+                    continue
+                found.update({file: origin | {"content": content} for file, content in contents.items()})
     return found
+
+
+def refuse_damaged(files, logs):
+    """Check that files are what the jobs wrote that made them; a file without a note in the logs is taken as it is.
+
+    Raises:
+        UserError: naming the first that is not. No job could tell what a cut table or another's weights would lead to.
+    """
+    made = read(logs)
+    for file in files:
+        if file in made and (found := _content(file)) != (written := made[file]["content"]):
+            cut = found["bytes"] < written["bytes"]
+            how = "is damaged (truncated)" if cut else "is damaged, or was replaced or edited after its job wrote it"
+            raise UserError(f"{file}: {how}; delete it and run again")
+
+
+def _content(file):
+    """What tells whether a file has changed."""
+    size = Path(file).stat().st_size
+    if size > HASHED_BYTES:
+        return {"bytes": size, "sha256": None}
+    with open(file, "rb") as stream:
+        return {"bytes": size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def software():

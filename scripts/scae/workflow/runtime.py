@@ -40,6 +40,7 @@ def job(snakemake):
         with _log_to(Path(snakemake.log[0]), name):
             try:
                 code_digest.refuse_edited(snakemake.params.code)
+                job_record.refuse_damaged(snakemake.input, _logs(snakemake.log[0]))
                 yield
                 job_record.note(snakemake)
             except UserError as error:
@@ -55,6 +56,11 @@ def job(snakemake):
     if failure:
         sys.stderr.write(f"{name}: {failure}\n")
         sys.exit(1)
+
+
+def _logs(log):
+    """The folder of all logs, which lie at ``…/logs/{rule}/…``."""
+    return next((folder for folder in Path(log).parents if folder.name == "logs"), Path(log).parent)
 
 
 def _describe(error, snakemake):
