@@ -27,7 +27,7 @@ try:
     config = configuration.load(
         config,
         yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()),
-        files=workflow.configfiles,
+        files=[*workflow.configfiles[len(workflow.overwrite_configfiles) :], *workflow.overwrite_configfiles],
         command_line=workflow.config_settings.config,
         processors=os.cpu_count() if workflow.local_exec else None,
     )

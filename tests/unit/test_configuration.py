@@ -559,3 +559,98 @@ def test_checking_a_config_imports_nothing_heavy():
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
+
+
+# What an overlay replaces
+
+
+MARKED = {"from": "clusters", "resolution": 0.5, "markers": {"B": ["MS4A1"]}}
+
+
+@pytest.fixture
+def layered(config, tmp_path, monkeypatch):
+    """Function: the loaded config of a default file and overlays, merged as Snakemake does."""
+    from snakemake.utils import update_config
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "types.csv").write_text("cell,label\n")
+    config["datasets"]["toy"]["labels"] = MARKED
+    config["datasets"]["toy"]["values"] = "counts"
+
+    def load_all(*overlays, command_line=None):
+        files, merged = [], {}
+        for number, layer in enumerate([config, *overlays, *([command_line] if command_line else [])]):
+            update_config(merged, copy.deepcopy(layer))
+            if layer is not command_line:
+                files.append(tmp_path / f"{number}.yaml")
+                files[-1].write_text(yaml.safe_dump(layer))
+        return configuration.load(merged, SCHEMA, files, command_line=command_line)
+
+    return load_all
+
+
+def labels(settings):
+    return {"datasets": {"toy": {"labels": settings}}}
+
+
+def test_an_overlay_may_make_another_choice(layered):
+    loaded = layered(labels({"from": "csv", "path": "types.csv"}))
+    assert loaded["datasets"]["toy"]["labels"] == {"from": "csv", "path": "types.csv"}
+
+
+def test_so_may_the_command_line(layered):
+    overlay = labels({"from": "csv", "path": "types.csv"})
+    assert layered(command_line=overlay)["datasets"]["toy"]["labels"] == {"from": "csv", "path": "types.csv"}
+
+
+def test_settings_that_the_new_choice_has_too_stay(layered, config):
+    config["models"]["vae"] |= {"beta": 3.0, "n_latent": 4}
+    loaded = layered({"models": {"vae": {"kind": "dae"}}})
+    assert loaded["models"]["vae"] == {"kind": "dae", "n_latent": 4}
+
+
+def test_a_choice_that_is_made_again_keeps_its_settings(layered):
+    loaded = layered(labels({"from": "clusters", "resolution": 1.0}))
+    assert loaded["datasets"]["toy"]["labels"]["markers"] == {"B": ["MS4A1"]}
+    assert loaded["datasets"]["toy"]["labels"]["resolution"] == 1.0
+
+
+def test_of_two_overlays_the_last_choice_counts(layered):
+    loaded = layered(labels({"from": "csv", "path": "types.csv"}), labels({"from": "obs", "column": "bulk_labels"}))
+    assert loaded["datasets"]["toy"]["labels"] == {"from": "obs", "column": "bulk_labels"}
+
+
+def test_a_choice_and_its_settings_may_stand_in_two_overlays(layered):
+    loaded = layered(labels({"from": "csv"}), labels({"path": "types.csv"}))
+    assert loaded["datasets"]["toy"]["labels"] == {"from": "csv", "path": "types.csv"}
+
+
+@pytest.mark.parametrize("overlays", [1, 2])
+def test_what_the_overlay_itself_writes_in_vain_stays_an_error(overlays, layered):
+    chosen, vain = {"from": "csv", "path": "types.csv"}, {"markers": {"B": ["CD19"]}}
+    with pytest.raises(UserError, match=r"datasets\.toy\.labels\.markers: unknown key"):
+        layered(*([labels(chosen | vain)] if overlays == 1 else [labels(chosen), labels(vain)]))
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], "text", None, {"toy": []}, {"toy": {"labels": "csv"}}, {"toy": {"labels": None}}]
+)
+def test_layers_that_are_wrong_are_told_as_ever(wrong, layered):
+    with pytest.raises(UserError, match=r"datasets"):
+        layered({"datasets": wrong})
+
+
+@pytest.mark.parametrize("key", ["source", "labels"])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_file_that_runs_write_is_no_source(key, exists, config, tmp_path, monkeypatch):
+    """It would not be there in the first run, and another in the second."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "results/toy/labels.csv"
+    if exists:
+        path.parent.mkdir(parents=True)
+        path.write_text("cell,label\n")
+    value = "./results/toy/labels.csv" if key == "source" else {"from": "csv", "path": str(path)}
+    where = "source" if key == "source" else "labels.path"
+    told = problem(changed(config, f"datasets.toy.{key}", value))
+    assert told.startswith(f"datasets.toy.{where}: ")
+    assert told.endswith("lies in results/, where runs write and remove; copy it elsewhere and give that path")

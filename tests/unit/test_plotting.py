@@ -237,3 +237,21 @@ def test_a_picture_needs_none_of_the_heavy_packages(module):
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
+
+
+DRAW = """
+import pandas as pd
+from scae.report import plotting
+history = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "reconstruction": [2.0, 1.0], "kl": [0.0, 0.0]})
+plotting.save(plotting.losses(history, "a title"), "losses.svg")
+"""
+
+
+def test_a_matplotlibrc_of_the_users_changes_nothing(tmp_path):
+    pictures = []
+    for settings in ("", "lines.linewidth: 9\naxes.facecolor: red\nsvg.fonttype: none\nsavefig.transparent: True\n"):
+        (tmp_path / "matplotlibrc").write_text(settings)  # matplotlib looks in the working directory first
+        environment = {"PYTHONPATH": str(ROOT / "scripts"), "HOME": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", DRAW], cwd=tmp_path, env=environment, check=True)
+        pictures.append((tmp_path / "losses.svg").read_bytes())
+    assert pictures[0] == pictures[1]

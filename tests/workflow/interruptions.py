@@ -3,6 +3,7 @@
 make interruptions KILLS=20
 """
 
+import ctypes
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ CONFIG = TOY_CONFIG | {
     "run": {"datasets": ["toy"], "models": ["beta_vsc", "dae"], "seeds": [0]},
     "training": {"epochs": 400, "batch_size": 32, "checkpoint_minutes": 0.005},
 }
+PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 DELAYS_S = 2.0, 14.0  # after the start of Snakemake; a whole run takes two or three times as long
 
 
@@ -28,6 +30,11 @@ def jobs_of(process):
     """Process ids of the jobs of a local Snakemake run."""
     threads = Path(f"/proc/{process.pid}/task").glob("*/children")
     return [int(pid) for children in threads for pid in children.read_text().split()]
+
+
+def adopt_orphans(wanted):
+    """Have this process adopt the children of one that dies, as `systemd --user` does; or leave them to process 1."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(wanted))
 
 
 def alive(pid):
@@ -74,6 +81,8 @@ def kill_within(project, seconds, choice):
 def rounds(kills, workflow, folder, seed=0):
     """Kill and rerun until so many kills are done and the run they hit is complete; yields after each complete run.
 
+    In every other round this process adopts the jobs whose Snakemake was killed.
+
     Yields:
         (list of str, Path): what was killed on the way, and the manifest in the end.
     """
@@ -82,11 +91,13 @@ def rounds(kills, workflow, folder, seed=0):
     while kills > 0:
         number += 1
         project = Project.create(folder / f"run{number}", workflow, CONFIG)
+        adopt_orphans(number % 2)
         killed = []
         while len(killed) < kills and (victim := kill_within(project, draw.uniform(*DELAYS_S), draw.choice)):
             killed.append(victim)
             if victim == "snakemake":
                 project.run("--unlock")
+        adopt_orphans(False)
         project.run("all", "manifest")
         kills -= len(killed)
         yield killed, project.path("results/MANIFEST.sha256")

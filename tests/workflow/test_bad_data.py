@@ -1,5 +1,7 @@
 """Wrong data stop a job with one clear line, leave no half-written output, and cost nothing of an earlier run."""
 
+import pickle
+
 import numpy as np
 import pytest
 from workflow_project import toy_cells
@@ -106,3 +108,35 @@ def test_mended_data_run_through_and_give_what_they_gave_before(project):
     project.run("results/toy/counts.h5ad")
     assert project.files()["results/toy/counts.h5ad"][0] == before["results/toy/counts.h5ad"][0]
     assert project.planned() == {}
+
+
+class Payload:
+    """What a pickle would do to whoever opens it."""
+
+    def __reduce__(self):
+        return (open, ("opened", "w"))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "rule", "output", "problem"),
+    [
+        ("model.pt", pickle.dumps(Payload()), "embed_cells", "latent.csv", "is damaged (truncated)"),
+        ("latent.csv", lambda found: found[: len(found) // 2], "project_tsne", "tsne2d.csv", "is damaged (truncated)"),
+        (
+            "history.csv",
+            lambda found: found.replace(b",", b"\xff", 1),
+            "plot_losses",
+            "losses.png",
+            "is damaged, or was",
+        ),
+    ],
+)
+def test_a_damaged_result_is_named_by_the_job_that_reads_it(file, content, rule, output, problem, project):
+    run = "results/toy/dae/seed0"
+    path = project.path(f"{run}/{file}")
+    path.write_bytes(content(path.read_bytes()) if callable(content) else content)
+    project.path(f"{run}/{output}").unlink()
+    line = failure(project, rule, f"{run}/{output}")
+    assert f"{run}/{file}: {problem}" in line
+    assert line.endswith("; delete it and run again")
+    assert not project.path("opened").exists()

@@ -8,7 +8,7 @@ import time
 
 import interruptions
 import pytest
-from workflow_project import Project
+from workflow_project import Project, copy_workflow
 
 from scae.workflow import manifest
 
@@ -52,6 +52,45 @@ def test_any_number_of_kills_ends_with_the_same_results(undisturbed, workflow, t
     assert count == KILLS
     with capsys.disabled():
         print(f"\n{count} kills at random moments: always the same manifest")
+
+
+def test_no_job_writes_on_for_whoever_adopts_it(workflow, tmp_path):
+    """The weights of a run that was killed must not replace those of the next, whose config may be another."""
+    project = Project.create(tmp_path / "project", workflow, interruptions.CONFIG)
+    project.set("training.epochs", 100_000)
+    interruptions.adopt_orphans(True)
+    try:
+        process = project.start("models", "--cores", 2)
+        wait_for(project.path("results/toy/beta_vsc/seed0/checkpoint.pt"), process)
+        jobs = interruptions.jobs_of(process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert jobs
+        interruptions.wait_for_end(jobs, seconds=5)
+    finally:
+        interruptions.adopt_orphans(False)
+    before = project.files()
+    time.sleep(1)
+    assert project.files() == before
+
+
+def test_code_edited_while_a_run_is_under_way_makes_no_result(workflow, undisturbed, tmp_path):
+    """Even if the edit is undone: the results would be taken for those of the code that was planned."""
+    own = copy_workflow(workflow, tmp_path / "workflow")
+    project = Project.create(tmp_path / "project", own, interruptions.CONFIG)
+    process = project.start(*WORKFLOW_TARGETS, "--cores", 2)
+    wait_for(project.path("results/toy/beta_vsc/seed0/checkpoint.pt"), process)
+    script = own / "scripts/plot_losses.py"
+    text = script.read_text(encoding="utf-8")
+    script.write_text(text.replace("title(snakemake.wildcards)", "title(snakemake.wildcards).upper()"))
+    output, _ = process.communicate(timeout=300)
+    script.write_text(text)
+    assert process.returncode != 0
+    line = "scripts/plot_losses.py, or what it imports, was edited while the run was under way; run again"
+    assert line in output
+    assert "Traceback" not in output
+    assert not list(project.path("results").rglob("losses.png"))
+    assert_ends_as_if_undisturbed(project, undisturbed)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

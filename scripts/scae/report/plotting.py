@@ -9,6 +9,7 @@ import numpy as np
 from scae.evaluation import summary
 from scae.report.palette import GREYS, RASTER_DPI, styles
 
+plt.rcdefaults()  # a matplotlibrc of the user's would change every picture
 plt.rcParams.update(
     {
         "svg.hashsalt": "scae",  # fixed ids within an SVG

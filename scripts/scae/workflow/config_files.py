@@ -27,6 +27,20 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def read(file):
+    """The content of a file of the config, as keys with values.
+
+    Raises:
+        UserError: as `check`.
+    """
+    check(file)
+    text = _read(file)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
+
+
 def check(file):
     """Refuse a file of the config that is none, or says a thing twice.
 

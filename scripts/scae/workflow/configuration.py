@@ -18,9 +18,10 @@ from jsonschema.validators import extend
 from scae.data import source_files
 from scae.data.source_files import is_shipped, is_url, local_files
 from scae.errors import UserError, control_character, one_line
-from scae.workflow import config_files
+from scae.workflow import choices, config_files
 
 NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
+RESULTS = "results"
 LONGEST_VALUE = 80  # characters of a value in a message
 MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
 BESIDE_THE_PAGES = ("__init__", "layers")  # what else lies in that folder
@@ -32,7 +33,7 @@ def load(config, schema, files=(), command_line=None, processors=None):
     Args:
         config: the merged config as Snakemake read it; left as it is.
         schema: the content of ``config/schema.yaml``.
-        files: the files that it was merged from, searched for keys that stand twice.
+        files: the files that it was merged from, those that win last.
         command_line: the part of it that came with ``--config``, in which Snakemake leaves nested numbers as text.
         processors: of this machine if it is the one that trains; None where another does.
 
@@ -43,9 +44,9 @@ def load(config, schema, files=(), command_line=None, processors=None):
     Raises:
         UserError: naming every key that is wrong, a line for each.
     """
-    for file in files:
-        config_files.check(file)
+    layers = [_with_text_keys(config_files.read(file)) for file in files] + [_with_text_keys(command_line or {})]
     config = _with_text_keys(config)
+    choices.drop_settings_of_others(config, layers, with_model_pages(schema))
     _mark(config, _with_text_keys(command_line or {}))
     problems = list(_unprintable(config)) or _violations(config, schema) or list(_contradictions(config, processors))
     if problems:
@@ -310,7 +311,9 @@ def _contradictions_of(dataset):
 
 
 def _problems_of_path(path, other):
-    if not os.path.exists(path):
+    if Path(path).resolve().is_relative_to(Path(RESULTS).resolve()):
+        yield f"{_quoted(path)} lies in {RESULTS}/, where runs write and remove; copy it elsewhere and give that path"
+    elif not os.path.exists(path):
         yield (
             f"{_quoted(path)} does not exist (looked in {Path.cwd()}). Give a path relative to the working directory"
             f"{other}"

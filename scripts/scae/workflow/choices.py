@@ -1,0 +1,53 @@
+"""Another choice in an overlay: the settings of the old one go with it.
+
+Snakemake merges the files of a config key by key, so that `labels: {from: csv, path: …}` of an overlay still has the
+markers of the clustering that the default config chose. Whoever wrote that overlay never wrote these.
+"""
+
+CHOICES = {"datasets": ("labels", "from"), "models": (None, "kind")}  # section: (part of an entry, key that chooses)
+
+
+def drop_settings_of_others(config, layers, schema):
+    """Remove from a merged config, in place, what only the replaced choice of an earlier layer could have.
+
+    Args:
+        config: the merged config.
+        layers: the configs that it was merged from, the ones that win last.
+        schema: with the keys of every choice, as in ``allOf`` of ``config/schema.yaml``.
+    """
+    for section, (part, chooser) in CHOICES.items():
+        entry_schema = schema["properties"][section]["additionalProperties"]
+        if part:
+            entry_schema = entry_schema["properties"][part]
+        keys = {
+            case["if"]["properties"][chooser]["const"]: case["then"]["properties"].keys()
+            for case in entry_schema["allOf"]
+        }
+        for name in _dict(config.get(section)):
+            entry = _entry(config, section, name, part)
+            written = [_entry(layer, section, name, part) for layer in layers]
+            changed = _last_change([layer.get(chooser) for layer in written])
+            own = set().union(*written[changed:])
+            for key in [key for key in entry if changed and key not in own]:
+                if key not in keys.get(str(entry[chooser]), entry):
+                    del entry[key]
+
+
+def _last_change(values):
+    """Number of the last layer that says something else than an earlier one; 0 if none does."""
+    last, before = 0, None
+    for number, value in enumerate(values):
+        if value is not None:
+            last = number if before not in (None, value) else last
+            before = value
+    return last
+
+
+def _entry(config, section, name, part):
+    entry = _dict(_dict(config.get(section)).get(name))
+    return _dict(entry.get(part)) if part else entry
+
+
+def _dict(value):
+    """The value if it is a dict, else an empty one: what is wrong with it is told later."""
+    return value if isinstance(value, dict) else {}
