@@ -6,11 +6,27 @@ what it made its files of. Makes Snakemake's records anew from these notes, so t
 a note gets a record that fits no config, and is made again.
 """
 
+import errno
+
 from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
+ROOM_BYTES = 2**16  # what Snakemake writes at its start is less
 UNKNOWN = {"rule": None, "inputs": [], "params": ["unknown"]}
+
+
+def refuse_unwritable_folder():
+    """Refuse a working directory that is read-only or full, which Snakemake itself would tell by a traceback."""
+    room = Path(".snakemake/room")
+    try:
+        room.parent.mkdir(exist_ok=True)
+        room.write_bytes(bytes(ROOM_BYTES))
+        room.unlink()
+    except OSError as error:
+        room.unlink(missing_ok=True)
+        todo = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+        raise WorkflowError(f"{Path.cwd()}: {error.strerror.lower()}; {todo} and run again") from None
 
 
 def is_remembered(file, memory):
@@ -42,4 +58,5 @@ def remember(files):
 
 
 if workflow.is_main_process:
+    refuse_unwritable_folder()
     remember([*all_files(), "results/MANIFEST.sha256"])

@@ -158,3 +158,32 @@ def test_a_full_or_read_only_disk_is_told_and_can_be_run_on_after_it(project, un
         assert "Traceback" not in output
         assert "unexpected" not in output
     assert manifest.differences(undisturbed, project.path("on_disk/MANIFEST.sha256")) == []
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs the right to mount in a namespace of its own (unshare)")
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("ro", "read-only file system; make it writable and run again"),
+        ("rw,size=200k", "no space left on device; make room and run again"),
+    ],
+)
+def test_a_project_on_a_full_or_read_only_disk_is_told_in_one_line(state, line, project):
+    project.path("disk").mkdir()
+    script = f"""
+        mount -t tmpfs -o size=1m none disk && cp -r toy.h5ad overlay.yaml disk
+        head -c 190k /dev/zero > disk/other
+        mount -o remount,{state} disk && cd disk && "$@"
+    """
+    command = [word if word != str(project.folder) else "." for word in project.command("--cores", 2)]
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "bash", "-c", script, "bash", *command],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"{project.path('disk')}: {line}" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
