@@ -25,6 +25,11 @@ CONFIG = TOY_CONFIG | {
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 DELAYS_S = 2.0, 14.0  # after the start of Snakemake; a whole run takes two or three times as long
 
+OUTPUTS = [
+    *("toy/counts.h5ad", "toy/expression.h5ad", "toy/labels.csv", "toy/embeddings.h5ad", "metrics.csv", "report.html"),
+    *("toy/dae/seed0/model.pt", "toy/beta_vsc/seed0/checkpoint.pt.part", "toy/beta_vsc/seed0/latent.csv"),
+]
+
 
 def jobs_of(process):
     """Process ids of the jobs of a local Snakemake run."""
@@ -57,19 +62,27 @@ def wait_for_end(pids, seconds=20):
         time.sleep(0.05)
 
 
-def kill_within(project, seconds, choice):
-    """Start a run and kill -9 Snakemake, or one of its jobs, after so many seconds.
+def kill(project, seconds, output, choice):
+    """Start a run and kill -9 Snakemake, or one of its jobs.
+
+    Args:
+        seconds: when, at the latest.
+        output: path of a result: as soon as it appears, if it does before that.
+        choice: function that draws from a list.
 
     Returns:
         str: what was killed, "snakemake" or "job"; None if the run was over by then.
     """
     process = project.start("all", "manifest", "--cores", 2)
-    try:
-        output, _ = process.communicate(timeout=seconds)
-        assert process.returncode == 0, output
-        return None
-    except subprocess.TimeoutExpired:
-        pass  # still at work
+    end = time.monotonic() + seconds
+    new = not project.path(output).exists()
+    while time.monotonic() < end and not (new and project.path(output).exists()):
+        try:
+            printed, _ = process.communicate(timeout=0.01)
+            assert process.returncode == 0, printed
+            return None
+        except subprocess.TimeoutExpired:
+            pass  # still at work
     jobs = jobs_of(process)
     victim = choice(jobs) if jobs and choice([True, False]) else process.pid
     os.kill(victim, signal.SIGKILL)
@@ -93,7 +106,9 @@ def rounds(kills, workflow, folder, seed=0):
         project = Project.create(folder / f"run{number}", workflow, CONFIG)
         adopt_orphans(number % 2)
         killed = []
-        while len(killed) < kills and (victim := kill_within(project, draw.uniform(*DELAYS_S), draw.choice)):
+        while len(killed) < kills and (
+            victim := kill(project, draw.uniform(*DELAYS_S), f"results/{draw.choice(OUTPUTS)}", draw.choice)
+        ):
             killed.append(victim)
             if victim == "snakemake":
                 project.run("--unlock")

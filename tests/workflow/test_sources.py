@@ -1,13 +1,15 @@
 """Counts come from wherever they live: a CSV pair, an archive on disk, an archive behind a URL."""
 
+import contextlib
 import hashlib
 import io
 import shutil
 import tarfile
 import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import anndata
+import interruptions
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,3 +160,37 @@ def test_address_that_is_not_there_is_named(empty, address):
     assert done.returncode != 0
     assert f"fetch_counts dataset=toy: {url}: download failed" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_run_that_is_killed_in_a_stalled_download_can_be_run_again(empty, archive):
+    content, asked, go_on = archive.read_bytes(), threading.Event(), threading.Event()
+
+    class Stalling(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            asked.set()
+            go_on.wait(60)
+            with contextlib.suppress(OSError):  # of who was killed
+                self.wfile.write(content[len(content) // 2 :])
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        set_source(empty, f"http://127.0.0.1:{server.server_port}/{archive.name}", sha256(archive))
+        process = empty.start("results/toy/counts.h5ad", "--cores", 1)
+        assert asked.wait(120)
+        jobs = interruptions.jobs_of(process)
+        process.kill()
+        process.communicate()
+        interruptions.wait_for_end(jobs, seconds=10)
+        go_on.set()
+        empty.run("--unlock")
+        empty.run("results/toy/counts.h5ad")
+        server.shutdown()
+    assert_toy_counts(empty)
