@@ -38,7 +38,21 @@ DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
 # The keys of a data set that say how its source is read
-READING = ("format", "genome", "matrix", "member", "modality", "orientation", "values")
+READING = (
+    *(
+        "format",
+        "genome",
+        "join",
+        "matrix",
+        "member",
+        "modality",
+        "orientation",
+        "samples",
+        "sha256",
+        "source",
+        "values",
+    ),
+)
 
 
 wildcard_constraints:
@@ -66,8 +80,8 @@ def dataset_settings(*keys):
 
 
 def source_paths(wildcards):
-    """Local files that a data set is read from; a URL has none."""
-    return source_files.local_files(config["datasets"][wildcards.dataset]["source"])
+    """Local files that a data set is read from, its table of samples too; a URL has none."""
+    return source_files.files_of(config["datasets"][wildcards.dataset])
 
 
 def label_paths(wildcards):
@@ -154,7 +168,7 @@ def report_settings():
     datasets = {name: dict(config["datasets"][name]) for name in sorted(DATASETS)}
     for dataset in datasets.values():
         dataset.pop("published", None)
-        dataset["source"] = source_files.shown(dataset["source"])
+        dataset["source"] = source_files.shown_samples(dataset)
         if dataset["labels"]["from"] == "csv":
             dataset["labels"] = dataset["labels"] | {"path": source_files.shown(dataset["labels"]["path"])}
     return {

@@ -27,7 +27,7 @@ rule fetch_counts:
     params:
         code=code("fetch_counts"),
         content=content(source_paths),
-        source=dataset_settings("source", "sha256", *READING),
+        source=dataset_settings(*READING),
         downloads="results/{dataset}/download",
     script:
         "../scripts/fetch_counts.py"

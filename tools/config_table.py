@@ -31,7 +31,7 @@ def constraint(entry):
     if "enum" in entry:
         return " · ".join(f"`{choice}`" for choice in entry["enum"])
     types = entry.get("type", "")
-    words = types if isinstance(types, str) else " or ".join(types)
+    words = (types if isinstance(types, str) else " or ".join(types)).replace("object", "section")
     if words == "array":
         words = f"list of {entry['items']['type']}"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -42,7 +42,8 @@ def constraint(entry):
 def rows(path, entry, required):
     """(key, type and range, default, description) of a key and all below it."""
     default = f"`{json.dumps(entry['default'])}`" if entry.get("default", {}) != {} else "required" if required else ""
-    if "properties" not in entry and "additionalProperties" not in entry:
+    several = not isinstance(entry.get("type", ""), str)
+    if "properties" not in entry and ("additionalProperties" not in entry or several):
         yield path, constraint(entry), default, entry.get("description", "")
         return
     if "description" in entry:

@@ -54,6 +54,8 @@ def write_data(project):
     cells.write_h5ad(project.path("toy.h5ad"))
     cells.write_h5ad(project.path("copy.h5ad"))
     cells[:80].write_h5ad(project.path("other.h5ad"))
+    cells[:40, :50].write_h5ad(project.path("fewer.h5ad"))
+    project.path("samples.csv").write_text("sample,path\none,toy.h5ad\ntwo,fewer.h5ad\n")
     cells.uns["more"] = list(range(200_000))
     cells.write_h5ad(project.path("large.h5ad"))
     for name, column in (("types.csv", "cell_type"), ("donors.csv", "donor")):

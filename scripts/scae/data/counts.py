@@ -99,6 +99,15 @@ def describe(source, **reading):
     return Description(**found)
 
 
+def members(source):
+    """Names of the matrices in a folder or archive, as ``member`` takes them."""
+    with _one_line(source), ExitStack() as stack:
+        kind = formats.detect(source)
+        if kind not in ("archive", "folder"):
+            raise UserError("is no folder or archive; write no member: all")
+        return containers.choose(containers.find(_unpacked(kind, source, stack)), "all", source)
+
+
 @contextmanager
 def _one_line(source):
     """Have every error name the source, on one line."""
@@ -128,10 +137,7 @@ def _content(source, reading):
             return
         kind, place = formats.detect(source), Path(source)
         if kind in ("archive", "folder"):
-            if kind == "archive":
-                place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                containers.unpack_all(source, place)
-            found = containers.find(place)
+            found = containers.find(_unpacked(kind, source, stack))
             [name] = containers.choose(found, reading.member, place)
             kind, place = found[name]
             log.info("taken: %s (%s)", name, kind)
@@ -141,6 +147,15 @@ def _content(source, reading):
         if reading.format != "auto":
             kind = reading.format
         yield kind, stack.enter_context(_open(kind, place, reading))
+
+
+def _unpacked(kind, source, stack):
+    """A folder, or the one that an archive is unpacked to."""
+    if kind == "folder":
+        return Path(source)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    containers.unpack_all(source, folder)
+    return folder
 
 
 def _open(kind, place, reading):

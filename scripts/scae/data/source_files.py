@@ -1,9 +1,12 @@
 """Where a data set comes from. Standard library only: read each time the workflow is parsed."""
 
+import csv
 import hashlib
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from scae.errors import UserError
 
 URL = re.compile(r"https?://", re.IGNORECASE)
 SHIPPED = re.compile(r"scanpy:")
@@ -73,6 +76,80 @@ def shown(source):
         return re.sub(r"//[^/@]*@", "//", source.partition("?")[0].partition("#")[0])
     path = Path(source)
     return path.name if path.is_absolute() else source
+
+
+def shown_samples(dataset):
+    """The source of a data set as a page may name it, or those of its samples."""
+    found = {sample: shown(entry["source"]) for sample, entry in samples(dataset).items()}
+    return found.get(None) or ", ".join(f"{sample}: {source}" for sample, source in found.items())
+
+
+def samples(dataset):
+    """The samples of a data set, sorted by name.
+
+    Args:
+        dataset: its entry in the config; of ``source``, ``samples`` and ``sha256`` is made use.
+
+    Returns:
+        dict: {sample: {"source": path or URL, "sha256": digest or None, "columns": {column of obs: text}}}; a data set
+        that is one source has one sample, None.
+
+    Raises:
+        UserError: if the table of samples cannot be read as such.
+    """
+    source, table = dataset["source"], dataset.get("samples")
+    if table is None and not isinstance(source, dict):
+        return {None: {"source": source, "sha256": dataset.get("sha256"), "columns": {}}}
+    if table is None:
+        found = {sample: {"source": path, "sha256": None, "columns": {}} for sample, path in source.items()}
+    else:
+        found = _table_of_samples(table)
+    return dict(sorted(found.items()))
+
+
+def _table_of_samples(path):
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a table of samples ({error})") from None
+    header = text.partition("\n")[0]
+    reader = csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in header else ",")
+    rows = [{(key or "").strip(): value for key, value in row.items()} for row in reader]
+    if not rows or not {"sample", "path"} <= rows[0].keys():
+        raise UserError(f"{path}: a table of samples has the columns sample and path, and a row for each sample")
+    found = {}
+    for number, row in enumerate(rows, start=2):
+        if "" in row or None in row.values():
+            raise UserError(f"{path}: row {number} has not as many fields as the header; mend it")
+        columns = {name: value.strip() for name, value in row.items()}
+        sample, source, sha256 = columns.pop("sample"), columns.pop("path"), columns.pop("sha256", None)
+        if problem := problem_of_sample(sample):
+            raise UserError(f"{path}: row {number}: {problem}")
+        if sample in found:
+            raise UserError(f"{path}: row {number}: sample {sample} stands twice; give each sample a name of its own")
+        if not source:
+            raise UserError(f"{path}: row {number}: sample {sample} has no path")
+        found[sample] = {"source": source, "sha256": sha256 or None, "columns": columns}
+    return found
+
+
+def problem_of_sample(name):
+    """What is wrong with the name of a sample; None if nothing is."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        return f"{name[:40]!r} cannot name a sample; use up to 100 letters, digits, _, . and -"
+    return None
+
+
+def sample_name(member):
+    """A name for the sample that a member of an archive is."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", member).strip("_.-") or "sample"
+
+
+def files_of(dataset):
+    """The local files that a data set is read from, its table of samples too."""
+    table = [dataset["samples"]] if dataset.get("samples") else []
+    return table + [file for entry in samples(dataset).values() for file in local_files(entry["source"])]
 
 
 def local_files(source):

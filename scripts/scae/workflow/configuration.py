@@ -271,27 +271,30 @@ def _contradictions(config, processors):
 def _contradictions_of(dataset):
     """(key, problem) of an entry of ``datasets``."""
     source, labels, qc = dataset["source"], dataset["labels"], dataset["qc"]
-    if source.lower().startswith("ftp:"):
-        yield "source", "ftp is not spoken here; most servers, NCBI's too, have the same file at https://"
-    elif is_url(source):
-        if problem := source_files.problem_of_url(source):
-            yield "source", problem
-    elif is_shipped(source):
-        name = source.partition(":")[2]
-        if name not in source_files.SHIPPED_DATASETS:
-            yield "source", f"scanpy has no data set {_quoted(name)}; it has {', '.join(source_files.SHIPPED_DATASETS)}"
-    else:
-        yield from (("source", problem) for problem in _problems_of_path(source, ", or a URL"))
-        if os.path.isdir(source) and not local_files(source):
-            yield "source", f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists what can be read"
-        if problem := source_files.problem_of_name(source):
-            yield "source", problem
+    if (source is None) == (dataset["samples"] is None):
+        yield (
+            "source",
+            "is missing; give it, or a table of samples" if source is None else "give it or samples, not both",
+        )
+        return
+    if dataset["samples"] is not None and (problems := list(_problems_of_path(dataset["samples"], ""))):
+        yield from (("samples", problem) for problem in problems)
+        return
+    try:
+        samples = source_files.samples(dataset)
+    except UserError as error:
+        yield "samples", str(error)
+        return
+    for sample, entry in samples.items():
+        key = "source" if sample is None else f"samples: {sample}" if source is None else f"source.{sample}"
+        yield from ((key, problem) for problem in _problems_of_source(entry["source"]))
+    if dataset["sha256"] and (None not in samples or is_shipped(source) or os.path.isdir(source)):
+        what = "samples have a column sha256 in their table" if None not in samples else f"source is {source}"
+        yield "sha256", f"only a file has one, and {what}; set sha256 to null"
     if labels["from"] == "csv":
         yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], ""))
         if os.path.isdir(labels["path"]):
             yield "labels.path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
-    if dataset["sha256"] and (is_shipped(source) or os.path.isdir(source)):
-        yield "sha256", f"only a file has one, and source is {source}; set sha256 to null"
     if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
@@ -308,6 +311,24 @@ def _contradictions_of(dataset):
             f"{labels['n_pcs']} components need more than {labels['n_variable_genes']} genes; lower it, or raise "
             "n_variable_genes",
         )
+
+
+def _problems_of_source(source):
+    if source.lower().startswith("ftp:"):
+        yield "ftp is not spoken here; most servers, NCBI's too, have the same file at https://"
+    elif is_url(source):
+        if problem := source_files.problem_of_url(source):
+            yield problem
+    elif is_shipped(source):
+        name = source.partition(":")[2]
+        if name not in source_files.SHIPPED_DATASETS:
+            yield f"scanpy has no data set {_quoted(name)}; it has {', '.join(source_files.SHIPPED_DATASETS)}"
+    else:
+        yield from _problems_of_path(source, ", or a URL")
+        if os.path.isdir(source) and not local_files(source):
+            yield f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists what can be read"
+        if problem := source_files.problem_of_name(source):
+            yield problem
 
 
 def _problems_of_path(path, other):
