@@ -91,10 +91,14 @@ def label_paths(wildcards):
 
 
 def by_content(files):
-    """Input function: the files that a function names, whose times do not count, since `content` goes to params."""
+    """Input function: the files that a function names, whose times do not count, since `content` goes to params.
+
+    A path with braces would be taken for a pattern; such a file is known by params alone.
+    """
 
     def watched(wildcards):
-        return [ancient(file) if source_files.is_hashed(file) else file for file in files(wildcards)]
+        paths = [file for file in files(wildcards) if not source_files.is_pattern(file)]
+        return [ancient(file) if source_files.is_hashed(file) else file for file in paths]
 
     return watched
 

@@ -26,6 +26,15 @@ def test_an_old_time_hides_no_change(file):
     assert source_files.content([file]) != before
 
 
+def test_of_a_large_file_with_braces_in_its_name_the_time_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(source_files, "HASHED_BYTES", 5)
+    path = tmp_path / "{cells}.csv"
+    path.write_text("cell,GENE\nA,1\n")
+    before = source_files.content([path])
+    os.utime(path, (0, 0))
+    assert source_files.content([path]) != before
+
+
 def test_a_large_file_is_not_read(file, monkeypatch):
     monkeypatch.setattr(source_files, "HASHED_BYTES", 5)
     assert not source_files.is_hashed(file)

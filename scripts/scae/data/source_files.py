@@ -190,8 +190,21 @@ def is_hashed(file):
 
 
 def content(files):
-    """What tells whether files have changed: the SHA-256 of each, or the size of a larger one."""
-    return [_sha256(file) if is_hashed(file) else f"{Path(file).stat().st_size} bytes" for file in files]
+    """What tells whether files have changed: the SHA-256 of each, or the size of a larger one.
+
+    The time of a larger one is Snakemake's to watch, and stands here where Snakemake cannot have its path.
+    """
+    return [_sha256(file) if is_hashed(file) else _size(file) for file in files]
+
+
+def is_pattern(file):
+    """Whether Snakemake would look for wildcards in the path of a file."""
+    return bool(re.search(r"\{[^{}]*\}", str(file)))
+
+
+def _size(file):
+    found = Path(file).stat()
+    return f"{found.st_size} bytes" + (f", changed {found.st_mtime_ns}" if is_pattern(file) else "")
 
 
 def _sha256(file):
