@@ -15,6 +15,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from scae.workflow import source_code  # first, since it decides how the others are loaded
+from scae import notes
 from scae.data import source_files
 from scae.workflow import code_digest, command_line, configuration, job_record, parent
 from scae.errors import UserError
@@ -90,6 +91,28 @@ def label_paths(wildcards):
     return [labels["path"]] if labels["from"] == "csv" else []
 
 
+def dropping_labels(wildcards):
+    """Params function: the labels of a data set, if cells without one are dropped before training; else None."""
+    labels = config["datasets"][wildcards.dataset]["labels"]
+    return labels if labels.get("missing") == "drop" else None
+
+
+def preprocessing_code(wildcards):
+    """Params function: digest of the preprocessing, with that of the labels where it drops cells by them."""
+    return code("preprocess_cells", *(["scae.data.labels"] if dropping_labels(wildcards) else []))
+
+
+def dropping_label_paths(wildcards):
+    """The label file of such a data set."""
+    return label_paths(wildcards) if dropping_labels(wildcards) else []
+
+
+def mito_paths(wildcards):
+    """The file of a data set that lists its mitochondrial genes."""
+    listed = config["datasets"][wildcards.dataset]["qc"]["mito_genes"]
+    return [listed] if isinstance(listed, str) else []
+
+
 def by_content(files):
     """Input function: the files that a function names, whose times do not count, since `content` goes to params.
 
@@ -103,11 +126,11 @@ def by_content(files):
     return watched
 
 
-def content(files):
-    """Params function: digests of the files that a function names."""
+def content(*files):
+    """Params function: digests of the files that functions name."""
 
     def digests(wildcards):
-        return source_files.content(files(wildcards))
+        return source_files.content([file for function in files for file in function(wildcards)])
 
     return digests
 

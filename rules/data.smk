@@ -36,9 +36,14 @@ rule fetch_counts:
 rule preprocess_cells:
     """Quality control and log-normalisation."""
     input:
+        by_content(mito_paths),
+        by_content(dropping_label_paths),
         counts="results/{dataset}/counts.h5ad",
     output:
         expression="results/{dataset}/expression.h5ad",
+        cells="results/{dataset}/quality/cells.csv",
+        limits="results/{dataset}/quality/limits.csv",
+        top_genes="results/{dataset}/quality/top_genes.csv",
     log:
         "results/logs/preprocess_cells/{dataset}.log",
     benchmark:
@@ -49,8 +54,10 @@ rule preprocess_cells:
         mem_mb=growing(1500, 10),
         runtime=growing(15, 0.01),
     params:
-        code=code("preprocess_cells"),
-        preprocessing=dataset_settings("qc", "scale_factor"),
+        code=preprocessing_code,
+        content=content(mito_paths, dropping_label_paths),
+        drop_unlabelled=dropping_labels,
+        preprocessing=dataset_settings("genes", "qc", "scale_factor"),
     script:
         "../scripts/preprocess_cells.py"
 

@@ -88,6 +88,34 @@ rule plot_losses:
         "../scripts/plot_losses.py"
 
 
+rule plot_quality:
+    """What cells have before and after quality control, the limits, and whom they remove."""
+    input:
+        cells="results/{dataset}/quality/cells.csv",
+        limits="results/{dataset}/quality/limits.csv",
+        top_genes="results/{dataset}/quality/top_genes.csv",
+    output:
+        report(
+            "results/{dataset}/quality/quality.png",
+            caption="captions/quality.rst",
+            category="{dataset}",
+            labels={"what": "quality control", "type": "picture"},
+        ),
+    log:
+        "results/logs/plot_quality/{dataset}.log",
+    benchmark:
+        "results/benchmarks/plot_quality/{dataset}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
+    params:
+        code=code("plot_quality"),
+    script:
+        "../scripts/plot_quality.py"
+
+
 rule plot_heatmap:
     """All scores at a glance, beside published ones where the config gives some (figure 4 of the study)."""
     input:
@@ -123,6 +151,9 @@ rule write_report:
         training_times="results/training_times.csv",
         heatmap="results/heatmap.png",
         labels=expand("results/{dataset}/labels.csv", dataset=DATASETS),
+        quality_cells=expand("results/{dataset}/quality/cells.csv", dataset=DATASETS),
+        quality_limits=expand("results/{dataset}/quality/limits.csv", dataset=DATASETS),
+        quality_png=expand("results/{dataset}/quality/quality.png", dataset=DATASETS),
         clusters=per_run("results/{dataset}/{model}/seed{seed}/clusters.csv"),
         tsne3d=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.csv"),
         clusters_png=per_run("results/{dataset}/{model}/seed{seed}/clusters.png"),

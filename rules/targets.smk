@@ -15,6 +15,9 @@ def data_files():
         [
             "results/{dataset}/counts.h5ad",
             "results/{dataset}/expression.h5ad",
+            "results/{dataset}/quality/cells.csv",
+            "results/{dataset}/quality/limits.csv",
+            "results/{dataset}/quality/top_genes.csv",
             "results/{dataset}/labels.csv",
             "results/{dataset}/export/expression.csv.gz",
             "results/{dataset}/export/labels.csv",
@@ -57,6 +60,7 @@ def report_files():
         "results/heatmap.png",
         "results/heatmap.svg",
         "results/report.html",
+        *expand("results/{dataset}/quality/quality.png", dataset=DATASETS),
         *per_run(
             [
                 "results/{dataset}/{model}/seed{seed}/clusters.png",

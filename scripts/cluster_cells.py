@@ -9,10 +9,15 @@ from scae.evaluation import clustering
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)
+    scored, settings = tables.scored(labels), snakemake.params.kmeans
     clusters = pd.DataFrame(index=labels.index)
     for space in ("tsne2d", "latent"):
         points = tables.read_points(snakemake.input[space], cells=labels.index)
         clusters[space] = clustering.kmeans(
-            points.to_numpy(), labels.nunique(), snakemake.params.kmeans, seed=int(snakemake.wildcards.seed)
+            points.to_numpy(),
+            settings["k"] or scored.nunique(),
+            settings,
+            seed=int(snakemake.wildcards.seed),
+            chosen=labels.index.isin(scored.index),
         )
     tables.write(clusters.reset_index(), snakemake.output.clusters)

@@ -25,9 +25,16 @@ with runtime.job(snakemake):
             names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, files.losses_png, strict=True
         )
     ]
+    quality = {
+        dataset: page.Quality(tables.read(cells), tables.read(limits), picture)
+        for dataset, cells, limits, picture in zip(
+            run["datasets"], files.quality_cells, files.quality_limits, files.quality_png, strict=True
+        )
+    }
     html = page.render(
         runs=runs,
         labels=labels,
+        quality=quality,
         metrics=tables.read(files.metrics),
         training_times=tables.read(files.training_times),
         heatmap=files.heatmap,

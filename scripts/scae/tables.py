@@ -6,8 +6,15 @@ import pandas as pd
 
 from scae.errors import UserError
 
-TEXT = ("cell", "label", "dataset", "model", "space", "metric", "over", "first", "second", "device")
-NUMBERS = ("value", "mean", "sd", "low", "high", "p", "p_holm")  # of which a table may lack some
+TEXT = (
+    *("cell", "label", "dataset", "model", "space", "metric", "over", "first", "second", "device"),
+    *("sample", "removed_by", "limit", "gene"),
+)
+NUMBERS = (  # of which a table may lack some
+    *("value", "mean", "sd", "low", "high", "p", "p_holm"),
+    *("lower", "upper", "pct_mito"),
+)
+UNSCORED = ""  # the label of a cell without one: it is trained, embedded and drawn
 
 
 def read(path):
@@ -32,8 +39,13 @@ def write_rows(rows, path):
 
 
 def read_labels(path):
-    """Labels by cell: Series of text, index ``cell``."""
+    """Labels by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
     return read(path).set_index("cell")["label"]
+
+
+def scored(labels):
+    """The labels of the cells that have one: all that k and scores are about. Decided here and nowhere else."""
+    return labels[labels != UNSCORED]
 
 
 def read_points(path, cells=None):

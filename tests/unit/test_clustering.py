@@ -55,6 +55,20 @@ def test_more_starts_give_a_tighter_clustering():
     assert inertia(30) < inertia(1)
 
 
+def test_cells_that_are_not_chosen_make_no_cluster_and_join_the_nearest():
+    points = np.concatenate([blobs(2), 1000 + np.zeros((30, 2)), blobs(2)[:1]])
+    chosen = np.arange(91) < 60
+    found = clustering.kmeans(points, 4, {"n_init": 10}, seed=0, chosen=chosen)
+    np.testing.assert_array_equal(found[:60], clustering.kmeans(blobs(2), 4, {"n_init": 10}, seed=0))
+    assert len(set(found[60:90])) == 1
+    assert found[90] == found[0]
+
+
+def test_choosing_no_cell_is_choosing_all():
+    found = clustering.kmeans(blobs(2), 4, {"n_init": 2}, seed=0, chosen=np.zeros(60, bool))
+    np.testing.assert_array_equal(found, clustering.kmeans(blobs(2), 4, {"n_init": 2}, seed=0))
+
+
 def test_one_cluster_and_a_cluster_for_each_cell_are_possible():
     points = blobs(2)[::15]
     assert set(clustering.kmeans(points, 1, {"n_init": 2}, seed=0)) == {0}
@@ -62,6 +76,6 @@ def test_one_cluster_and_a_cluster_for_each_cell_are_possible():
 
 
 def test_fewer_cells_than_cell_types_are_named():
-    with pytest.raises(UserError, match="5 cell types but only 4 cells") as caught:
+    with pytest.raises(UserError, match="5 clusters but only 4 cells") as caught:
         clustering.kmeans(blobs(2)[::15], 5, {"n_init": 2}, seed=0)
     assert "\n" not in str(caught.value)

@@ -112,6 +112,9 @@ def test_a_new_model_touches_nothing(scripts):
     [
         ("data/download.py", {"fetch_counts"}),
         ("data/preprocessing.py", {"preprocess_cells"}),
+        ("data/quality.py", {"preprocess_cells"}),
+        ("data/genes.py", {"preprocess_cells", "label_cells"}),
+        ("data/cell_names.py", {"label_cells"}),
         ("data/labels.py", {"label_cells"}),
         ("evaluation/embedding.py", {"project_tsne"}),
         ("evaluation/clustering.py", {"cluster_cells"}),

@@ -11,8 +11,10 @@ from places import ROOT
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from scae.data import counts, labels, preprocessing
+from scae import tables
+from scae.data import counts, genes, labels, preprocessing
 from scae.errors import UserError
+from scae.notes import NOTE
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +149,19 @@ def test_markers_that_the_data_lacks_are_passed_over():
     assert name({"A": ["nope", "GA"], "B": ["GB", "nope"], "lost": ["nope"]}) == ["B", "A", "Cluster 2"]
 
 
-def test_without_any_known_marker_clusters_are_numbered():
-    assert name({"lost": ["nope"]}) == ["Cluster 0", "Cluster 1", "Cluster 2"]
+def test_without_markers_clusters_are_numbered():
     assert name({}) == ["Cluster 0", "Cluster 1", "Cluster 2"]
+
+
+def test_markers_of_which_the_data_have_none_stop_and_show_the_names_of_genes():
+    with pytest.raises(UserError, match=r"labels\.markers: none of the 3 genes .* GA, GB, GC") as caught:
+        name({"A": ["ga", "gb"], "lost": ["nope"]})
+    assert "genes.names" in str(caught.value)
+
+
+def test_types_whose_markers_the_data_lack_are_warned_of(caplog):
+    name({"A": ["nope", "GA"], "lost": ["nope"]})
+    assert "no marker of 1 of 2 types: lost" in caplog.text
 
 
 def test_a_marker_that_is_the_same_everywhere_names_nothing_wrongly():
@@ -169,11 +181,137 @@ def test_match_makes_text_of_categories_and_numbers():
     assert labels.match(pd.Series([1, 2], index=cells), cells).tolist() == ["1", "2"]
 
 
+SECTION = {"from": "obs", "column": "type", "ignore": ["NA", "nan", "unassigned"], "missing": "error"}
+TABLE = {"from": "csv", "cell_column": "cell", "column": "label", "cell_names": {}, "ignore": [], "missing": "error"}
+
+
+def given(values, **changes):
+    obs = pd.DataFrame({"type": values}, index=[f"c{number}" for number in range(len(values))])
+    return labels.given(SECTION | changes, obs)
+
+
+def test_words_for_no_label_and_blanks_are_no_types(caplog):
+    with caplog.at_level(NOTE):
+        found = given(["T", " T ", "NA", "Nan", " UNASSIGNED", "", None, "T\u00a0", "nano"])
+    assert found.fillna("-").tolist() == ["T", "T", "-", "-", "-", "-", "-", "T", "nano"]
+    assert '"NA" (1)' in caplog.text
+
+
+def test_a_word_that_is_not_to_be_ignored_is_a_type():
+    assert given(["NA", "B"], ignore=[]).tolist() == ["NA", "B"]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (pd.Categorical(["x", None, "y"]), ["x", "-", "y"]),
+        ([1.0, np.nan, 2.0], ["1", "-", "2"]),
+        ([1.5, np.nan, 2.0], ["1.5", "-", "2.0"]),
+        (pd.array(["x", pd.NA, "y"], dtype="string"), ["x", "-", "y"]),
+        (pd.array([1, pd.NA, 2], dtype="Int64"), ["1", "-", "2"]),
+        ([True, None, False], ["True", "-", "False"]),
+    ],
+)
+def test_labels_of_any_type_are_text(values, text):
+    assert given(values).fillna("-").tolist() == text
+
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (RANDOM.normal(size=700), "700 different labels of 700 cells"),
+        (RANDOM.normal(size=700).round(1), "look measured"),
+        (RANDOM.integers(0, 300, 700), "look measured"),
+        ([f"barcode{number}" for number in range(50)], "50 different labels of 50 cells"),
+        ([*(f"x{number}" for number in range(50)), *["B"] * 100], "most of one cell each"),
+    ],
+)
+def test_measurements_and_names_of_cells_are_refused_with_what_was_seen(values, says):
+    with pytest.raises(UserError, match=says) as caught:
+        given(values)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        RANDOM.integers(0, 60, 5000),
+        np.repeat(["a", "b", "rare"], [50, 49, 1]),
+        np.repeat(np.arange(15) / 10, 40),
+        ["B"] * 9,
+    ],
+)
+def test_numbers_of_clusters_and_few_rare_types_are_labels(values):
+    assert given(values).notna().all()
+
+
 @pytest.mark.parametrize("found", [pd.Series({"c1": "B"}), pd.Series({"c1": "B", "c2": None, "c3": np.nan})])
 def test_match_names_the_first_cell_without_a_label(found):
     with pytest.raises(UserError, match=r"cell c2 has no label \(2 of 3") as caught:
         labels.match(found, pd.Index(["c1", "c2", "c3"]))
     assert "\n" not in str(caught.value)
+
+
+def test_cells_without_label_can_go_unscored(caplog):
+    with caplog.at_level(NOTE):
+        found = labels.match(pd.Series({"c1": "B", "c2": None}), pd.Index(["c3", "c1", "c2"]), "unscored")
+    assert found.tolist() == ["", "B", ""]
+    assert tables.scored(found).to_dict() == {"c1": "B"}
+    assert "2 of 3 cells have no label" in caplog.text
+
+
+@pytest.mark.parametrize("missing", ["error", "unscored"])
+def test_labels_that_are_all_missing_stop(missing):
+    with pytest.raises(UserError, match=r"labels\.(from|missing)"):
+        labels.match(pd.Series({"c1": None}), pd.Index(["c1"]), missing)
+
+
+def test_which_cells_have_a_label(caplog):
+    with caplog.at_level(NOTE):
+        found = labels.labelled(pd.Series({"c1": "B", "c2": None}), pd.Index(["c3", "c1", "c2"]))
+    assert found.tolist() == [False, True, False]
+    assert "2 of 3 cells have no label: dropped" in caplog.text
+    with pytest.raises(UserError, match="none of 1 cells"):
+        labels.labelled(pd.Series({"c1": "B"}), pd.Index(["other"]))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"B": 9}, "one type"),
+        ({"B": 9, "pDC": 2, "T": 5}, '"pDC" (2)'),
+        ({"T cell": 9, "t  Cell": 9, "B": 9}, '"T cell", "t  Cell"'),
+        ({"B": 9, "T": 9, "": 1}, ""),
+    ],
+)
+def test_types_that_make_scores_mean_little_are_warned_of(sizes, says, caplog):
+    labels.warn_of_sizes(pd.Series([name for name, size in sizes.items() for _ in range(size)]))
+    assert says in caplog.text
+    assert bool(caplog.records) == bool(says)
+
+
+def test_labels_of_a_file_with_other_names_of_cells_say_what_would_match(tmp_path):
+    path = csv_of(tmp_path, "cell,label\nAAAC,B\nAAAG,T\n")
+    obs = pd.DataFrame(index=["AAAC-1", "AAAG-1"])
+    with pytest.raises(UserError) as caught:
+        labels.given(TABLE | {"path": str(path)}, obs)
+    message = str(caught.value)
+    assert '"AAAC", the data "AAAC-1"' in message
+    assert 'labels.cell_names: {add_suffix: "-1"} would match 2 of 2' in message
+    found = labels.given(TABLE | {"path": str(path), "cell_names": {"add_suffix": "-1"}}, obs)
+    assert found.to_dict() == {"AAAC-1": "B", "AAAG-1": "T"}
+
+
+def test_a_cell_without_label_says_so_too_where_few_names_match():
+    cells = pd.Index([f"c{number}-1" for number in range(9)])
+    found = pd.Series("B", index=["c0-1", *(f"c{number}" for number in range(1, 9))])
+    with pytest.raises(
+        UserError, match=r'cell c1-1 .* \(8 of 9 .* labels\.cell_names: {add_suffix: "-1"} would match 8'
+    ):
+        labels.match(found, cells)
 
 
 def csv_of(folder, text):
@@ -232,6 +370,7 @@ def test_a_missing_annotation_names_what_there_is(columns, says):
     assert says in str(caught.value)
 
 
+BY_NAME = {"mito_prefix": "auto", "mito_genes": None, "mad": {}}
 SETTINGS = {
     "n_variable_genes": 20,
     "n_pcs": 3,
@@ -249,8 +388,9 @@ def two_populations(n_cells=60, n_genes=40):
     means[0, :10] = means[1, 10:20] = 15.0
     table = random.poisson(means[np.arange(n_cells) % 2]).astype(np.float32)
     data = anndata.AnnData(sparse.csr_matrix(table), var=pd.DataFrame(index=[f"g{n}" for n in range(n_genes)]))
-    qc = {"min_cells": 0, "min_genes": 0, "max_genes": None, "max_pct_mito": None, "mito_prefix": "MT-"}
-    return preprocessing.preprocess(data, "counts", qc, 10_000.0)
+    qc = {"min_cells": 0, "min_genes": 0, "max_genes": None, "max_pct_mito": None} | BY_NAME
+    data.uns["values"] = "counts"
+    return preprocessing.preprocess(data, qc, 10_000.0)
 
 
 def test_two_populations_are_told_apart_and_named():
@@ -283,11 +423,11 @@ def test_clusters_need_more_genes_than_components(changes):
 def study(pbmc3k):
     """PBMC3k through the study's preprocessing, with the settings of config/config.yaml and schema defaults."""
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["pbmc3k"]
-    qc = settings["qc"] | {"mito_prefix": "MT-"}
+    qc = settings["qc"] | BY_NAME
     data = counts.read(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz")
-    expression = preprocessing.preprocess(data, "counts", qc, 10_000.0)
-    genes = labels.variable_genes(expression, 2000)
-    return SimpleNamespace(settings=settings, data=data, expression=expression, genes=genes)
+    expression = preprocessing.preprocess(data, qc, 10_000.0)
+    variable = genes.variable(expression, 2000)
+    return SimpleNamespace(settings=settings, data=data, expression=expression, genes=variable)
 
 
 @pytest.fixture(scope="module")
@@ -369,7 +509,7 @@ def test_few_cells_and_sparse_counts_can_be_clustered(n_cells, depth, top):
 def test_counts_that_do_not_vary_are_said_to(counts):
     data = anndata.AnnData(sparse.csr_matrix(counts, dtype=np.float32))
     data.layers["counts"] = data.X
-    with pytest.raises(UserError, match=r"^labels.from: clusters finds no variable genes.*use obs or csv"):
+    with pytest.raises(UserError, match=r"^no variable genes are found.*labels from obs or csv"):
         labels.from_clusters(data, CLUSTERING)
 
 

@@ -23,6 +23,11 @@ def test_the_metrics_are_those_of_the_contract():
     assert all(type(value) is float for value in found.values())
 
 
+@pytest.mark.parametrize(("labels", "clusters"), [(["a", "a"], [0, 1]), ([], [])])
+def test_fewer_than_two_types_have_no_scores(labels, clusters):
+    assert all(math.isnan(value) for value in score(labels, clusters).values())
+
+
 def test_a_perfect_clustering_scores_one():
     found = score(["a", "a", "b", "b", "c", "c"], [2, 2, 0, 0, 1, 1])
     for name in ("nmi", "ari", "homogeneity", "completeness"):

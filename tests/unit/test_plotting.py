@@ -43,6 +43,35 @@ def cells():
     return random.normal(size=(30, 3)), labels, clusters
 
 
+def test_cells_without_label_lie_in_grey_behind_the_others_and_own_no_cluster(cells):
+    points, labels, clusters = cells
+    labels = np.where(np.arange(30) % 5 == 0, "", labels).astype(object)
+    clusters = np.where(np.arange(30) == 0, 4, clusters)  # a cluster of an unlabelled cell alone
+    figure = plotting.clusters(points[:, :2], labels, clusters, "a title")
+    first, *others = figure.axes[0].collections
+    assert to_hex(first.get_facecolor()[0]).upper() == palette.UNSCORED_COLOR
+    assert len(first.get_offsets()) == 6
+    assert sum(len(group.get_offsets()) for group in others) == 24
+    texts = texts_of(figure)
+    assert "no label (6)" in texts
+    assert "k-means: 3 of 3 cell types own a cluster" in texts
+    assert "cluster 4" in texts
+    first = plotting.tsne3d(points, labels, "a title").axes[0].collections[0]
+    assert to_hex(first.get_facecolor()[0]).upper() == palette.UNSCORED_COLOR
+
+
+def test_without_labels_there_are_clusters_alone(cells):
+    points, _, clusters = cells
+    texts = texts_of(plotting.clusters(points[:, :2], np.full(30, "", object), clusters, "a title"))
+    assert {"no label (30)", "k-means", "cluster 0", "cluster 3"} <= set(texts)
+    plotting.tsne3d(points, np.full(30, "", object), "a title")
+
+
+def test_a_heatmap_without_any_score_can_be_drawn():
+    metrics = metrics_of().assign(value=np.nan)
+    plotting.heatmap(metrics, {}).canvas.draw()
+
+
 HISTORY = pd.DataFrame(
     {"epoch": [1, 2, 3], "loss": [9.0, 5, 4], "reconstruction": [7.0, 4, 3.5], "kl": [1.0, 0.5, 0.25]}
 )

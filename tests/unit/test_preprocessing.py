@@ -9,7 +9,10 @@ from scipy import sparse
 from scae.data import preprocessing
 from scae.errors import UserError
 
-NO_LIMITS = {"min_cells": 0, "min_genes": 0, "max_genes": None, "max_pct_mito": None, "mito_prefix": "MT-"}
+NO_LIMITS = {
+    **{"min_cells": 0, "min_genes": 0, "max_genes": None, "max_pct_mito": None},
+    **{"mito_prefix": "auto", "mito_genes": None, "mad": {"genes": None, "counts": None, "pct_mito": None}},
+}
 
 
 def data_of(matrix, cells=None, genes=None, **obs):
@@ -92,7 +95,7 @@ def test_mitochondrial_percentage_must_stay_below_the_limit(limit, kept):
 def test_mitochondrial_genes_are_those_with_the_prefix():
     data = data_of([[8, 1, 1], [9, 0, 1]], genes=["mt-Co1", "MT-CO1", "AMT-X"])
     np.testing.assert_allclose(preprocess(data, mito_prefix="mt-").obs["pct_mito"], [80, 90])
-    np.testing.assert_allclose(preprocess(data).obs["pct_mito"], [10, 0])
+    np.testing.assert_allclose(preprocess(data, mito_prefix="MT-").obs["pct_mito"], [10, 0])
 
 
 def test_mitochondrial_percentage_is_of_the_genes_that_are_kept():

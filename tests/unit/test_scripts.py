@@ -172,6 +172,7 @@ def run_model(config, model, seed):
     )
 
 
+QUALITY = {name: f"results/toy/quality/{name}.csv" for name in ("cells", "limits", "top_genes")}
 TRAINED = {"model": "model.pt", "history": "history.csv", "timing": "timing.csv"}
 
 
@@ -197,9 +198,9 @@ def results(tmp_path_factory):
         run(
             "preprocess_cells",
             inputs={"counts": f"{toy}/counts.h5ad"},
-            outputs={"expression": f"{toy}/expression.h5ad"},
+            outputs={"expression": f"{toy}/expression.h5ad"} | QUALITY,
             wildcards={"dataset": "toy"},
-            preprocessing=subset(config, "qc", "scale_factor"),
+            preprocessing=subset(config, "genes", "qc", "scale_factor"),
         )
         both = {"counts": f"{toy}/counts.h5ad", "expression": f"{toy}/expression.h5ad"}
         run(

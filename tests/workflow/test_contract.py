@@ -10,7 +10,10 @@ from workflow_project import CELL_TYPES, MODELS, NASTY, Project, toy_cells
 
 METRICS = ["nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"]
 SPACES = ["tsne2d", "latent"]
-OF_DATASET = ["counts.h5ad", "expression.h5ad", "labels.csv", "export/expression.csv.gz", "export/labels.csv"]
+OF_DATASET = [
+    *("counts.h5ad", "expression.h5ad", "labels.csv", "export/expression.csv.gz", "export/labels.csv"),
+    *("quality/cells.csv", "quality/limits.csv", "quality/top_genes.csv"),
+]
 OF_RUN = {
     "history.csv": "epoch,loss,reconstruction,kl",
     "timing.csv": "epochs,seconds,cells_per_second,device,threads,engine",

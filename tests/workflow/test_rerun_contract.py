@@ -50,6 +50,8 @@ def write_data(project):
     """The sources and label files that the rows speak of."""
     cells = toy_cells()
     cells.var["genome"] = np.where(np.arange(cells.n_vars) < 50, "hg19", "mm10")
+    cells.var["long_name"] = [f"long {name}" for name in cells.var_names]
+    cells.obs["partial"] = ["NA" if number % 9 == 4 else name for number, name in enumerate(cells.obs["cell_type"])]
     cells.layers["spliced"] = cells.X.tocsr()[::-1].copy()
     cells.write_h5ad(project.path("toy.h5ad"))
     cells.write_h5ad(project.path("copy.h5ad"))
@@ -58,8 +60,11 @@ def write_data(project):
     project.path("samples.csv").write_text("sample,path\none,toy.h5ad\ntwo,fewer.h5ad\n")
     cells.uns["more"] = list(range(200_000))
     cells.write_h5ad(project.path("large.h5ad"))
+    project.path("genes.txt").write_text("MT-CO1\nMT-ND1\n")
+    project.path("other_genes.txt").write_text("GENE1\n")
     for name, column in (("types.csv", "cell_type"), ("donors.csv", "donor")):
-        cells.obs[column].rename("label").rename_axis("cell").to_csv(project.path(name))
+        table = cells.obs[column].rename("label").rename_axis("cell").to_frame()
+        table.assign(more=cells.obs["donor"], same=table.index).to_csv(project.path(name))
 
 
 # What a row does that is neither a key nor an edit
@@ -154,6 +159,14 @@ def change_labels(project):
 def change_labels_and_set_back(project):
     change_labels(project)
     os.utime(project.path("types.csv"), LONG_AGO)
+
+
+def touch_genes(project):
+    project.path("genes.txt").touch()
+
+
+def change_genes(project):
+    project.path("genes.txt").write_text("MT-CO1\n")
 
 
 def touch_result(project):

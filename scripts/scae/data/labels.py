@@ -1,5 +1,6 @@
 """Cell types: given with the data, or found by the clustering of the original study."""
 
+import json
 import logging
 import random
 
@@ -9,13 +10,38 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from scae import tables
+from scae.data import cell_names, label_tables
+from scae.data import genes as gene_names
 from scae.errors import UserError
+from scae.notes import NOTE
 
 log = logging.getLogger(__name__)
 
-# Share of the genes in each local fit of variance to mean: Seurat's, and wider ones that stand few different means
-SPANS = (0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
-FEWEST_MEANS = 5  # with fewer different ones the fit fails, without any it ends the process
+MANY_NUMBERS = 20  # different numbers, more of which are no clusters if they are not whole or each of few cells
+MANY_CLUSTERS = 100
+FEW_CELLS = 10
+MANY_SINGLE = 10
+
+
+def given(settings, obs):
+    """The labels that come with the data: from its annotation or from a file.
+
+    Args:
+        settings: the dataset's ``labels`` section, ``from`` obs or csv.
+        obs: annotation of the cells as read, index their names.
+
+    Returns:
+        pandas.Series: text by cell name; missing where the source has no label, or a word that stands for none.
+    """
+    if settings["from"] == "obs":
+        found = from_annotation(obs, settings["column"])
+    else:
+        found = from_csv(settings["path"], settings["cell_column"], settings["column"])
+        found.index = cell_names.rename(found.index, settings["cell_names"])
+        _refuse_other_cells(found, obs.index, settings)
+    found = without_words(found, settings["ignore"])
+    refuse_numbers(found[found.index.isin(obs.index)])
+    return found
 
 
 def from_annotation(obs, column):
@@ -25,33 +51,134 @@ def from_annotation(obs, column):
     return obs[column]
 
 
-def from_csv(path):
-    """Labels from a CSV with the columns cell and label, by cell name."""
-    try:
-        table = tables.read(path)
-    except ValueError as error:  # pandas' own kinds, and text that is not UTF-8
-        raise UserError(f"{path}: is no CSV table with the columns cell,label") from error
-    missing = {"cell", "label"} - set(table.columns)
-    if missing:
-        raise UserError(f'{path}: has no column "{sorted(missing)[0]}"; a label file has the columns cell,label')
-    if table["cell"].duplicated().any():
-        raise UserError(f"{path}: cell {table['cell'][table['cell'].duplicated()].iloc[0]} has two labels")
-    return table.set_index("cell")["label"].replace("", pd.NA)
+def from_csv(path, cell_column="cell", label_column="label"):
+    """Labels from a table with a column of cell names and one of labels, by cell name; missing where it is empty."""
+    return label_tables.read(path, cell_column, label_column).replace("", pd.NA)
 
 
-def match(labels, cells):
-    """Labels in the order of ``cells``; every cell needs one.
+def without_words(labels, ignore=()):
+    """Labels as text without blanks around them; missing where they are empty or a word that stands for no label.
+
+    Args:
+        labels: Series of anything.
+        ignore: such words; upper and lower case are the same.
+    """
+    if pd.api.types.is_float_dtype(labels) and (labels.dropna() % 1 == 0).all():
+        labels = labels.astype("Int64")  # cluster 3 among missing values is 3, not 3.0
+    present = labels.notna()
+    text = labels.astype(object).where(present, "").astype(str).str.strip()
+    ignored = text.str.casefold().isin({str(word).strip().casefold() for word in ignore}) & (text != "")
+    if ignored.any():
+        words = ", ".join(f'"{word}" ({number})' for word, number in text[ignored].value_counts().items())
+        log.log(NOTE, "labels that stand for none (labels.ignore): %s", words)
+    return text.where((text != "") & ~ignored, pd.NA)
+
+
+def refuse_numbers(labels):
+    """Refuse labels that are measurements or names of cells, not types.
+
+    Raises:
+        UserError: showing what was seen.
+    """
+    labels = labels.dropna()
+    sizes = labels.value_counts()
+    if len(sizes) < 2:
+        return
+    example = ", ".join(str(label) for label in sizes.index[:3])
+    seen = f"{len(sizes)} different labels of {len(labels)} cells ({example}, …)"
+    numbers = pd.to_numeric(pd.Series(sizes.index, dtype=object), errors="coerce")
+    few_each = len(labels) < FEW_CELLS * len(sizes)
+    whole = (numbers % 1 == 0).all()
+    many = len(sizes) > (MANY_CLUSTERS if whole and not few_each else MANY_NUMBERS)
+    if numbers.notna().all() and many:
+        raise UserError(f"labels: {seen} are numbers, which look measured; name a column with cell types")
+    if len(sizes) >= MANY_SINGLE and (sizes == 1).mean() > 0.5:
+        raise UserError(f"labels: {seen}, most of one cell each, are no cell types; name another column")
+
+
+def _refuse_other_cells(labels, cells, settings):
+    if labels.index.isin(cells).any() or not len(labels):
+        return
+    raise UserError(
+        f'{settings["path"]}: has no cell of the data; it names "{labels.index[0]}", the data "{cells[0]}"'
+        + (_offer(labels.index, cells) or "; name the cells as the data do, or see labels.cell_names")
+    )
+
+
+def _offer(names, cells):
+    changes, n_cells = cell_names.suggest(names, cells)
+    if not changes:
+        return ""
+    written = ", ".join(f"{name}: {json.dumps(value)}" for name, value in changes.items())
+    return f"; labels.cell_names: {{{written}}} would match {n_cells} of {len(names)} names"
+
+
+def match(labels, cells, missing="error"):
+    """Labels in the order of ``cells``.
+
+    Args:
+        labels: Series by cell name, missing where a cell has none.
+        cells: names.
+        missing: what a cell without label is: an ``error``, or ``unscored``. (``drop`` has dropped it before.)
 
     Returns:
-        pandas.Series: name ``label``, index ``cell``, text.
+        pandas.Series: name ``label``, index ``cell``, text; `tables.UNSCORED` where there is none.
+
+    Raises:
+        UserError: if a cell has none and should, or none has any.
     """
     found = labels.reindex(cells)
-    if (missing := found.isna()).any():
+    without = found.isna()
+    if without.any() and missing != "unscored":
         raise UserError(
-            f"labels: cell {cells[missing.argmax()]} has no label ({missing.sum()} of {len(cells)} cells lack one); "
-            "label it, or drop it from the data"
+            f"labels: cell {cells[without.argmax()]} has no label ({without.sum()} of {len(cells)} cells lack one); "
+            "label it, or set labels.missing to unscored (trained, not scored) or drop"
+            + _offer_where_better(labels.index, cells, without)
         )
+    if without.all():
+        raise UserError(
+            f"labels: none of {len(cells)} cells has a label; set labels.from to none, or name another column"
+        )
+    if without.any():
+        log.log(NOTE, "%d of %d cells have no label: trained and drawn, not scored", without.sum(), len(cells))
+    found = found.astype(object).where(~without, tables.UNSCORED)
     return found.astype(str).rename("label").rename_axis("cell")
+
+
+def _offer_where_better(names, cells, without):
+    changes, n_cells = cell_names.suggest(names, cells)
+    return _offer(names, cells) if changes and n_cells > 2 * (~without).sum() else ""
+
+
+def labelled(labels, cells):
+    """(cells,) bool: which have a label; said if some have not. For ``labels.missing: drop``."""
+    found = labels.reindex(cells).notna().to_numpy()
+    if not found.any():
+        raise UserError(f"labels: none of {len(cells)} cells has a label, and labels.missing would drop them all")
+    if not found.all():
+        log.log(NOTE, "%d of %d cells have no label: dropped", (~found).sum(), len(cells))
+    return found
+
+
+def unscored(cells):
+    """The labels of data without any."""
+    return pd.Series(tables.UNSCORED, index=pd.Index(cells, name="cell"), name="label")
+
+
+def warn_of_sizes(labels):
+    """Warn of what makes scores mean little: a single type, types of one or two cells, names nearly alike."""
+    sizes = tables.scored(labels).value_counts()
+    if len(sizes) == 1:
+        log.warning('all cells are of one type, "%s": scores of clusters against types are undefined', sizes.index[0])
+    if len(small := sizes[sizes <= 2]):
+        shown = ", ".join(f'"{name}" ({number})' for name, number in small.head(5).items())
+        log.warning("types of one or two cells, too few to be found: %d, such as %s", len(small), shown)
+    alike = {}
+    for name in sorted(sizes.index):
+        alike.setdefault("".join(name.casefold().split()), []).append(f'"{name}"')
+    for names in alike.values():
+        if len(names) > 1:
+            log.warning("types that differ only in case or blanks: %s", ", ".join(names))
 
 
 def from_clusters(data, settings):
@@ -71,7 +198,7 @@ def from_clusters(data, settings):
         raise UserError("labels: from: clusters needs counts, but this data set is log_normalized; use obs or csv")
     if data.n_obs <= max(settings["n_neighbors"], settings["n_pcs"]):
         raise UserError(f"labels: {data.n_obs} cells are too few for {settings['n_neighbors']} neighbours")
-    genes = variable_genes(data, settings["n_variable_genes"])
+    genes = gene_names.variable(data, settings["n_variable_genes"])
     if len(genes) <= settings["n_pcs"]:
         raise UserError(f"labels.n_pcs: {settings['n_pcs']} components need more than {len(genes)} variable genes")
     components = principal_components(data[:, genes].X, settings["n_pcs"])
@@ -82,39 +209,6 @@ def from_clusters(data, settings):
     names = name_clusters(data, clusters, settings["markers"])
     log.info("clusters: %s", {names[c]: int(n) for c, n in enumerate(np.bincount(clusters))})
     return pd.Series([names[cluster] for cluster in clusters], index=data.obs_names)
-
-
-def variable_genes(data, n_genes):
-    """Names of the most variable genes: variance of standardised counts (vst; Stuart et al. 2019).
-
-    Raises:
-        UserError: if the counts vary too little for the fit of the variance to the mean.
-    """
-    import scanpy
-
-    counts = data.layers["counts"]
-    varies = (counts.max(axis=0) != counts.min(axis=0)).toarray().ravel()
-    means = np.unique(np.asarray(counts.mean(axis=0)).ravel()[varies])
-    if len(means) >= FEWEST_MEANS:
-        for span in SPANS:
-            try:
-                table = scanpy.pp.highly_variable_genes(
-                    data,
-                    flavor="seurat_v3",
-                    layer="counts",
-                    n_top_genes=min(n_genes, data.n_vars),
-                    span=span,
-                    inplace=False,
-                )
-            except ValueError:  # of the fit, for want of different means nearby
-                continue
-            if span != SPANS[0]:
-                log.warning("few cells or counts: the variance of genes is fitted over %.0f %% of them", 100 * span)
-            return table.index[table["highly_variable"]]
-    raise UserError(
-        f"labels.from: clusters finds no variable genes, since the counts vary too little ({data.n_obs} cells; "
-        f"{varies.sum()} of {data.n_vars} genes vary, with {len(means)} different means); use obs or csv"
-    )
 
 
 def principal_components(expression, n_components):
@@ -197,8 +291,15 @@ def name_clusters(data, clusters, markers):
     known = {
         name: found for name, genes in markers.items() if (found := [gene for gene in genes if gene in data.var_names])
     }
-    for name in sorted(set(markers) - set(known)):
-        log.warning("none of the markers of %s is in the data", name)
+    if lost := sorted(set(markers) - set(known)):
+        if not known:
+            raise UserError(
+                f"labels.markers: none of the {sum(map(len, markers.values()))} genes is in the data, whose genes are "
+                f"named {', '.join(data.var_names[:3])}, …; write the markers so, or see genes.names"
+            )
+        log.warning("the data have no marker of %d of %d types: %s", len(lost), len(markers), ", ".join(lost))
+    elif missing := sorted({gene for genes in markers.values() for gene in genes} - set(data.var_names)):
+        log.log(NOTE, "markers that the data lack: %s", ", ".join(missing))
     if known:
         member = sparse.csr_matrix((np.ones(len(clusters)), (clusters, np.arange(len(clusters)))))
         score = np.empty((n_clusters, len(known)))

@@ -1,12 +1,13 @@
 """k-means clustering."""
 
+import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from scae.errors import UserError
 
 
-def kmeans(points, n_clusters, settings, seed):
+def kmeans(points, n_clusters, settings, seed, chosen=None):
     """Cluster id of each cell by k-means (Lloyd), the best of ``n_init`` starts.
 
     Args:
@@ -14,6 +15,8 @@ def kmeans(points, n_clusters, settings, seed):
         n_clusters: number of clusters.
         settings: dict with n_init.
         seed: non-negative int.
+        chosen: (cells,) bool, the cells that make the clusters; each other cell joins the nearest. None, or no cell,
+            is all.
 
     Returns:
         numpy.ndarray: (cells,) int.
@@ -21,7 +24,13 @@ def kmeans(points, n_clusters, settings, seed):
     Raises:
         UserError: if there are fewer cells than clusters.
     """
-    if len(points) < n_clusters:
-        raise UserError(f"{n_clusters} cell types but only {len(points)} cells; k-means needs a cell for each cluster")
+    chosen = np.ones(len(points), bool) if chosen is None or not chosen.any() else chosen
+    if chosen.sum() < n_clusters:
+        raise UserError(f"{n_clusters} clusters but only {chosen.sum()} cells; k-means needs a cell for each cluster")
     with threadpool_limits(1):
-        return KMeans(n_clusters=n_clusters, n_init=settings["n_init"], random_state=seed).fit_predict(points)
+        model = KMeans(n_clusters=n_clusters, n_init=settings["n_init"], random_state=seed).fit(points[chosen])
+        clusters = np.empty(len(points), int)
+        clusters[chosen] = model.labels_
+        if not chosen.all():
+            clusters[~chosen] = model.predict(points[~chosen])
+    return clusters

@@ -40,7 +40,9 @@ METRICS = {
 
 
 def score(labels, clusters, points):
-    """All metrics of one clustering: DataFrame with the columns metric, value."""
+    """All metrics of one clustering: DataFrame with the columns metric, value; NaN with fewer than two types."""
     labels = np.asarray(labels)
+    if len(set(labels)) < 2:
+        return pd.DataFrame({"metric": METRICS.keys(), "value": float("nan")})
     values = {name: float(metric(labels, np.asarray(clusters), points)) for name, metric in METRICS.items()}
     return pd.DataFrame({"metric": values.keys(), "value": values.values()})

@@ -71,6 +71,8 @@ def cluster_owners(labels, clusters):
     Returns:
         pandas.DataFrame: index cluster; label, owned_cells (cells of that type in it) and share (of the cluster).
     """
+    if not len(labels):
+        return pd.DataFrame(columns=["label", "owned_cells", "share"])
     counts = pd.crosstab(np.asarray(clusters), np.asarray(labels))
     return pd.DataFrame(
         {

@@ -11,9 +11,11 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from scae import tables
 from scae.evaluation import summary
-from scae.report.palette import RASTER_DPI, styles
+from scae.report.palette import RASTER_DPI, UNSCORED_COLOR, styles
 
+NO_LABEL = "no label"
 ROTATABLE_CELLS = 20_000  # more points than this make a page heavy; the static pictures show all cells
 
 
@@ -29,12 +31,22 @@ class Run:
     pictures: dict  # {"clusters" | "tsne3d" | "losses": path of a PNG}
 
 
-def render(runs, labels, metrics, training_times, heatmap, published, settings):
+@dataclass(frozen=True)
+class Quality:
+    """What quality control of a data set saw."""
+
+    cells: pd.DataFrame  # every cell of the source; removed_by is empty for a kept one
+    limits: pd.DataFrame  # sample, limit, lower, upper, breaks_it, breaks_only_it
+    picture: str  # path of a PNG
+
+
+def render(runs, labels, quality, metrics, training_times, heatmap, published, settings):
     """The report as HTML text.
 
     Args:
         runs: list of `Run`.
         labels: {dataset: Series of labels by cell}.
+        quality: {dataset: `Quality`}.
         metrics, training_times: the tables over all runs.
         heatmap: path of the PNG.
         published: {dataset: {"citation": …, "scores": …}}.
@@ -52,7 +64,9 @@ def render(runs, labels, metrics, training_times, heatmap, published, settings):
     seeds = sorted({run.seed for run in runs})
     return environment.get_template("page.html.j2").render(
         datasets=[
-            _dataset(name, of_cells, runs, rows) | {"labels_from": settings["datasets"][name]["labels"]["from"]}
+            _dataset(name, of_cells, runs, rows)
+            | _quality(quality[name])
+            | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
         ],
         seeds=seeds,
@@ -68,13 +82,15 @@ def render(runs, labels, metrics, training_times, heatmap, published, settings):
 
 
 def _dataset(name, labels, runs, rows):
-    looks = styles(labels)
-    counts = labels.value_counts()
+    scored = tables.scored(labels)
+    looks = styles(scored)
+    counts = scored.value_counts()
     of_dataset = [run for run in runs if run.dataset == name]
     models = dict.fromkeys(run.model for run in of_dataset)
     return {
         "name": name,
         "n_cells": len(labels),
+        "n_unscored": len(labels) - len(scored),
         "types": [{"name": label, "color": looks[label][0], "cells": int(counts[label])} for label in looks],
         "scores": [_score_row(index, row) for index, row in rows.loc[[name]].iterrows()],
         "models": [
@@ -83,24 +99,50 @@ def _dataset(name, labels, runs, rows):
     }
 
 
+def _quality(quality):
+    removed = quality.cells["removed_by"]
+    return {
+        "quality": {
+            "picture": quality.picture,
+            "n_read": len(removed),
+            "n_kept": int((removed == "").sum()),
+            "limits": [
+                {
+                    "limit": limit.limit + (f" of {limit.sample}" if limit.sample else ""),
+                    "bounds": [_bound(limit.lower), _bound(limit.upper)],
+                    "breaks_it": limit.breaks_it,
+                    "breaks_only_it": limit.breaks_only_it,
+                }
+                for limit in quality.limits.itertuples()
+            ],
+        }
+    }
+
+
+def _bound(value):
+    return f"{value:,.4g}" if np.isfinite(value) else "–"
+
+
 def _run(run, labels):
     labels = labels.to_numpy()
-    tables = []
+    scored = labels != tables.UNSCORED
+    names = np.where(scored, labels, NO_LABEL)
+    of_spaces = []
     for space, clusters in run.clusters.items():
-        counts = pd.crosstab(clusters.to_numpy(), labels)
-        owners = summary.cluster_owners(labels, clusters)["label"]
+        counts = pd.crosstab(clusters.to_numpy(), names)
+        owners = summary.cluster_owners(labels[scored], clusters[scored])["label"]
         lines = [
             {
                 "cluster": cluster,
                 "cells": int(line.sum()),
                 "counts": [
-                    {"value": int(value), "share": value / line.sum(), "owner": label == owners[cluster]}
+                    {"value": int(value), "share": value / line.sum(), "owner": label == owners.get(cluster)}
                     for label, value in line.items()
                 ],
             }
             for cluster, line in counts.iterrows()
         ]
-        tables.append(
+        of_spaces.append(
             {
                 "space": summary.SPACE_NAMES.get(space, space),
                 "types": list(counts.columns),
@@ -108,7 +150,7 @@ def _run(run, labels):
                 "detected": owners.nunique(),
             }
         )
-    return {"id": _run_id(run), "seed": run.seed, "pictures": run.pictures, "cluster_tables": tables}
+    return {"id": _run_id(run), "seed": run.seed, "pictures": run.pictures, "cluster_tables": of_spaces}
 
 
 def _run_id(run):
@@ -162,16 +204,18 @@ def _traces(run, labels):
         chosen = np.sort(np.random.default_rng(0).choice(len(points), ROTATABLE_CELLS, replace=False))
         points, labels = points[chosen], labels[chosen]
     size = 3 if len(points) < 5_000 else 2
+    looks = {tables.UNSCORED: (UNSCORED_COLOR, None, "circle")} if (labels == tables.UNSCORED).any() else {}
+    looks |= styles(labels[labels != tables.UNSCORED])
     return [
         {
             "type": "scatter3d",
             "mode": "markers",
-            "name": _plain(name),
+            "name": _plain(name or NO_LABEL),
             "hoverinfo": "name",
             "marker": {"size": size, "color": color, "symbol": symbol},
             **{axis: points[labels == name, column].tolist() for column, axis in enumerate("xyz")},
         }
-        for name, (color, _, symbol) in styles(labels).items()
+        for name, (color, _, symbol) in looks.items()
     ]
 
 

@@ -7,6 +7,7 @@ COLORS = [
     *("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499"),
     *("#000000", "#9900FF", "#99CC00"),
 ]
+UNSCORED_COLOR = "#CCCCCC"  # of cells without a label, which lie behind the others
 GREYS = ["#555555", "#888888", "#BBBBBB"]
 # (matplotlib, plotly): the shape changes when the colours start again, so that more types stay apart too
 SHAPES = [("o", "circle"), ("s", "square"), ("D", "diamond"), ("X", "x"), ("P", "cross")]

@@ -6,8 +6,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from scae import tables
 from scae.evaluation import summary
-from scae.report.palette import GREYS, RASTER_DPI, styles
+from scae.report.palette import GREYS, RASTER_DPI, UNSCORED_COLOR, styles
 
 plt.rcdefaults()  # a matplotlibrc of the user's would change every picture
 plt.rcParams.update(
@@ -48,11 +49,12 @@ def clusters(points, labels, clusters, title):
 
     Args:
         points: (cells, 2).
-        labels, clusters: (cells,).
+        labels, clusters: (cells,); cells without a label are grey and own no cluster.
         title: heading.
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
-    looks = styles(labels)
+    scored = labels != tables.UNSCORED
+    looks = styles(labels[scored])
     figure, (left, right) = plt.subplots(
         1,
         2,
@@ -65,20 +67,24 @@ def clusters(points, labels, clusters, title):
     _scatter(left, points, labels, {name: (looks[name], f"{name} ({(labels == name).sum()})") for name in looks})
     left.set_title("cell types (number of cells)")
 
-    owners = summary.cluster_owners(labels, clusters)
+    owners = summary.cluster_owners(labels[scored], clusters[scored])
     greys = iter(GREYS * len(owners))
     cluster_looks = {}
     for cluster, owner in owners.sort_values("owned_cells", ascending=False).iterrows():
         taken = owner["label"] in {name for name, _, _ in cluster_looks.values()}
         look = (next(greys), *looks[owner["label"]][1:]) if taken else looks[owner["label"]]
         cluster_looks[cluster] = (owner["label"], look, f"{cluster}: {owner['share']:.0%} {owner['label']}")
+    unowned = sorted(set(clusters) - set(cluster_looks))  # they hold no cell with a label
+    without = {cluster: f"cluster {cluster}" for cluster in unowned}
+    own_looks = styles(without.values())
+    cluster_looks |= {cluster: (None, own_looks[name], name) for cluster, name in without.items()}
     _scatter(right, points, clusters, {cluster: cluster_looks[cluster][1:] for cluster in sorted(cluster_looks)})
     for cluster in sorted(cluster_looks):
         x, y = points[clusters == cluster].mean(axis=0)
         right.plot(x, y, "o", markersize=13, color="white", markeredgecolor="black", zorder=3)
         right.annotate(str(cluster), (x, y), ha="center", va="center", fontsize=8, weight="bold", zorder=4)
     detected = owners["label"].nunique()
-    right.set_title(f"k-means: {detected} of {len(looks)} cell types own a cluster")
+    right.set_title(f"k-means: {detected} of {len(looks)} cell types own a cluster" if looks else "k-means")
     for axes in (left, right):
         axes.set(xlabel="t-SNE 1", xticks=[], yticks=[])
     left.set_ylabel("t-SNE 2")
@@ -87,6 +93,8 @@ def clusters(points, labels, clusters, title):
 
 def _scatter(axes, points, groups, looks, **options):
     size = float(np.clip(6000 / len(points), 1, 14))
+    if (unscored := groups == tables.UNSCORED).any():
+        looks = {tables.UNSCORED: ((UNSCORED_COLOR, "o", None), f"no label ({unscored.sum()})")} | looks
     for name, ((color, marker, _), text) in looks.items():
         chosen = groups == name
         axes.scatter(*points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, **options)
@@ -109,10 +117,11 @@ def _legend_columns(n_entries):
 def tsne3d(points, labels, title):
     """3-D t-SNE coloured by cell type; points: (cells, 3), labels: (cells,)."""
     labels = np.asarray(labels)
+    looks = styles(labels[labels != tables.UNSCORED])
     width = 7.5 + 3 * (_legend_columns(len(set(labels))) - 1)
     figure = plt.figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
-    _scatter(axes, points, labels, {name: (look, name) for name, look in styles(labels).items()}, depthshade=False)
+    _scatter(axes, points, labels, {name: (look, name) for name, look in looks.items()}, depthshade=False)
     axes.get_legend().set_bbox_to_anchor((1.08, 0.5))
     axes.set(
         title=title,
@@ -163,9 +172,8 @@ def heatmap(metrics, published):
     values = rows.xs("mean", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     spread = rows.xs("sd", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     figure, axes = plt.subplots(figsize=(1.6 + 0.95 * len(shown) + 1.2, 1.6 + 0.5 * len(rows)), layout="constrained")
-    image = axes.imshow(
-        np.ma.masked_invalid(values), cmap="cividis", vmin=min(0.0, np.nanmin(values)), vmax=1, aspect="auto"
-    )
+    lowest = min(0.0, np.nanmin(values, initial=0.0))
+    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
     for row, column in np.ndindex(values.shape):
         value, sd = values[row, column], spread[row, column]
         if np.isnan(value):

@@ -45,7 +45,7 @@ def load(config, schema, files=(), command_line=None, processors=None):
         UserError: naming every key that is wrong, a line for each.
     """
     layers = [_with_text_keys(config_files.read(file)) for file in files] + [_with_text_keys(command_line or {})]
-    config = _with_text_keys(config)
+    config = _spelled_out(_with_text_keys(config))
     choices.drop_settings_of_others(config, layers, with_model_pages(schema))
     _mark(config, _with_text_keys(command_line or {}))
     problems = list(_unprintable(config)) or _violations(config, schema) or list(_contradictions(config, processors))
@@ -253,6 +253,8 @@ def _contradictions(config, processors):
         if name in config["datasets"]:
             for key, problem in _contradictions_of(config["datasets"][name]):
                 yield f"datasets.{name}.{key}: {problem}"
+            if config["datasets"][name]["labels"]["from"] == "none" and config["kmeans"]["k"] is None:
+                yield f"kmeans.k: is missing; {name} has no labels (labels.from: none), so name a number"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
@@ -295,6 +297,10 @@ def _contradictions_of(dataset):
         yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], ""))
         if os.path.isdir(labels["path"]):
             yield "labels.path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
+    if isinstance(qc["mito_genes"], str):
+        yield from (
+            ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names")
+        )
     if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
@@ -354,6 +360,15 @@ def _with_text_keys(value):
     if isinstance(value, dict):
         return {str(name): _with_text_keys(below) for name, below in value.items()}
     return copy.deepcopy(value)
+
+
+def _spelled_out(config):
+    """The config with short forms written out."""
+    datasets = config.get("datasets")
+    for dataset in datasets.values() if isinstance(datasets, dict) else ():
+        if isinstance(dataset, dict) and dataset.get("genes") == "all":
+            dataset["genes"] = {}
+    return config
 
 
 def _plain(value):

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import scae.workflow.source_code  # noqa: F401 (first, since it decides how the others are loaded)
+from scae import notes
 from scae.errors import UserError, one_line
 from scae.workflow import code_digest, job_record, parent
 
@@ -37,11 +38,12 @@ def job(snakemake):
     wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
     name = f"{snakemake.rule} {wildcards}".rstrip()
     try:
-        with _log_to(Path(snakemake.log[0]), name):
+        with _log_to(Path(snakemake.log[0]), name) as noted:
             try:
                 code_digest.refuse_edited(snakemake.params.code)
                 job_record.refuse_damaged(snakemake.input, _logs(snakemake.log[0]))
                 yield
+                noted.write(snakemake.rule, snakemake.wildcards.items())
                 job_record.note(snakemake)
             except UserError as error:
                 failure = one_line(str(error))
@@ -78,7 +80,10 @@ def _describe(error, snakemake):
 
 @contextmanager
 def _log_to(path, name):
-    """Have both outputs and the log messages of this process in a file; messages marked ``terminal`` are also shown."""
+    """Have both outputs and the log messages of this process in a file; what is for the user is shown as well.
+
+    That are messages marked ``terminal`` and our own warnings. Yields what keeps the notes for the end of the run.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -90,11 +95,12 @@ def _log_to(path, name):
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         terminal = logging.StreamHandler(os.fdopen(os.dup(saved[1]), "w", buffering=1))
         terminal.setFormatter(logging.Formatter(f"{name}: %(message)s"))
-        terminal.addFilter(lambda record: getattr(record, "terminal", False))
-        logging.basicConfig(level=logging.INFO, handlers=[handler, terminal], force=True)
+        terminal.addFilter(lambda record: getattr(record, "terminal", False) or notes.is_warning(record))
+        noted = notes.Collector()
+        logging.basicConfig(level=logging.INFO, handlers=[handler, terminal, noted], force=True)
         logging.captureWarnings(True)
         try:
-            yield
+            yield noted
         finally:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError):  # of a full disk; what could not be written is lost
@@ -105,4 +111,5 @@ def _log_to(path, name):
             os.close(saved[1])
             logging.getLogger().removeHandler(handler)
             logging.getLogger().removeHandler(terminal)
+            logging.getLogger().removeHandler(noted)
             terminal.stream.close()

@@ -1,0 +1,226 @@
+"""Which genes there are: their names, which are mitochondrial, which are left out, which vary most."""
+
+import json
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scae.errors import UserError
+from scae.notes import NOTE
+
+log = logging.getLogger(__name__)
+
+ALL = {"exclude": [], "names": "auto", "variable": None}
+
+# Columns of var that hold symbols, as Cell Ranger, CELLxGENE, scanpy, Seurat, biomaRt and others name them
+SYMBOLS = (
+    *("feature_name", "gene_symbols", "gene_symbol", "gene_names", "gene_name", "symbols", "symbol", "gene_short_name"),
+    *("external_gene_name", "hgnc_symbol", "mgi_symbol", "features", "genes", "gene", "names", "name"),
+)
+IDS = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id", "ensembl_gene_id", "ids", "id")
+ID = re.compile(r"(?:\w+_+)?(?:ENS[A-Z]*G\d{6,}|FBgn\d{5,}|WBGene\d{5,}|AT[1-5CM]G\d{5})(?:[.-]\d+)?", re.IGNORECASE)
+NUMBER = re.compile(r"\d+")
+
+# Human MT-, mouse and fish mt-, rat Mt-, fly mt:; R writes a dot for each; two species in one file: GRCh38_MT-
+GENOME = r"(?:\w+_|(?:GRC[a-z]\d+|hg\d+|mm\d+|rn\d+|dm\d+|BDGP\d+)[-.])?"
+MITOCHONDRIAL = re.compile(rf"{GENOME}(?:MT|mt|Mt)[-:.]\w")
+LIKELY = re.compile(r"^(.*?(?:^|[^a-z])mt[^a-z0-9])(?=[a-z0-9])", re.IGNORECASE)
+BARE = re.compile(r"ND[1-6]|ND4L|COX?[123]|ATP[68]|CYTB")  # the same genes where an annotation gives them no prefix
+SPIKE_IN = re.compile(r"ERCC-\d+")
+SPIKE_IN_SHARE = 0.05
+# Share of the genes in each local fit of variance to mean: Seurat's, and wider ones that stand few different means
+SPANS = (0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
+FEWEST_MEANS = 5  # with fewer different ones the fit fails, without any it ends the process
+
+
+def name(var, column="auto"):
+    """Names of the genes: text, none empty, each once.
+
+    Args:
+        var: DataFrame, the annotation of the genes.
+        column: column of ``var`` with the names, ``index``, or ``auto``: the index, unless it holds ids or numbers
+            and a column that is known to hold symbols is there.
+
+    Returns:
+        pandas.Index: where a name is missing, what the index has.
+
+    Raises:
+        UserError: if there is no such column.
+    """
+    index = pd.Index(var.index.astype(str))
+    if column == "auto":
+        column = _symbol_column(index, var)
+        if column != "index":
+            log.log(NOTE, 'genes are named by the column "%s" (%s)', column, _three(index, "instead of "))
+    if column == "index":
+        names = index
+    elif column not in var:
+        raise UserError(f'genes.names: no column "{column}" describes the genes; there are {_listed(var.columns)}')
+    else:
+        names = _text(var[column])
+        names = pd.Index(np.where(names == "", index, names))
+    if names.has_duplicates:
+        from anndata.utils import make_index_unique
+
+        log.info("%d gene names stand more than once; each after the first gets a number", names.duplicated().sum())
+        names = make_index_unique(names)
+    return names
+
+
+def _text(column):
+    """A column as text without blanks around it; what is missing is empty."""
+    return column.astype(object).where(column.notna(), "").astype(str).str.strip()
+
+
+def _symbol_column(index, var):
+    """The column that names the genes better than the index does, or ``index``."""
+    by_number, by_id = _mostly(NUMBER, index), _mostly(ID, index)
+    if by_number or by_id:
+        columns = {str(column).lower(): column for column in reversed(list(var.columns))}
+        for known in (*SYMBOLS, *(IDS if by_number else ())):
+            if known in columns:
+                found = _text(var[columns[known]])
+                if (found != "").any() and not _mostly(NUMBER, found) and (known in IDS or not _mostly(ID, found)):
+                    return columns[known]
+    return "index"
+
+
+def _mostly(pattern, names):
+    return len(names) > 0 and sum(bool(pattern.fullmatch(name)) for name in names) > len(names) / 2
+
+
+def exclude(names, prefixes):
+    """Which genes to leave out: (genes,) bool, those whose name begins with one of the prefixes."""
+    names = pd.Index(names)
+    excluded = np.zeros(len(names), bool)
+    for prefix in prefixes:
+        found = np.asarray(names.str.startswith(prefix))
+        if not found.any():
+            log.warning('genes.exclude: no gene begins with "%s"; genes are named %s', prefix, _three(names))
+        excluded |= found
+    return excluded
+
+
+def mitochondrial(names, qc, var=None):
+    """Which genes are mitochondrial: (genes,) bool.
+
+    Args:
+        names: names of the genes.
+        qc: dict with mito_genes (names, or the path of a file with a name a line; None takes the prefix), mito_prefix
+            (a prefix, a list of them, or ``auto``) and max_pct_mito.
+        var: annotation of the genes with their names in the source as index; a gene of mito_genes may be named by it.
+
+    Raises:
+        UserError: if there is a limit on their share and no such gene.
+    """
+    names = pd.Index(names)
+    if qc["mito_genes"] is not None:
+        listed = _gene_list(qc["mito_genes"])
+        found = np.asarray(names.isin(listed))
+        if var is not None:
+            found |= np.asarray(var.index.astype(str).isin(listed))
+        wanted = f"qc.mito_genes ({_three(pd.Index(listed))})"
+    elif qc["mito_prefix"] == "auto":
+        found = np.array([bool(MITOCHONDRIAL.match(name)) for name in names], bool)
+        wanted = "the prefixes of human, mouse and fly (MT-, mt-, mt:)"
+    else:
+        prefixes = [qc["mito_prefix"]] if isinstance(qc["mito_prefix"], str) else qc["mito_prefix"]
+        found = np.asarray(names.str.startswith(tuple(prefixes)))
+        wanted = f"qc.mito_prefix ({', '.join(prefixes)})"
+    if not found.any() and qc["max_pct_mito"] is not None:
+        raise UserError(
+            f"qc.max_pct_mito: no gene is mitochondrial by {wanted}; genes are named {_three(names)}; "
+            f"{_remedy(names, var)}, or set max_pct_mito to null"
+        )
+    log.log(logging.INFO if found.any() else NOTE, "%d mitochondrial genes by %s", found.sum(), wanted)
+    return found
+
+
+def _gene_list(listed):
+    if not isinstance(listed, str):
+        return [str(gene) for gene in listed]
+    try:
+        lines = Path(listed).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"qc.mito_genes: {listed}: cannot be read; give a text file with a gene a line") from error
+    return [gene for line in lines if (gene := re.split(r"[\t,;]", line)[0].strip().strip('"'))]
+
+
+def _remedy(names, var):
+    """What to write into the config so that mitochondrial genes are found."""
+    if prefixes := likely_prefixes(names):
+        n_genes = sum(name.startswith(tuple(prefixes)) for name in names)
+        return f"qc.mito_prefix: {json.dumps(prefixes[0] if len(prefixes) == 1 else prefixes)} would match {n_genes}"
+    for column in [] if var is None else ["index", *var.columns]:
+        values = var.index.astype(str) if column == "index" else _text(var[column])
+        n_genes = sum(bool(MITOCHONDRIAL.match(value)) for value in values)
+        if n_genes:
+            return f"genes.names: {column} would match {n_genes}"
+    if len(bare := [name for name in names if BARE.fullmatch(name)]) >= 5:
+        return f"qc.mito_genes: [{', '.join(bare)}] would match {len(bare)}"
+    if _mostly(ID, names):
+        return "these are ids: list the mitochondrial ones in qc.mito_genes, or give data with gene symbols"
+    return "give their prefix in qc.mito_prefix or their names in qc.mito_genes"
+
+
+def likely_prefixes(names):
+    """Prefixes by which some genes look mitochondrial, however they are written."""
+    found = (LIKELY.match(name) for name in names)
+    return sorted({match[1] for match in found if match})
+
+
+def warn_of_spike_ins(names, counts):
+    """Warn where ERCC spike-ins hold much of the counts; counts: (genes,) sums."""
+    spikes = np.array([bool(SPIKE_IN.fullmatch(name)) for name in names], bool)
+    share = counts[spikes].sum() / max(counts.sum(), 1e-12)
+    if share > SPIKE_IN_SHARE:
+        log.warning("ERCC spike-ins hold %.0f %% of the counts; genes.exclude: [ERCC-] leaves them out", 100 * share)
+
+
+def variable(data, n_genes):
+    """Names of the most variable genes.
+
+    Of counts by the variance of standardised counts (vst; Stuart et al. 2019), else by the dispersion of the
+    log-normalised expression (Satija et al. 2015).
+
+    Raises:
+        UserError: if the counts vary too little for the fit of the variance to the mean.
+    """
+    import scanpy
+
+    n_genes = min(n_genes, data.n_vars)
+    if "counts" not in data.layers:
+        table = scanpy.pp.highly_variable_genes(data, flavor="seurat", n_top_genes=n_genes, inplace=False)
+        return data.var_names[table["highly_variable"].to_numpy()]
+    counts = data.layers["counts"]
+    varies = (counts.max(axis=0) != counts.min(axis=0)).toarray().ravel()
+    means = np.unique(np.asarray(counts.mean(axis=0)).ravel()[varies])
+    if len(means) >= FEWEST_MEANS:
+        for span in SPANS:
+            try:
+                table = scanpy.pp.highly_variable_genes(
+                    data, flavor="seurat_v3", layer="counts", n_top_genes=n_genes, span=span, inplace=False
+                )
+            except ValueError:  # of the fit, for want of different means nearby
+                continue
+            if span != SPANS[0]:
+                log.warning("few cells or counts: the variance of genes is fitted over %.0f %% of them", 100 * span)
+            return table.index[table["highly_variable"]]
+    raise UserError(
+        f"no variable genes are found, since the counts vary too little ({data.n_obs} cells; "
+        f"{varies.sum()} of {data.n_vars} genes vary, with {len(means)} different means); take all genes, and labels "
+        "from obs or csv"
+    )
+
+
+def _three(names, before=""):
+    """Three of the names, as an example."""
+    shown = [str(name) for name in names[:3]]
+    return before + ", ".join(shown) + (", …" if len(names) > 3 else "")
+
+
+def _listed(columns):
+    return ", ".join(f'"{column}"' for column in columns) or "no columns"

@@ -1,0 +1,163 @@
+"""Quality control: which cells and genes pass, and which limit the others do not meet."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scae.data import genes as gene_names
+from scae.errors import UserError
+from scae.notes import NOTE
+
+log = logging.getLogger(__name__)
+
+TOP_GENES = 20
+MAD_TO_SD = 1.4826  # of a normal distribution
+MOST = 0.5  # a limit that removes a larger share of the cells is worth a word
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What quality control found."""
+
+    values: str  # what the matrix holds
+    matrix: sparse.csr_matrix  # (kept cells, kept genes), values as in the source
+    cells: pd.DataFrame  # index: all cells; sample, genes, counts, pct_mito, removed_by ("" for a kept cell)
+    kept: np.ndarray  # (all cells,) bool
+    genes: pd.Index  # names of the kept genes
+    gene_rows: np.ndarray  # their numbers in the source
+    limits: pd.DataFrame  # sample ("" for all), limit, lower, upper, breaks_it, breaks_only_it (cells)
+    top_genes: pd.DataFrame  # index: names; percent_before, percent_after
+
+
+def measure(data, qc, genes=gene_names.ALL):
+    """Apply the limits of quality control.
+
+    Seurat's order: cells with at least ``min_genes`` genes, then genes found in at least ``min_cells`` of these
+    cells, then cells with ``min_genes`` < genes < ``max_genes`` and less than ``max_pct_mito`` % mitochondrial counts.
+    Limits by median absolute deviation (MAD) join the last step, each within its sample: genes and counts on a
+    logarithmic scale on both sides, the mitochondrial percentage above. What a cell has is measured on the kept genes.
+
+    Args:
+        data: AnnData, CSR, cells x genes; obs may have a ``sample``; ``uns["values"]`` is what X holds: ``counts``,
+            ``corrected_counts``, ``normalized`` (in each cell, without logarithm) or ``log_normalized``.
+        qc: dict with min_cells, min_genes, max_genes, max_pct_mito (the last two may be None: no limit), mito_prefix,
+            mito_genes, and mad (dict with genes, counts, pct_mito: numbers of MADs or None).
+        genes: dict with names, exclude and variable, as in the config.
+
+    Returns:
+        Quality
+
+    Raises:
+        UserError: if a limit needs counts and X holds logarithms, or no cell or gene passes.
+    """
+    names = gene_names.name(data.var, genes["names"])
+    matrix = sparse.csr_matrix(data.X, copy=True)
+    matrix.eliminate_zeros()  # a stored zero is no expression
+    values = str(data.uns["values"])
+    if values == "log_normalized" and (qc["max_pct_mito"] is not None or qc["mad"].get("pct_mito") is not None):
+        raise UserError(
+            "qc.max_pct_mito: needs counts, but the data are log-normalised; set it to null, or take one with counts"
+        )
+    rows = np.flatnonzero(~_excluded(names, matrix, genes["exclude"]))
+    matrix = matrix[:, rows]
+    enough_genes = np.diff(matrix.indptr) >= qc["min_genes"]
+    found_in = np.bincount(matrix[np.flatnonzero(enough_genes)].indices, minlength=matrix.shape[1])
+    in_enough_cells = np.flatnonzero(found_in >= qc["min_cells"])
+    matrix, rows = matrix[:, in_enough_cells], rows[in_enough_cells]
+    names = names[rows]
+
+    cells = pd.DataFrame({"sample": _samples(data.obs), "genes": np.diff(matrix.indptr)}, index=data.obs_names)
+    cells["counts"] = np.asarray(matrix.sum(axis=1)).ravel()
+    if values != "log_normalized":  # a share of logarithms means nothing
+        mitochondrial = gene_names.mitochondrial(names, qc, data.var.iloc[rows])
+        with np.errstate(invalid="ignore"):
+            cells["pct_mito"] = 100 * np.asarray(matrix[:, mitochondrial].sum(axis=1)).ravel() / cells["counts"]
+    breaks, limits = _limits(cells, enough_genes, qc)
+    kept = ~breaks.any(axis=1).to_numpy()
+    if not kept.any() or not len(rows):
+        raise UserError(f"no cell of {data.n_obs} passes quality control {qc}; loosen the limits under qc")
+    cells["removed_by"] = np.where(kept, "", breaks.idxmax(axis=1))
+    _tell(breaks, kept, len(rows), data.n_vars)
+    after = matrix[np.flatnonzero(kept)]
+    return Quality(values, after, cells, kept, names, rows, limits, _top_genes(names, matrix, after))
+
+
+def _excluded(names, matrix, prefixes):
+    counts = np.asarray(matrix.sum(axis=0, dtype=np.float64)).ravel()
+    excluded = gene_names.exclude(names, prefixes)
+    if excluded.any():
+        share = 100 * counts[excluded].sum() / max(counts.sum(), 1e-12)
+        log.log(NOTE, "%d genes with %.1f %% of the counts excluded by name", excluded.sum(), share)
+    gene_names.warn_of_spike_ins(names[~excluded], counts[~excluded])
+    return excluded
+
+
+def _samples(obs):
+    return obs["sample"].astype(str).to_numpy() if "sample" in obs else np.full(len(obs), "")
+
+
+def _limits(cells, enough_genes, qc):
+    """Who does not meet which limit: DataFrame of bool, cells x limits in their order, and the table of the limits."""
+    breaks = pd.DataFrame({"min_genes": ~enough_genes | (cells["genes"] <= qc["min_genes"])}, index=cells.index)
+    limits = {("", "min_genes"): (qc["min_genes"], np.nan)}
+    for limit, column in (("max_genes", "genes"), ("max_pct_mito", "pct_mito")):
+        if qc[limit] is not None and column in cells:
+            breaks[limit] = ~(cells[column] < qc[limit])
+            limits["", limit] = (np.nan, qc[limit])
+    judged = ~breaks["min_genes"]
+    for column, n_mads in sorted(qc["mad"].items()):
+        if n_mads is None or column not in cells:
+            continue
+        limit = f"mad.{column}"
+        breaks[limit] = False
+        for sample, of_sample in cells[judged].groupby("sample"):
+            lower, upper = _mad_limits(of_sample[column], n_mads, column)
+            breaks.loc[of_sample.index, limit] = ~of_sample[column].between(lower, upper)
+            limits[sample, limit] = (lower, upper)
+    table = pd.DataFrame(
+        [(*key, *bounds) for key, bounds in limits.items()], columns=["sample", "limit", "lower", "upper"]
+    )
+    alone = breaks.sum(axis=1) == 1
+    for column, chosen in (("breaks_it", breaks), ("breaks_only_it", breaks.loc[alone])):
+        samples = cells["sample"].loc[chosen.index]
+        table[column] = [
+            int(chosen.loc[(samples == sample) | (sample == ""), limit].sum())
+            for sample, limit in zip(table["sample"], table["limit"], strict=True)
+        ]
+    return breaks, table
+
+
+def _mad_limits(values, n_mads, column):
+    """(lower, upper): the median and so many median absolute deviations, scaled to a standard deviation, around it."""
+    on_log = column != "pct_mito"  # as a rule of thumb, genes and counts are log-normal over cells
+    scaled = np.log1p(values) if on_log else values
+    median = np.median(scaled)
+    width = n_mads * MAD_TO_SD * np.median(np.abs(scaled - median))
+    if width == 0:
+        log.warning("qc.mad.%s: more than half of the cells have the same value, so no cell is far from it", column)
+        return -np.inf, np.inf
+    return (np.expm1(median - width), np.expm1(median + width)) if on_log else (-np.inf, median + width)
+
+
+def _tell(breaks, kept, n_genes, all_genes):
+    removed = {limit: int(of_limit.sum()) for limit, of_limit in breaks.items()}
+    words = ", ".join(f"{limit} removes {number or 'none'}" for limit, number in removed.items())
+    log.log(NOTE, "%d of %d cells and %d of %d genes kept (%s)", kept.sum(), len(kept), n_genes, all_genes, words)
+    for limit, number in removed.items():
+        if number > MOST * len(kept):
+            log.warning("qc.%s removes %d of %d cells; is the limit meant for these data?", limit, number, len(kept))
+
+
+def _top_genes(names, before, after):
+    """The genes with most counts: their percentage of all counts, of all cells and of the kept ones."""
+    sums = pd.DataFrame(
+        {
+            f"percent_{when}": 100 * np.asarray(matrix.sum(axis=0, dtype=np.float64)).ravel() / matrix.sum(dtype=float)
+            for when, matrix in (("before", before), ("after", after))
+        },
+        index=names,
+    )
+    return sums.sort_values("percent_before", ascending=False, kind="stable").head(TOP_GENES)
