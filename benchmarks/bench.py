@@ -138,7 +138,7 @@ def pbmc3k(archive, folder):
     settings = configuration.load(config, schema)["datasets"]["pbmc3k"]
     data = counts.read(archive)
     path = folder / "pbmc3k.h5ad"
-    preprocessing.preprocess(data, settings["values"], settings["qc"], settings["scale_factor"]).write_h5ad(path)
+    preprocessing.preprocess(data, settings["qc"], settings["scale_factor"]).write_h5ad(path)
     return path
 
 

@@ -1,8 +1,9 @@
 """Draw what quality control saw and removed."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.report import plotting, quality_picture
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     cells, limits, top_genes = (tables.read(snakemake.input[name]) for name in ("cells", "limits", "top_genes"))

@@ -119,8 +119,8 @@ def test_a_new_model_touches_nothing(scripts):
         ("evaluation/embedding.py", {"project_tsne"}),
         ("evaluation/clustering.py", {"cluster_cells"}),
         ("evaluation/metrics.py", {"score_clusters"}),
-        ("data/counts.py", {"fetch_counts", "export_csv"}),
-        ("report/plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d"}),
+        ("data/counts.py", {"fetch_counts"}),
+        ("report/plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"}),
         ("report/page.py", {"write_report"}),
         ("workflow/configuration.py", set()),
         ("data/source_files.py", {"fetch_counts"}),
@@ -133,7 +133,7 @@ def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scrip
 
 def test_an_edit_below_a_module_reaches_the_jobs_above(scripts):
     found = touched(lambda: append(scripts / "scae/report/palette.py"))
-    assert found == {"plot_clusters", "plot_heatmap", "plot_losses", "plot_tsne3d", "write_report"}
+    assert found == {"plot_clusters", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d", "write_report"}
 
 
 def test_an_edit_of_what_all_share_touches_all(scripts):

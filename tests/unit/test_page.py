@@ -57,6 +57,13 @@ def picture(folder, name, width=300):
 CELLS = pd.Index([f"c{number}" for number in range(12)], name="cell")
 
 
+QUALITY_CELLS = pd.DataFrame({"cell": [*CELLS, "dead"], "removed_by": [""] * 12 + ["max_pct_mito"]})
+LIMITS = pd.DataFrame(
+    [("", "max_genes", np.nan, 2500, 0, 0), ("s1", "mad.pct_mito", -np.inf, 4.875, 1, 1)],
+    columns=["sample", "limit", "lower", "upper", "breaks_it", "breaks_only_it"],
+)
+
+
 def render(
     folder, seeds=(0,), models=("dae", "beta_vae"), datasets=("toy",), published=None, types=("B", HOSTILE, "NK")
 ):
@@ -94,6 +101,9 @@ def render(
     return report.render(
         runs=runs,
         labels=labels,
+        quality={
+            dataset: report.Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets
+        },
         metrics=metrics,
         training_times=times,
         heatmap=picture(folder, "heatmap.png"),
@@ -150,11 +160,11 @@ def test_every_link_leads_somewhere_and_no_place_stands_twice(page):
 
 def test_every_picture_is_inside_the_page_and_described(html, page):
     pictures = [attributes for tag, attributes in page.elements if tag == "img"]
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     contents = {
         base64.b64decode(attributes["src"].removeprefix("data:image/png;base64,"))[24:] for attributes in pictures
     }
-    assert len(contents) == 7
+    assert len(contents) == 8
     assert all(attributes["alt"] for attributes in pictures)
     assert {attributes["width"] for attributes in pictures} == {str(300 * 96 // 150)}
 
@@ -201,7 +211,7 @@ def test_several_seeds_give_mean_and_deviation(tmp_path):
 
 def test_every_seed_has_its_pictures_and_points(tmp_path):
     page = Page(render(tmp_path, seeds=(0, 1, 5), models=("dae",)))
-    assert [tag for tag, _ in page.elements].count("img") == 10
+    assert [tag for tag, _ in page.elements].count("img") == 11
     assert len(page.points()) == 3
 
 
@@ -257,3 +267,20 @@ def test_many_cells_are_thinned_out_in_the_rotatable_plot_alone(tmp_path, monkey
 
 def test_the_same_results_give_the_same_page(tmp_path):
     assert render(tmp_path) == render(tmp_path)
+
+
+def test_cells_without_label_are_counted_and_drawn_in_grey(tmp_path):
+    page = Page(render(tmp_path, types=("B", "", "NK")))
+    assert "no label: trained and drawn in grey, not scored" in page.text
+    first = page.points()["toy.dae.0"][0]
+    assert (first["name"], first["marker"]["color"], len(first["x"])) == ("no label", "#CCCCCC", 4)
+
+
+def test_quality_control_says_what_is_kept_and_what_each_limit_removes(tmp_path):
+    page = Page(render(tmp_path))
+    assert "12 of 13 cells are kept." in page.text
+    rows = [page.text[page.text.index(limit) :][:5] for limit in ("max_genes", "mad.pct_mito of s1")]
+    assert [[text for text in row if text] for row in rows] == [
+        ["max_genes", "–", "2,500", "0", "0"],
+        ["mad.pct_mito of s1", "–", "4.875", "1", "1"],
+    ]

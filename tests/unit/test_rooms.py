@@ -46,5 +46,11 @@ def test_no_imports_run_in_a_circle():
 
 def test_every_rule_file_has_its_folder():
     """rules/models.smk trains, too, and its code lies in two folders; manifest and terminal are what all jobs share."""
-    rules = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {"common", "memory", "targets", "manifest", "terminal"}
+    rules = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {
+        "common",
+        "memory",
+        "targets",
+        "manifest",
+        "terminal",
+    }
     assert rules | {"training", "workflow"} == {room(module) for module in MODULES} - {""}

@@ -17,6 +17,7 @@ import torch
 import yaml
 from places import ROOT
 from scipy import sparse
+from sklearn.metrics import adjusted_rand_score
 
 from scae.data import counts, export
 from scae.workflow import code_digest, configuration, manifest
@@ -201,6 +202,7 @@ def results(tmp_path_factory):
             outputs={"expression": f"{toy}/expression.h5ad"} | QUALITY,
             wildcards={"dataset": "toy"},
             preprocessing=subset(config, "genes", "qc", "scale_factor"),
+            drop_unlabelled=None,
         )
         both = {"counts": f"{toy}/counts.h5ad", "expression": f"{toy}/expression.h5ad"}
         run(
@@ -248,6 +250,7 @@ def results(tmp_path_factory):
             wildcards={"dataset": "toy"},
             runs=[f"{model}_seed{seed}" for model, seed in RUNS],
         )
+        run("plot_quality", inputs=QUALITY, outputs=[f"{toy}/quality/quality.png"], wildcards={"dataset": "toy"})
         published = {"toy": config["datasets"]["toy"]["published"]}
         run(
             "plot_heatmap",
@@ -263,6 +266,9 @@ def results(tmp_path_factory):
                 "training_times": "results/training_times.csv",
                 "heatmap": "results/heatmap.png",
                 "labels": [f"{toy}/labels.csv"],
+                "quality_cells": [QUALITY["cells"]],
+                "quality_limits": [QUALITY["limits"]],
+                "quality_png": [f"{toy}/quality/quality.png"],
             }
             | {name: seed0[name] for name in ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png")},
             outputs={"report": "results/report.html"},
@@ -437,7 +443,7 @@ def label(settings, **inputs):
         inputs=files,
         outputs={"labels": "labels.csv"},
         wildcards={"dataset": "toy"},
-        labels={"labels": settings},
+        labels={"labels": {"ignore": ["NA"], "missing": "error"} | settings},
     )
 
 
@@ -445,6 +451,68 @@ def test_labels_can_come_from_the_annotation(workdir):
     source().write_h5ad("annotated.h5ad")
     label({"from": "obs", "column": "type"}, counts="annotated.h5ad")
     assert read("labels.csv")["label"].tolist() == TYPES.tolist()
+
+
+def test_cells_without_label_are_scored_nowhere_and_drawn(workdir, results):
+    partly = source()
+    partly.obs["type"] = ["NA" if number % 4 == 3 else name for number, name in enumerate(TYPES)]
+    partly.write_h5ad("annotated.h5ad")
+    label({"from": "obs", "column": "type", "missing": "unscored"}, counts="annotated.h5ad")
+    found = read("labels.csv")["label"].fillna("")
+    assert (found == "").sum() == N_CELLS // 4
+    run_folder = results / "toy/dae/seed0"
+    spaces = {name: str(run_folder / f"{name}.csv") for name in ("tsne2d", "latent")}
+    wildcards = {"dataset": "toy", "model": "dae", "seed": 0}
+    inputs = {"labels": "labels.csv"} | spaces
+    run(
+        "cluster_cells",
+        inputs=inputs,
+        outputs={"clusters": "clusters.csv"},
+        wildcards=wildcards,
+        kmeans={"n_init": 3, "k": None},
+    )
+    clusters = read("clusters.csv")
+    assert clusters["cell"].tolist() == CELLS
+    assert clusters["latent"].nunique() == 3
+    run(
+        "score_clusters",
+        inputs=inputs | {"clusters": "clusters.csv"},
+        outputs={"metrics": "metrics.csv"},
+        wildcards=wildcards,
+    )
+    scored = (found != "").to_numpy()
+    scores = pd.read_csv("metrics.csv").set_index(["space", "metric"])["value"]
+    expected = adjusted_rand_score(found[scored], clusters["latent"][scored])
+    assert scores["latent", "ari"] == pytest.approx(expected, abs=1e-12)
+    run(
+        "plot_clusters",
+        inputs={"labels": "labels.csv", "tsne2d": spaces["tsne2d"], "clusters": "clusters.csv"},
+        outputs=["clusters.png"],
+        wildcards=wildcards,
+    )
+
+
+def test_data_without_labels_are_clustered_and_have_no_scores(workdir, results):
+    label({"from": "none"})
+    assert read("labels.csv")["label"].isna().all()
+    run_folder = results / "toy/dae/seed0"
+    inputs = {"labels": "labels.csv"} | {name: str(run_folder / f"{name}.csv") for name in ("tsne2d", "latent")}
+    wildcards = {"dataset": "toy", "model": "dae", "seed": 0}
+    run(
+        "cluster_cells",
+        inputs=inputs,
+        outputs={"clusters": "clusters.csv"},
+        wildcards=wildcards,
+        kmeans={"n_init": 3, "k": 5},
+    )
+    assert set(read("clusters.csv")["tsne2d"]) == set(range(5))
+    run(
+        "score_clusters",
+        inputs=inputs | {"clusters": "clusters.csv"},
+        outputs={"metrics": "metrics.csv"},
+        wildcards=wildcards,
+    )
+    assert pd.read_csv("metrics.csv")["value"].isna().all()
 
 
 def test_labels_can_come_from_clusters(workdir):

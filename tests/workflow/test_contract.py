@@ -43,6 +43,7 @@ def contract(datasets, models=MODELS, seeds=(0,)):
             for seed in seeds
             for name in ["model.pt", *OF_RUN, *PICTURES]
         ),
+        *(f"results/{dataset}/quality/quality.png" for dataset in datasets),
         *(f"results/{name}" for name in [*OVER_ALL, "heatmap.png", "heatmap.svg", "report.html"]),
     }
 

@@ -127,7 +127,9 @@ def test_report_of_snakemake_holds_pictures_with_captions_and_categories(project
     with zipfile.ZipFile(project.path("out.zip")) as archive:
         pages = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
         pictures = [name for name in archive.namelist() if name.endswith(".png")]
-    assert {name.rpartition("/")[2] for name in pictures} == {"heatmap.png", "clusters.png", "tsne3d.png", "losses.png"}
+    assert {name.rpartition("/")[2] for name in pictures} == {
+        *("heatmap.png", "clusters.png", "tsne3d.png", "losses.png", "quality.png")
+    }
     for category in ("Scores", "Training", "toy"):
         assert f'"{category}"' in pages
     text = " ".join(pages.replace("\\n", " ").split())

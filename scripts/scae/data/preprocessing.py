@@ -37,11 +37,11 @@ def normalize(passed, scale_factor, n_variable=None):
         obs=pd.DataFrame({"n_genes": cells["genes"]}, index=cells.index),
         var=pd.DataFrame(index=passed.genes),
     )
-    if passed.values in ("counts", "corrected_counts"):
+    if passed.holds in ("counts", "corrected_counts"):
         result.obs = result.obs.assign(total=cells["counts"], pct_mito=cells["pct_mito"])
         result.layers["counts"] = result.X.copy()
         result.X = log_normalize(result.X, scale_factor)
-    elif passed.values == "normalized":
+    elif passed.holds == "normalized":
         result.X = np.log1p(result.X)
     if n_variable is not None and n_variable < result.n_vars:
         result = result[:, gene_names.variable(result, n_variable)].copy()

@@ -22,7 +22,7 @@ MOST = 0.5  # a limit that removes a larger share of the cells is worth a word
 class Quality:
     """What quality control found."""
 
-    values: str  # what the matrix holds
+    holds: str  # counts, corrected_counts, normalized or log_normalized
     matrix: sparse.csr_matrix  # (kept cells, kept genes), values as in the source
     cells: pd.DataFrame  # index: all cells; sample, genes, counts, pct_mito, removed_by ("" for a kept cell)
     kept: np.ndarray  # (all cells,) bool
