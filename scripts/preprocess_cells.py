@@ -1,8 +1,8 @@
 """Filter cells and genes and log-normalise."""
 
-import importlib
-
 import scae.workflow.runtime as runtime
+
+import importlib
 
 import anndata
 
