@@ -23,6 +23,8 @@ from scae.errors import UserError
 source_code.forget_bytecode()
 parent.announce()
 
+CHECKING = "check" in sys.argv[1:]  # the target; Snakemake tells of targets after this is read
+
 try:
     command_line.refuse_repeated_configfile(sys.argv)
     config = configuration.load(
@@ -31,6 +33,7 @@ try:
         files=[*workflow.configfiles[len(workflow.overwrite_configfiles) :], *workflow.overwrite_configfiles],
         command_line=workflow.config_settings.config,
         processors=os.cpu_count() if workflow.local_exec else None,
+        datasets_too=not CHECKING,  # which then names all that is wrong with each
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -179,6 +182,18 @@ def model_roles():
     """Params: {model: what it is in a comparison}, a control or what the study is about."""
     controls = {"pca": "pca", "random_projection": "floor"}
     return {name: controls.get(config["models"][name]["kind"], "model") for name in sorted(MODELS)}
+
+
+def runs_of_a_dataset():
+    """Params: {name of a run: its model, seed and settings}, in the order of the files of the runs."""
+    shared = {name: config[name] for name in ("expression", "kmeans", "tsne")} | {"training": training_settings()}
+    runs = {}
+    for model, settings in ((name, config["models"][name]) for name in MODELS):
+        latent = {"estimate": configuration.estimate(settings["kind"], config["latent"]["estimate"])}
+        for seed in SEEDS:
+            about = {"model": model, "seed": seed, "settings": settings | shared | {"latent": latent}}
+            runs[f"{model}_seed{seed}"] = about
+    return runs
 
 
 def published_scores():

@@ -151,13 +151,15 @@ rule collect_training_times:
 
 
 rule collect_embeddings:
-    """Expression, labels, clusters, latents and t-SNE of a data set in one file for scanpy or cellxgene."""
+    """All that is known of the cells of a data set in one file for scanpy, cellxgene and the lab."""
     input:
+        counts="results/{dataset}/counts.h5ad",
         expression="results/{dataset}/expression.h5ad",
         labels="results/{dataset}/labels.csv",
         clusters=expand("results/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),
         latent=expand("results/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
         tsne2d=expand("results/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS),
+        metrics=expand("results/{{dataset}}/{model}/seed{seed}/metrics.csv", model=MODELS, seed=SEEDS),
         tsne3d=expand("results/{{dataset}}/{model}/seed{seed}/tsne3d.csv", model=MODELS, seed=SEEDS),
     output:
         embeddings="results/{dataset}/embeddings.h5ad",
@@ -172,6 +174,7 @@ rule collect_embeddings:
         runtime=growing(15, 0.05),
     params:
         code=code("collect_embeddings"),
-        runs=[f"{model}_seed{seed}" for model in MODELS for seed in SEEDS],
+        genes=dataset_settings("genes"),
+        runs=runs_of_a_dataset(),
     script:
         "../scripts/collect_embeddings.py"

@@ -1,12 +1,34 @@
-"""What stands on the terminal when a run ends. No rules here.
+"""What stands on the terminal before a run, when asked for, and at the end of each.
 
-Needs the logs of the jobs. Makes no file: it prints what they noted for the user.
+Needs the sources of the data sets, and the logs of the jobs. Makes no file: it prints what was found and noted.
 """
 
 
+# Where Snakemake runs, since it is looked at and not kept.
+localrules:
+    check,
+
+
+rule check:
+    """Look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
+    log:
+        "results/logs/check/all.log",
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code("check"),
+        config=config,
+        processors=os.cpu_count(),
+    script:
+        "../scripts/check.py"
+
+
 onsuccess:
-    notes.show("results/logs", config["run"])
+    notes.show("results/logs", config["run"], CHECKING)
 
 
 onerror:
-    notes.show("results/logs", config["run"])
+    notes.show("results/logs", config["run"], CHECKING)

@@ -1,21 +1,27 @@
-"""Put expression, labels, clusters, latents and t-SNE of a data set into one .h5ad."""
+"""Put all that is known of the cells of a data set into one .h5ad."""
 
 import scae.workflow.runtime as runtime
 
 import anndata
-import pandas as pd
 
 from scae import tables
+from scae.evaluation import embeddings_file
+from scae.report import palette
 
 with runtime.job(snakemake):
-    data = anndata.read_h5ad(snakemake.input.expression)
-    data.obs["label"] = pd.Categorical(tables.read_labels(snakemake.input.labels).loc[data.obs_names])
     inputs = snakemake.input
-    for run, clusters, latent, tsne2d, tsne3d in zip(
-        snakemake.params.runs, inputs.clusters, inputs.latent, inputs.tsne2d, inputs.tsne3d, strict=True
-    ):
-        for space, ids in tables.read_points(clusters, cells=data.obs_names).items():
-            data.obs[f"{run}_{space}"] = pd.Categorical(ids)
-        for name, path in (("", latent), ("_tsne2d", tsne2d), ("_tsne3d", tsne3d)):
-            data.obsm[f"X_{run}{name}"] = tables.read_points(path, cells=data.obs_names).to_numpy()
+    labels = tables.read_labels(inputs.labels)
+    runs = {}
+    for number, (run, about) in enumerate(snakemake.params.runs.items()):
+        points = {name: inputs[name][number] for name in ("clusters", "latent", "tsne2d", "tsne3d")}
+        runs[run] = {name: tables.read_points(path, cells=labels.index) for name, path in points.items()}
+        runs[run] |= {"metrics": tables.read(inputs.metrics[number]), "about": about}
+    data = embeddings_file.assemble(
+        anndata.read_h5ad(inputs.expression),
+        anndata.read_h5ad(inputs.counts, backed="r"),
+        labels,
+        runs,
+        {name: look[0] for name, look in palette.styles(tables.scored(labels)).items()},
+        snakemake.params.genes["genes"]["names"],
+    )
     data.write_h5ad(snakemake.output.embeddings)

@@ -6,10 +6,12 @@ Any module logs it at the level NOTE, or as a warning. Standard library only, si
 import json
 import logging
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 NOTE = 25  # between INFO, which stays in the log, and WARNING, which the terminal shows at once as well
 MARK = "noted "
+CHECK = "check"  # the rule
 SHOWN = 30  # lines at the end of a run
 
 logging.addLevelName(NOTE, "NOTE")
@@ -26,12 +28,35 @@ def is_warning(record):
     return record.levelno == logging.WARNING and is_ours(record)
 
 
-class Collector(logging.Handler):
-    """Keeps what the library and the scripts note or warn of."""
+@contextmanager
+def about(name):
+    """Have what is noted or warned of inside begin with a name."""
+    make = logging.getLogRecordFactory()
 
-    def __init__(self):
+    def named(*args, **options):
+        record = make(*args, **options)
+        if record.levelno >= NOTE and is_ours(record):
+            record.msg, record.args = f"{name}: {record.getMessage()}", ()
+        return record
+
+    logging.setLogRecordFactory(named)
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make)
+
+
+class Collector(logging.Handler):
+    """Keeps what the library and the scripts note or warn of, and prints what is for the terminal alone."""
+
+    def __init__(self, terminal=None):
         super().__init__(NOTE)
+        self.terminal = terminal
         self.notes = []  # (is it a warning, message)
+
+    def print(self, text):
+        """Show text on the terminal, as it is."""
+        self.terminal.write(f"{text}\n")
 
     def emit(self, record):
         found = (is_warning(record), record.getMessage())
@@ -56,26 +81,29 @@ def read(logs):
     return found
 
 
-def show(logs, run):
+def show(logs, run, checked):
     """Print `summary` on standard error, where Snakemake tells of its jobs."""
-    for text in summary(logs, run):
+    for text in summary(logs, run, checked):
         print(text, file=sys.stderr)
 
 
-def summary(logs, run):
+def summary(logs, run, checked=False):
     """Lines for the end of a run: each message once, with the data set or the runs that it is about.
 
     Args:
         logs: the folder of the logs.
         run: the config's section ``run``; what other data sets, models and seeds noted earlier is left out.
+        checked: whether the notes are those of ``snakemake check``, not of a run.
 
     Returns:
         list[str]: the notes, then the warnings.
     """
     chosen = {"dataset": run["datasets"], "model": run["models"], "seed": list(map(str, run["seeds"]))}
     jobs = {}
-    for _, wildcards, is_warning, message in read(logs):
-        if all(wildcards[name] in values for name, values in chosen.items() if name in wildcards):
+    for rule, wildcards, is_warning, message in read(logs):
+        if (rule == CHECK) == checked and all(
+            wildcards[name] in values for name, values in chosen.items() if name in wildcards
+        ):
             dataset, *rest = [str(wildcards[name]) for name in chosen if name in wildcards] or [""]
             jobs.setdefault((is_warning, dataset, message), dict.fromkeys([]))["/".join(rest)] = None
     lines = []

@@ -391,7 +391,7 @@ def test_labels_from_elsewhere_get_no_settings_of_the_clustering(config):
 
 def test_data_without_labels_need_a_number_of_clusters(config):
     config["datasets"]["toy"]["labels"] = {"from": "none"}
-    assert problem(config).startswith("kmeans.k: is missing; toy has no labels")
+    assert problem(config).startswith("datasets.toy.labels.from: none needs a number of clusters in kmeans.k")
     assert load(changed(config, "kmeans.k", 8))["kmeans"]["k"] == 8
 
 

@@ -244,11 +244,16 @@ def results(tmp_path_factory):
         run("collect_training_times", inputs=of_runs["timing"], outputs=["results/training_times.csv"])
         run(
             "collect_embeddings",
-            inputs={"expression": f"{toy}/expression.h5ad", "labels": f"{toy}/labels.csv"}
-            | {name: of_runs[name] for name in ("clusters", "latent", "tsne2d", "tsne3d")},
+            inputs=both
+            | {"labels": f"{toy}/labels.csv"}
+            | {name: of_runs[name] for name in ("clusters", "latent", "metrics", "tsne2d", "tsne3d")},
             outputs={"embeddings": f"{toy}/embeddings.h5ad"},
             wildcards={"dataset": "toy"},
-            runs=[f"{model}_seed{seed}" for model, seed in RUNS],
+            genes=subset(config, "genes"),
+            runs={
+                f"{model}_seed{seed}": {"model": model, "seed": seed, "settings": config["models"][model]}
+                for model, seed in RUNS
+            },
         )
         run("plot_quality", inputs=QUALITY, outputs=[f"{toy}/quality/quality.png"], wildcards={"dataset": "toy"})
         published = {"toy": config["datasets"]["toy"]["published"]}
@@ -413,6 +418,10 @@ def test_embeddings_hold_everything_for_scanpy(results):
         clusters = read(run_folder / "clusters.csv")
         assert data.obs[f"{name}_latent"].astype(int).tolist() == clusters["latent"].tolist()
         assert data.obs[f"{name}_tsne2d"].astype(int).tolist() == clusters["tsne2d"].tolist()
+        about = json.loads(data.uns["scae"][f"X_{name}"])
+        assert (about["model"], about["seed"], about["settings"]["n_latent"]) == (model, seed, 6)
+        scores = pd.read_csv(run_folder / "metrics.csv").set_index(["space", "metric"])["value"]
+        assert about["scores"]["latent"]["ari"] == scores["latent", "ari"]
 
 
 def test_pictures_and_report_are_there(results):

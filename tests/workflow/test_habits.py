@@ -24,6 +24,7 @@ def rules():
 
 
 RULES = rules()
+LOOKS = {"check"}  # asked for by name, as a target, and with nothing to measure
 JOBS = sorted(set(RULES) - TARGETS)
 
 
@@ -45,10 +46,11 @@ def test_every_rule_says_what_it_does(rule):
 
 @pytest.mark.parametrize("rule", JOBS)
 def test_rule_script_log_and_benchmark_share_one_name(rule):
-    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", rule), "verb_noun"
+    assert rule in LOOKS or re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", rule), "verb_noun"
     assert directive(rule, "script") == f'"../scripts/{rule}.py"'
     assert re.fullmatch(rf'"results/logs/{rule}/[^"]+\.log",', directive(rule, "log"))
-    assert re.fullmatch(rf'"results/benchmarks/{rule}/[^"]+\.tsv"', directive(rule, "benchmark"))
+    if rule not in LOOKS:
+        assert re.fullmatch(rf'"results/benchmarks/{rule}/[^"]+\.tsv"', directive(rule, "benchmark"))
 
 
 @pytest.mark.parametrize("rule", JOBS)

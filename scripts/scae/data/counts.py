@@ -39,7 +39,8 @@ class Description:
 
     ``obs`` and ``var`` are the annotation of the cells and of the genes of the matrix that is taken, with their names
     as text; ``matrices`` says what each matrix holds (name: `scae.data.values.Values`, whose text is for people);
-    ``matrix`` is the one that is taken and ``holds`` what it holds by a sample, in the words of `read`. Where the
+    ``matrix`` is the one that is taken and ``holds`` what it holds by a sample, in the words of `read`; ``n_values``
+    is how many values it stores. Where the
     source cannot be used, ``problems`` says why, one line each, and what is not known is None.
     """
 
@@ -49,6 +50,7 @@ class Description:
     matrices: dict = field(default_factory=dict)
     matrix: str | None = None
     holds: str | None = None
+    n_values: int | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -89,6 +91,7 @@ def describe(source, **reading):
             found |= {"format": kind, "obs": content.obs, "matrices": matrices.describe(content)}
             found["matrix"] = matrices.choose(content, found["matrices"], reading.matrix, reading.values)
             genes = content.matrices[found["matrix"]].genes
+            found["n_values"] = content.matrices[found["matrix"]].n_values
             found["var"] = genes[features.wanted(genes, reading.genome)]
             _check_names(content, found["var"])
             if found["matrix"] in found["matrices"]:

@@ -93,7 +93,7 @@ def compressed(group, shape, kind, genes):
         ends = np.concatenate([[0], np.cumsum(np.concatenate(starts))])
         return data, sparse.csr_matrix((data, np.zeros(len(data), np.int32), ends), shape=(len(ends) - 1, shape[1]))
 
-    return Stored(shape, genes, load, sample)
+    return Stored(shape, genes, load, sample, int(group["data"].shape[0]))
 
 
 def dense(array, genes, transposed=False):

@@ -272,6 +272,26 @@ def modularity_clusters(weights, resolution, n_starts):
     return rank[best]
 
 
+def known_markers(markers, genes):
+    """{type: [those of its markers that are among the genes]} of the types that have some.
+
+    Raises:
+        UserError: if there are markers and none is among the genes.
+    """
+    there = set(genes)
+    known = {name: found for name, of_type in markers.items() if (found := [gene for gene in of_type if gene in there])}
+    if lost := sorted(set(markers) - set(known)):
+        if not known:
+            raise UserError(
+                f"labels.markers: none of the {sum(map(len, markers.values()))} genes is in the data, whose genes are "
+                f"named {', '.join(genes[:3])}, …; write the markers so, or see genes.names"
+            )
+        log.warning("the data have no marker of %d of %d types: %s", len(lost), len(markers), ", ".join(lost))
+    elif missing := sorted({gene for of_type in markers.values() for gene in of_type} - there):
+        log.log(NOTE, "markers that the data lack: %s", ", ".join(missing))
+    return known
+
+
 def name_clusters(data, clusters, markers):
     """Give each cluster the cell type whose markers stand out in it.
 
@@ -288,18 +308,7 @@ def name_clusters(data, clusters, markers):
     """
     n_clusters = clusters.max() + 1
     names = [f"Cluster {cluster}" for cluster in range(n_clusters)]
-    known = {
-        name: found for name, genes in markers.items() if (found := [gene for gene in genes if gene in data.var_names])
-    }
-    if lost := sorted(set(markers) - set(known)):
-        if not known:
-            raise UserError(
-                f"labels.markers: none of the {sum(map(len, markers.values()))} genes is in the data, whose genes are "
-                f"named {', '.join(data.var_names[:3])}, …; write the markers so, or see genes.names"
-            )
-        log.warning("the data have no marker of %d of %d types: %s", len(lost), len(markers), ", ".join(lost))
-    elif missing := sorted({gene for genes in markers.values() for gene in genes} - set(data.var_names)):
-        log.log(NOTE, "markers that the data lack: %s", ", ".join(missing))
+    known = known_markers(markers, data.var_names)
     if known:
         member = sparse.csr_matrix((np.ones(len(clusters)), (clusters, np.arange(len(clusters)))))
         score = np.empty((n_clusters, len(known)))

@@ -31,6 +31,7 @@ class Stored:
     genes: pd.DataFrame
     load: Callable[[], sparse.csr_matrix]
     sample: Callable[[], tuple]
+    n_values: int | None = None  # where it is known before reading
 
     @classmethod
     def of(cls, matrix, genes):
@@ -43,7 +44,7 @@ class Stored:
             rows = load()
             return rows.data, rows
 
-        return cls(matrix.shape, genes, load, sample)
+        return cls(matrix.shape, genes, load, sample, matrix.nnz if sparse.issparse(matrix) else None)
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,8 @@ def measure(data, qc, genes=gene_names.ALL):
     matrix = sparse.csr_matrix(data.X, copy=True)
     matrix.eliminate_zeros()  # a stored zero is no expression
     values = str(data.uns["values"])
-    if values == "log_normalized" and (qc["max_pct_mito"] is not None or qc["mad"].get("pct_mito") is not None):
-        raise UserError(
-            "qc.max_pct_mito: needs counts, but the data are log-normalised; set it to null, or take one with counts"
-        )
+    if values == "log_normalized":
+        refuse_limits_on_logarithms(qc)
     rows = np.flatnonzero(~_excluded(names, matrix, genes["exclude"]))
     matrix = matrix[:, rows]
     enough_genes = np.diff(matrix.indptr) >= qc["min_genes"]
@@ -83,6 +81,14 @@ def measure(data, qc, genes=gene_names.ALL):
     _tell(breaks, kept, len(rows), data.n_vars)
     after = matrix[np.flatnonzero(kept)]
     return Quality(values, after, cells, kept, names, rows, limits, _top_genes(names, matrix, after))
+
+
+def refuse_limits_on_logarithms(qc):
+    """Refuse a limit that needs counts where there are logarithms."""
+    if qc["max_pct_mito"] is not None or qc["mad"].get("pct_mito") is not None:
+        raise UserError(
+            "qc.max_pct_mito: needs counts, but the data are log-normalised; set it to null, or take one with counts"
+        )
 
 
 def _excluded(names, matrix, prefixes):

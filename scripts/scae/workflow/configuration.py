@@ -27,7 +27,7 @@ MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
 BESIDE_THE_PAGES = ("__init__", "layers")  # what else lies in that folder
 
 
-def load(config, schema, files=(), command_line=None, processors=None):
+def load(config, schema, files=(), command_line=None, processors=None, datasets_too=True):
     """Check a config and complete it.
 
     Args:
@@ -36,6 +36,7 @@ def load(config, schema, files=(), command_line=None, processors=None):
         files: the files that it was merged from, those that win last.
         command_line: the part of it that came with ``--config``, in which Snakemake leaves nested numbers as text.
         processors: of this machine if it is the one that trains; None where another does.
+        datasets_too: refuse what is wrong with a data set; False leaves that to `problems_of_dataset`.
 
     Returns:
         dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
@@ -48,7 +49,8 @@ def load(config, schema, files=(), command_line=None, processors=None):
     config = _spelled_out(_with_text_keys(config))
     choices.drop_settings_of_others(config, layers, with_model_pages(schema))
     _mark(config, _with_text_keys(command_line or {}))
-    problems = list(_unprintable(config)) or _violations(config, schema) or list(_contradictions(config, processors))
+    problems = list(_unprintable(config)) or _violations(config, schema)
+    problems = problems or list(_contradictions(config, processors, datasets_too))
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     return _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
@@ -234,7 +236,7 @@ def _unprintable(config, key=""):
         yield f"{key}: {_shown(config)} holds the control character {found}; remove it"
 
 
-def _contradictions(config, processors):
+def _contradictions(config, processors, datasets_too):
     """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
     for section in ("datasets", "models"):
         names = {}
@@ -249,12 +251,10 @@ def _contradictions(config, processors):
                     f'run.{section}: "{other}" and "{name}" differ in case only, and share a folder on some disks; '
                     "rename one"
                 )
-    for name in config["run"]["datasets"]:
+    for name in config["run"]["datasets"] if datasets_too else ():
         if name in config["datasets"]:
-            for key, problem in _contradictions_of(config["datasets"][name]):
+            for key, problem in problems_of_dataset(config["datasets"][name], config["kmeans"]):
                 yield f"datasets.{name}.{key}: {problem}"
-            if config["datasets"][name]["labels"]["from"] == "none" and config["kmeans"]["k"] is None:
-                yield f"kmeans.k: is missing; {name} has no labels (labels.from: none), so name a number"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
@@ -270,7 +270,7 @@ def _contradictions(config, processors):
         )
 
 
-def _contradictions_of(dataset):
+def problems_of_dataset(dataset, kmeans):
     """(key, problem) of an entry of ``datasets``."""
     source, labels, qc = dataset["source"], dataset["labels"], dataset["qc"]
     if (source is None) == (dataset["samples"] is None):
@@ -301,6 +301,8 @@ def _contradictions_of(dataset):
         yield from (
             ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names")
         )
+    if labels["from"] == "none" and kmeans["k"] is None:
+        yield "labels.from", "none needs a number of clusters in kmeans.k"
     if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:

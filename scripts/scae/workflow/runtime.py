@@ -42,8 +42,10 @@ def job(snakemake):
             try:
                 code_digest.refuse_edited(snakemake.params.code)
                 job_record.refuse_damaged(snakemake.input, _logs(snakemake.log[0]))
-                yield
-                noted.write(snakemake.rule, snakemake.wildcards.items())
+                try:
+                    yield noted
+                finally:
+                    noted.write(snakemake.rule, snakemake.wildcards.items())
                 job_record.note(snakemake)
             except UserError as error:
                 failure = one_line(str(error))
@@ -96,7 +98,7 @@ def _log_to(path, name):
         terminal = logging.StreamHandler(os.fdopen(os.dup(saved[1]), "w", buffering=1))
         terminal.setFormatter(logging.Formatter(f"{name}: %(message)s"))
         terminal.addFilter(lambda record: getattr(record, "terminal", False) or notes.is_warning(record))
-        noted = notes.Collector()
+        noted = notes.Collector(terminal.stream)
         logging.basicConfig(level=logging.INFO, handlers=[handler, terminal, noted], force=True)
         logging.captureWarnings(True)
         try:

@@ -1,0 +1,17 @@
+"""Look at every data set of the run before any job."""
+
+import scae.workflow.runtime as runtime
+
+import logging
+
+from scae.errors import UserError
+from scae.workflow import check
+
+with runtime.job(snakemake) as terminal:
+    table, problems = check.check(snakemake.params.config, snakemake.params.processors)
+    terminal.print(f"\n{table}\n")
+    logging.info("%s", table)
+    for problem in problems:
+        logging.warning("%s", problem)
+    if problems:
+        raise UserError(f"{len(problems)} problems would stop a run")

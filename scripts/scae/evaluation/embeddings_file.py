@@ -1,0 +1,65 @@
+"""All that is known of the cells of a data set in one AnnData, for scanpy, cellxgene and the lab that gave the data."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from scae import tables
+from scae.data import genes as gene_names
+
+PREFIX = "source_"  # of a column of the lab whose name is taken by one of ours
+SETTINGS = "scae"  # the key of uns
+
+
+def assemble(expression, source, labels, runs, colors, named_by="auto"):
+    """Expression with the lab's own annotation, labels, clusters, latents and t-SNE.
+
+    Args:
+        expression: AnnData after quality control; changed in place.
+        source: AnnData as read, of which only obs and var are looked at; has all cells and genes of ``expression``.
+        labels: Series of labels by cell.
+        runs: {"<model>_seed<n>": {"clusters", "latent", "tsne2d", "tsne3d": DataFrames by cell, "metrics": table of
+            scores, "about": dict with model, seed and its settings}}.
+        colors: {type: hexadecimal colour}.
+        named_by: the data set's ``genes.names``.
+
+    Returns:
+        anndata.AnnData: X and layers as they were; obs and var have the lab's columns (``source_`` before the name of
+        one that would stand twice), obs ours: label, n_genes … and the clusters of each run; obsm, float32, X_<run>,
+        X_<run>_tsne2d and X_<run>_tsne3d; uns label_colors, and in ``scae`` for each latent its model, seed, settings
+        and scores, as JSON.
+    """
+    cells = expression.obs_names
+    ours = expression.obs.assign(label=pd.Categorical(labels.loc[cells].replace(tables.UNSCORED, np.nan)))
+    for run, found in runs.items():
+        for space, ids in found["clusters"].loc[cells].items():
+            ours[f"{run}_{space}"] = pd.Categorical(ids)
+        for name, points in (("", "latent"), ("_tsne2d", "tsne2d"), ("_tsne3d", "tsne3d")):
+            expression.obsm[f"X_{run}{name}"] = found[points].loc[cells].to_numpy(dtype=np.float32)
+    expression.obs = _beside(ours, source.obs.loc[cells])
+    rows = pd.Index(gene_names.name(source.var, named_by)).get_indexer(expression.var_names)
+    of_genes = source.var.iloc[rows].rename_axis(None)
+    if (of_genes.index != expression.var_names).any():
+        of_genes = of_genes.assign(source_name=of_genes.index.astype(str))
+    expression.var = _beside(expression.var, of_genes.set_axis(expression.var_names))
+    expression.uns["label_colors"] = [colors[name] for name in expression.obs["label"].cat.categories]
+    expression.uns[SETTINGS] = {f"X_{run}": json.dumps(_about(found), sort_keys=True) for run, found in runs.items()}
+    return expression
+
+
+def _beside(ours, theirs):
+    """Our columns, then theirs with a name that is not taken and without categories that no cell has."""
+    renamed = {name: PREFIX + name if name in ours else name for name in theirs.columns}
+    theirs = theirs.rename(columns=renamed)
+    for name, column in theirs.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            theirs[name] = column.cat.remove_unused_categories()
+    return pd.concat([ours, theirs.set_axis(ours.index)], axis=1)
+
+
+def _about(found):
+    scores = {}
+    for row in found["metrics"].itertuples():
+        scores.setdefault(row.space, {})[row.metric] = None if np.isnan(row.value) else row.value
+    return found["about"] | {"scores": scores}

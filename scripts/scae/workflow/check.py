@@ -1,0 +1,212 @@
+"""A look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from scae import notes
+from scae.data import counts, labels, quality, samples, source_files
+from scae.data import genes as gene_names
+from scae.errors import UserError
+from scae.workflow import configuration
+
+log = logging.getLogger(__name__)
+
+SHOWN_TYPES = 12
+DENSITY = 0.08  # of a matrix whose values cannot be counted without reading it
+# Measured on two cores of a Xeon server (benchmarks/README.md); within a factor of two elsewhere
+SECONDS_PER_JOB = 3.0
+SECONDS_PER_VALUE = 1.6e-7  # and epoch, of training
+SECONDS_PER_CELL = 2.8e-6  # and iteration, of t-SNE in 2-D; 3-D takes twice as long
+JOBS_OF_DATA, JOBS_OF_RUN = 5, 9
+MEGABYTES, BYTES_PER_VALUE = 600, 64
+
+
+def check(config, processors):
+    """Check the data sets of a run.
+
+    Args:
+        config: the checked config.
+        processors: on which the run would work.
+
+    Returns:
+        (str, list[str]): a table for people, and the problems that would stop a run, each on a line with the data set.
+    """
+    blocks, problems = [], []
+    for name in config["run"]["datasets"]:
+        with notes.about(name):
+            rows, found = check_dataset(name, config, processors)
+        found = [f"{name}: {problem}" for problem in found]
+        blocks.append("\n".join([name, *(f"  {key:<13} {value}" for key, value in rows.items())]))
+        problems += found
+    return "\n\n".join(blocks), problems
+
+
+def check_dataset(name, config, processors):
+    """({row: text}, [problem]) of one data set."""
+    settings = config["datasets"][name]
+    problems = [f"{key}: {problem}" for key, problem in configuration.problems_of_dataset(settings, config["kmeans"])]
+    if any(problem.startswith(("source", "samples")) for problem in problems):
+        return _verdict(problems, "not looked at"), problems
+    rows = {"source": source_files.shown_samples(settings)}
+    parts = _parts(name, settings)
+    if parts is None:
+        rows["source"] += " (not downloaded: looked at when a run has read it)"
+        return rows | _verdict(problems, "not looked at"), problems
+    problems += [
+        f"{sample}: {problem}" if sample else problem for sample, part in parts.items() for problem in part.problems
+    ]
+    found = _together(parts, settings["join"])
+    if found.obs is not None and found.var is not None:
+        rows |= _sizes(found)
+        rows |= _described(found, settings, problems)
+        rows |= _needs(found, config, processors)
+        problems += _too_few_cells(len(found.obs), config)
+    problems = list(dict.fromkeys(problems))
+    return rows | _verdict(problems, "ready"), problems
+
+
+def _verdict(problems, otherwise):
+    return {"result": f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else otherwise}
+
+
+def _parts(name, settings):
+    """{sample or None: what it holds}; None where that would have to be downloaded."""
+    if not any(source_files.is_url(entry["source"]) for entry in source_files.samples(settings).values()):
+        return samples.describe(settings, downloads=None)
+    read = f"results/{name}/counts.h5ad"
+    return {None: counts.describe(read)} if Path(read).exists() else None
+
+
+def _together(parts, join):
+    """What the samples hold together, as far as they can be read."""
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    usable = {sample: part for sample, part in parts.items() if part.obs is not None and part.var is not None}
+    if not usable:
+        return next(iter(parts.values()))
+    named = [
+        part.obs.assign(sample=sample).set_axis([f"{sample}_{cell}" for cell in part.obs.index])
+        for sample, part in usable.items()
+    ]
+    first, *others = (part.var for part in usable.values())
+    for var in others:
+        if join == "inner":
+            first = first[first.index.isin(var.index)]
+        else:
+            first = pd.concat([first, var[~var.index.isin(first.index)]])
+    holds = {part.holds for part in usable.values()}
+    return counts.Description(
+        format=", ".join(sorted({part.format for part in usable.values()})),
+        obs=pd.concat(named),
+        var=first,
+        matrices={
+            f"{matrix} of {sample}": held for sample, part in usable.items() for matrix, held in part.matrices.items()
+        },
+        holds=holds.pop() if len(holds) == 1 else "counts",
+        n_values=sum(part.n_values or 0 for part in usable.values()) or None,
+    )
+
+
+def _described(found, settings, problems):
+    """Rows about genes and labels; each is looked at, whatever is wrong with another."""
+    rows = {}
+    looks = {
+        "labels": lambda: _labels(found, settings, problems),
+        "genes": lambda: _genes(*_names(found, settings), found),
+        "mitochondrial": lambda: _mitochondrial(*_names(found, settings), found, settings),
+        "markers": lambda: _markers(_names(found, settings)[0], found, settings),
+    }
+    for row, look in looks.items():
+        try:
+            rows |= look()
+        except UserError as error:
+            problems.append(str(error))
+            rows[row] = "see the problems"
+    return rows
+
+
+def _sizes(found):
+    rows = {"cells x genes": f"{len(found.obs):,} x {len(found.var):,} ({found.format})"}
+    for matrix, held in found.matrices.items():
+        rows[f"matrix {matrix}"] = f"{held}{', taken' if matrix == found.matrix else ''}"
+    if "sample" in found.obs:
+        sizes = found.obs["sample"].value_counts()
+        rows["samples"] = ", ".join(f"{sample} ({size:,})" for sample, size in sizes.items())
+    return rows
+
+
+def _names(found, settings):
+    """Names of the genes that are not left out, and which they are in the source."""
+    names = gene_names.name(found.var, settings["genes"]["names"])
+    kept = ~gene_names.exclude(names, settings["genes"]["exclude"])
+    return names[kept], kept
+
+
+def _genes(names, kept, found):
+    twice, excluded = int(found.var.index.duplicated().sum()), int((~kept).sum())
+    remarks = [f"{twice:,} stand more than once"] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
+    return {"genes": "; ".join([f"{names[0]}, …, {names[-1]}", *remarks])}
+
+
+def _mitochondrial(names, kept, found, settings):
+    if found.holds == "log_normalized":
+        quality.refuse_limits_on_logarithms(settings["qc"])
+        return {}
+    of = gene_names.mitochondrial(names, settings["qc"], found.var[kept])
+    limit = settings["qc"]["max_pct_mito"]
+    return {"mitochondrial": f"{of.sum()} genes" + (f", less than {limit:g} %" if limit else ", no limit")}
+
+
+def _markers(names, found, settings):
+    if settings["labels"]["from"] != "clusters":
+        return {}
+    if found.holds in ("normalized", "log_normalized"):
+        raise UserError(f"labels.from: clusters needs counts, but the values are {found.holds}; use obs or csv")
+    markers = settings["labels"]["markers"]
+    return {"markers": f"of {len(labels.known_markers(markers, names))} of {len(markers)} types"}
+
+
+def _labels(found, settings, problems):
+    section = settings["labels"]
+    if section["from"] == "none":
+        return {"labels": "none"}
+    if section["from"] == "clusters":
+        return {"labels": "by clustering, in the run"}
+    given = labels.given(section, found.obs)
+    of_cells = given.reindex(found.obs.index)
+    sizes, without = of_cells.value_counts(), int(of_cells.isna().sum())
+    if without == len(of_cells):
+        raise UserError("labels: no cell has a label; name another column, or set labels.from to none")
+    labels.warn_of_sizes(of_cells.fillna(""))
+    if without and section["missing"] == "error":
+        problems.append(
+            f"labels: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control drops "
+            "them; set labels.missing to unscored or drop"
+        )
+    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
+    more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
+    words = {"error": "without", "unscored": "without, not scored", "drop": "without, dropped"}[section["missing"]]
+    return {"labels": f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")}
+
+
+def _too_few_cells(n_cells, config):
+    perplexity, k = config["tsne"]["perplexity"], config["kmeans"]["k"]
+    if perplexity > (n_cells - 1) / 3:
+        yield f"tsne.perplexity: {perplexity:g} needs {3 * perplexity + 1:.0f} cells, but there are {n_cells}; lower it"
+    if k is not None and k > n_cells:
+        yield f"kmeans.k: {k} clusters need as many cells, but there are {n_cells}; lower it"
+
+
+def _needs(found, config, processors):
+    n_cells, n_genes = len(found.obs), len(found.var)
+    n_values = found.n_values or DENSITY * n_cells * n_genes
+    runs = len(config["run"]["models"]) * len(config["run"]["seeds"])
+    tsne = config["tsne"]
+    seconds = SECONDS_PER_JOB * (JOBS_OF_DATA + runs * JOBS_OF_RUN)
+    seconds += runs * config["training"]["epochs"] * n_values * SECONDS_PER_VALUE
+    seconds += runs * 3 * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
+    gigabytes = (MEGABYTES + n_values * BYTES_PER_VALUE / 2**20) / 1024
+    at_once = max(1, min(processors, runs))
+    return {"needs": f"about {gigabytes:.1f} GB and {max(1, round(seconds / at_once / 60))} minutes on {at_once} cores"}
