@@ -100,9 +100,13 @@ def dropping_labels(wildcards):
     return labels if labels.get("missing") == "drop" else None
 
 
-def preprocessing_code(wildcards):
-    """Params function: digest of the preprocessing, with that of the labels where it drops cells by them."""
-    return code("preprocess_cells", *(["scae.data.labels"] if dropping_labels(wildcards) else []))
+def preprocessing_code(script):
+    """Params function: digest of a script, with that of the labels where it drops cells by them."""
+
+    def digest(wildcards):
+        return code(script, *(["scae.data.labels"] if dropping_labels(wildcards) else []))
+
+    return digest
 
 
 def dropping_label_paths(wildcards):

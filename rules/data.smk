@@ -54,7 +54,7 @@ rule preprocess_cells:
         mem_mb=growing(1500, 10),
         runtime=growing(15, 0.01),
     params:
-        code=preprocessing_code,
+        code=preprocessing_code("preprocess_cells"),
         content=content(mito_paths, dropping_label_paths),
         drop_unlabelled=dropping_labels,
         preprocessing=dataset_settings("genes", "qc", "scale_factor"),

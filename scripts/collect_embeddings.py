@@ -5,6 +5,7 @@ import scae.workflow.runtime as runtime
 import anndata
 
 from scae import tables
+from scae.data import genes
 from scae.evaluation import embeddings_file
 from scae.report import palette
 
@@ -16,12 +17,13 @@ with runtime.job(snakemake):
         points = {name: inputs[name][number] for name in ("clusters", "latent", "tsne2d", "tsne3d")}
         runs[run] = {name: tables.read_points(path, cells=labels.index) for name, path in points.items()}
         runs[run] |= {"metrics": tables.read(inputs.metrics[number]), "about": about}
+    source = anndata.read_h5ad(inputs.counts, backed="r")
     data = embeddings_file.assemble(
         anndata.read_h5ad(inputs.expression),
-        anndata.read_h5ad(inputs.counts, backed="r"),
+        source,
+        genes.name(source.var, snakemake.params.genes["genes"]["names"]),
         labels,
         runs,
         {name: look[0] for name, look in palette.styles(tables.scored(labels)).items()},
-        snakemake.params.genes["genes"]["names"],
     )
     data.write_h5ad(snakemake.output.embeddings)

@@ -42,7 +42,14 @@ def found(source):
     run["metrics"] = pd.DataFrame({"space": ["latent"] * 2, "metric": ["ari", "nmi"], "value": [0.5, np.nan]})
     run["about"] = {"model": "dae", "seed": 3, "settings": {"n_latent": 2}}
     labels = pd.Series(["B", "", "T", "B"], index=CELLS)
-    return embeddings_file.assemble(expression, source, labels, {"dae_seed3": run}, {"B": "#332288", "T": "#88CCEE"})
+    return embeddings_file.assemble(
+        expression,
+        source,
+        ["ND1", "MS4A1", "LYZ"],
+        labels,
+        {"dae_seed3": run},
+        {"B": "#332288", "T": "#88CCEE"},
+    )
 
 
 def test_the_labs_annotation_of_the_cells_is_kept_beside_ours(found):

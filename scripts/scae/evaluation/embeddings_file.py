@@ -6,23 +6,22 @@ import numpy as np
 import pandas as pd
 
 from scae import tables
-from scae.data import genes as gene_names
 
 PREFIX = "source_"  # of a column of the lab whose name is taken by one of ours
 SETTINGS = "scae"  # the key of uns
 
 
-def assemble(expression, source, labels, runs, colors, named_by="auto"):
+def assemble(expression, source, names, labels, runs, colors):
     """Expression with the lab's own annotation, labels, clusters, latents and t-SNE.
 
     Args:
         expression: AnnData after quality control; changed in place.
         source: AnnData as read, of which only obs and var are looked at; has all cells and genes of ``expression``.
+        names: names of the genes of ``source``, as in ``expression``.
         labels: Series of labels by cell.
         runs: {"<model>_seed<n>": {"clusters", "latent", "tsne2d", "tsne3d": DataFrames by cell, "metrics": table of
             scores, "about": dict with model, seed and its settings}}.
         colors: {type: hexadecimal colour}.
-        named_by: the data set's ``genes.names``.
 
     Returns:
         anndata.AnnData: X and layers as they were; obs and var have the lab's columns (``source_`` before the name of
@@ -38,7 +37,7 @@ def assemble(expression, source, labels, runs, colors, named_by="auto"):
         for name, points in (("", "latent"), ("_tsne2d", "tsne2d"), ("_tsne3d", "tsne3d")):
             expression.obsm[f"X_{run}{name}"] = found[points].loc[cells].to_numpy(dtype=np.float32)
     expression.obs = _beside(ours, source.obs.loc[cells])
-    rows = pd.Index(gene_names.name(source.var, named_by)).get_indexer(expression.var_names)
+    rows = pd.Index(names).get_indexer(expression.var_names)
     of_genes = source.var.iloc[rows].rename_axis(None)
     if (of_genes.index != expression.var_names).any():
         of_genes = of_genes.assign(source_name=of_genes.index.astype(str))

@@ -8,7 +8,7 @@ import pandas as pd
 from scae import notes
 from scae.data import counts, labels, quality, samples, source_files
 from scae.data import genes as gene_names
-from scae.errors import UserError
+from scae.errors import UserError, one_line
 from scae.workflow import configuration
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def check(config, processors):
         with notes.about(name):
             rows, found = check_dataset(name, config, processors)
         found = [f"{name}: {problem}" for problem in found]
-        blocks.append("\n".join([name, *(f"  {key:<13} {value}" for key, value in rows.items())]))
+        blocks.append("\n".join([name, *(f"  {key:<13} {one_line(str(value))}" for key, value in rows.items())]))
         problems += found
     return "\n\n".join(blocks), problems
 
