@@ -217,7 +217,7 @@ def _take(content, kind, reading, source):
         matrix = matrix[:, np.flatnonzero(genes)]
     data = anndata.AnnData(obs=content.obs, var=stored.genes[genes])
     held = kinds.of(matrix.data, matrix)
-    _check_values(matrix, data, described | {name: held})
+    _check_values(matrix, data, held, described | {name: held})
     values = matrices.settle(held, reading.values, described | {name: held})
     data.X = _as_float32(matrix, values, data)
     data.uns = {"format": kind, "matrix": name, "values": "counts" if values == "log_counts" else values}
@@ -233,8 +233,10 @@ def _take(content, kind, reading, source):
     return data
 
 
-def _check_values(matrix, data, described):
+def _check_values(matrix, data, held, described):
     """Refuse values that no expression has, with cell and gene."""
+    if held.kind not in ("not_finite", "scaled") and held.highest < np.finfo(np.float32).max:
+        return
     with np.errstate(over="ignore"):
         beyond = np.isinf(matrix.data.astype(np.float32))
     for problem, wrong in (
@@ -256,14 +258,14 @@ def _as_float32(matrix, values, data):
     """The matrix as CSR float32 with sorted entries, each once; counts as whole numbers."""
     if values in ("counts", "log_counts"):
         whole = np.expm1(matrix.data.astype(np.float64)) if values == "log_counts" else matrix.data
-        whole = np.rint(whole) if whole.dtype.kind == "f" else whole
+        whole = np.rint(whole, out=whole) if whole.dtype.kind == "f" else whole
         if (large := whole > kinds.LARGEST_COUNT).any():
             raise UserError(
                 f"{_entry(matrix, large, data)} is more than {kinds.LARGEST_COUNT:,}, up to which float32 has every "
                 "whole number; is it a count?"
             )
         matrix = sparse.csr_matrix((whole, matrix.indices, matrix.indptr), matrix.shape)
-    matrix = matrix.astype(np.float32)
+    matrix = matrix.astype(np.float32, copy=False)
     matrix.sum_duplicates()  # and sort
     return matrix
 

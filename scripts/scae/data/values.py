@@ -13,6 +13,7 @@ USABLE = ("counts", "log_counts", "corrected_counts", "log_normalized", "normali
 HIGHEST_LOGARITHM = 20  # log1p of a count of 485 million
 LARGEST_COUNT = 2**24  # the last whole number up to which float32 has every one
 SAMPLED_CELLS = 300
+SAMPLED_VALUES = 1 << 20
 WORDS = {
     "counts": "whole numbers up to {highest:g} (counts)",
     "log_counts": "logarithms of whole numbers up to {highest:g} (counts that were not normalised)",
@@ -50,13 +51,12 @@ def of(values, cells=None):
         Values
     """
     values = np.asarray(values)
-    values = values[values != 0]
-    if not len(values):
-        return Values("empty")
-    if not np.isfinite(values).all():
+    lowest, highest = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if not np.isfinite([lowest, highest]).all():  # which a NaN becomes
         return Values("not_finite")
-    lowest, highest = min(float(values.min()), 0.0), float(values.max())
-    return Values(_kind(values, cells, lowest, highest), lowest, highest)
+    if lowest == highest == 0:
+        return Values("empty")
+    return Values(_kind(values, cells, lowest, highest), min(lowest, 0.0), highest)
 
 
 def _kind(values, cells, lowest, highest):
@@ -64,6 +64,8 @@ def _kind(values, cells, lowest, highest):
         return "scaled"
     if are_whole(values):
         return "counts"
+    values = values[:: max(1, len(values) // SAMPLED_VALUES)]
+    values = values[values != 0]
     if near_whole(values).mean() >= 0.5:  # shares of reads that fit several genes (STARsolo, alevin)
         return "corrected_counts"
     rows = _sample_of(cells) if cells is not None else []
@@ -88,7 +90,13 @@ def near_whole(values, tolerance=1e-3, relative=1e-6):
 
 def are_whole(values):
     """Whether values are whole numbers within 1e-3, and more than noise around zero."""
-    return bool(near_whole(values).all() and (values > 0.5).mean() >= 0.5)
+    noise = 0
+    for start in range(0, len(values), SAMPLED_VALUES):  # the first block tells most decimals, and saves memory
+        block = values[start : start + SAMPLED_VALUES]
+        if not near_whole(block).all():
+            return False
+        noise += np.count_nonzero((block > 0) & (block < 0.5))
+    return noise <= len(values) / 2
 
 
 def _sample_of(cells):
