@@ -79,3 +79,13 @@ def test_an_address_has_no_problem(url):
 def test_a_password_is_refused_and_not_repeated(url):
     assert "netrc" in source_files.problem_of_url(url)
     assert "secret" not in source_files.problem_of_url(url)
+
+
+@pytest.mark.parametrize("other", ["matrix.mtx.bak", "barcodes.tsv~", "features.tsv.old", ".matrix.mtx.swp"])
+def test_what_lies_beside_a_10x_matrix_is_not_watched(other, tmp_path):
+    for name in ("matrix.mtx", "genes.tsv", "barcodes.tsv"):
+        (tmp_path / name).write_text("")
+    before = source_files.local_files(str(tmp_path))
+    assert len(before) == 3
+    (tmp_path / other).write_text("")
+    assert source_files.local_files(str(tmp_path)) == before
