@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from scae.workflow import source_code  # first, since it decides how the others are loaded
 from scae import notes
 from scae.data import source_files
+from scae.models import pages
 from scae.workflow import code_digest, command_line, configuration, job_record, parent
 from scae.errors import UserError
 
@@ -57,11 +58,19 @@ READING = (
         "values",
     ),
 )
+PAGES = {name: pages.find(config["models"][name]["kind"]) for name in MODELS}
+TRAINED = [name for name in MODELS if PAGES[name].trained]
+UNTRAINED = [name for name in MODELS if not PAGES[name].trained]
+
+
+def one_of(names):
+    """Regular expression of these names; without a name it matches nothing."""
+    return "|".join(names) or r"(?!)"
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
-    model="|".join(MODELS),
+    dataset=one_of(DATASETS),
+    model=one_of(MODELS),
     seed=r"0|[1-9]\d*",
     dimensions="2|3",
 
@@ -147,10 +156,31 @@ def model_settings(wildcards):
     return config["models"][wildcards.model]
 
 
+def expression_settings(wildcards):
+    """Params function: how the expression is read; a representation that is given looks at the names of its cells only."""
+    is_given = config["models"][wildcards.model]["kind"] == "given"
+    return {"scale": False} if is_given else config["expression"]
+
+
+def given_source(wildcards):
+    """Params function: where a data set comes from, for a representation that is looked up there."""
+    model = config["models"][wildcards.model]
+    if model["kind"] != "given" or model["path"]:
+        return {}
+    return dataset_settings("sha256", "source")(wildcards)
+
+
+def given_paths(wildcards):
+    """The files that a given representation is read from; none for the others."""
+    model = config["models"][wildcards.model]
+    if model["kind"] != "given":
+        return []
+    return [model["path"]] if model["path"] else source_paths(wildcards)
+
+
 def latent_settings(wildcards):
     """Params function: which point of the posterior stands for a cell, as far as it matters to the kind of the model."""
-    kind = config["models"][wildcards.model]["kind"]
-    return {"estimate": configuration.estimate(kind, config["latent"]["estimate"])}
+    return {"estimate": PAGES[wildcards.model].estimate(config["latent"]["estimate"])}
 
 
 def training_settings():
@@ -162,7 +192,7 @@ def model_code(script):
     """Params function: digest of a script that loads a model's page by name, with that page and no other model's."""
 
     def digest(wildcards):
-        return code(script, f"scae.models.{config['models'][wildcards.model]['kind']}")
+        return code(script, PAGES[wildcards.model].module)
 
     return digest
 
@@ -206,6 +236,14 @@ def published_scores():
         name: config["datasets"][name]["published"]
         for name in sorted(DATASETS)
         if "published" in config["datasets"][name]
+    }
+
+
+def model_descriptions():
+    """Params: what the pages of the models of the run say of them."""
+    return {
+        name: PAGES[name].about | {"deterministic": PAGES[name].deterministic, "trained": PAGES[name].trained}
+        for name in sorted(MODELS)
     }
 
 

@@ -125,9 +125,9 @@ rule summarize_scores:
 
 
 rule collect_training_times:
-    """How long every model trained, in one table."""
+    """How long every trained model took, in one table."""
     input:
-        per_run("results/{dataset}/{model}/seed{seed}/timing.csv"),
+        per_run("results/{dataset}/{model}/seed{seed}/timing.csv", models=TRAINED),
     output:
         report(
             "results/training_times.csv",

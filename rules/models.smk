@@ -1,6 +1,7 @@
 """From expression to latents; nothing here sees a label.
 
-Needs expression.h5ad. Makes model.pt, history.csv, timing.csv and latent.csv of each data set, model and seed.
+Needs expression.h5ad. Makes latent.csv of each data set, model and seed; and model.pt, history.csv and timing.csv of the
+models that are trained.
 """
 
 
@@ -16,6 +17,8 @@ rule train_model:
         "results/logs/train_model/{dataset}/{model}/seed{seed}.log",
     benchmark:
         "results/benchmarks/train_model/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED),
     conda:
         "../envs/torch.yaml"
     threads: config["training"]["threads"]
@@ -43,6 +46,8 @@ rule embed_cells:
         "results/logs/embed_cells/{dataset}/{model}/seed{seed}.log",
     benchmark:
         "results/benchmarks/embed_cells/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED),
     conda:
         "../envs/torch.yaml"
     resources:
@@ -54,3 +59,32 @@ rule embed_cells:
         latent=latent_settings,
     script:
         "../scripts/embed_cells.py"
+
+
+rule represent_cells:
+    """Latent of every cell in a representation that needs no training, or that is given."""
+    input:
+        by_content(given_paths),
+        expression="results/{dataset}/expression.h5ad",
+    output:
+        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+    log:
+        "results/logs/represent_cells/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/represent_cells/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(UNTRAINED),
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=growing(1500, 3),
+        runtime=growing(15, 0.05),
+    params:
+        code=model_code("represent_cells"),
+        content=content(given_paths),
+        downloads="results/{dataset}/download",
+        expression=expression_settings,
+        model=model_settings,
+        source=given_source,
+    script:
+        "../scripts/represent_cells.py"

@@ -158,7 +158,7 @@ rule write_report:
         tsne3d=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.csv"),
         clusters_png=per_run("results/{dataset}/{model}/seed{seed}/clusters.png"),
         tsne3d_png=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.png"),
-        losses_png=per_run("results/{dataset}/{model}/seed{seed}/losses.png"),
+        losses_png=per_run("results/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     output:
         report="results/report.html",
     log:
@@ -172,6 +172,7 @@ rule write_report:
         runtime=growing(10),
     params:
         code=code("write_report"),
+        models=model_descriptions(),
         published=published_scores(),
         run=config["run"],
         settings=report_settings(),

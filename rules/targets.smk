@@ -5,9 +5,9 @@ deleted intermediate file.
 """
 
 
-def per_run(patterns):
+def per_run(patterns, models=MODELS):
     """Path patterns filled in for every data set, model and seed of the run."""
-    return expand(patterns, dataset=DATASETS, model=MODELS, seed=SEEDS)
+    return expand(patterns, dataset=DATASETS, model=models, seed=SEEDS)
 
 
 def data_files():
@@ -27,14 +27,17 @@ def data_files():
 
 
 def model_files():
-    return per_run(
-        [
-            "results/{dataset}/{model}/seed{seed}/model.pt",
-            "results/{dataset}/{model}/seed{seed}/history.csv",
-            "results/{dataset}/{model}/seed{seed}/timing.csv",
-            "results/{dataset}/{model}/seed{seed}/latent.csv",
-        ]
-    )
+    return [
+        *per_run("results/{dataset}/{model}/seed{seed}/latent.csv"),
+        *per_run(
+            [
+                "results/{dataset}/{model}/seed{seed}/model.pt",
+                "results/{dataset}/{model}/seed{seed}/history.csv",
+                "results/{dataset}/{model}/seed{seed}/timing.csv",
+            ],
+            models=TRAINED,
+        ),
+    ]
 
 
 def evaluation_files():
@@ -65,9 +68,9 @@ def report_files():
             [
                 "results/{dataset}/{model}/seed{seed}/clusters.png",
                 "results/{dataset}/{model}/seed{seed}/tsne3d.png",
-                "results/{dataset}/{model}/seed{seed}/losses.png",
             ]
         ),
+        *per_run("results/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     ]
 
 

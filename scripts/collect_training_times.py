@@ -4,5 +4,8 @@ import scae.workflow.runtime as runtime
 
 from scae import tables
 
+COLUMNS = ["dataset", "model", "seed", "epochs", "seconds", "cells_per_second", "device", "threads"]
+
 with runtime.job(snakemake):
-    tables.write(tables.collect(snakemake.input).drop(columns="engine"), snakemake.output[0])
+    times = tables.collect(snakemake.input)  # none, where no representation of the run is trained
+    tables.write(times.reindex(columns=COLUMNS), snakemake.output[0])

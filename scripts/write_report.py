@@ -12,6 +12,8 @@ with runtime.job(snakemake):
     run = snakemake.params.run
     labels = {dataset: tables.read_labels(path) for dataset, path in zip(run["datasets"], files.labels, strict=True)}
     names = [(dataset, model, seed) for dataset in run["datasets"] for model in run["models"] for seed in run["seeds"]]
+    trained = [name for name in names if snakemake.params.models[name[1]]["trained"]]
+    losses = dict(zip(trained, files.losses_png, strict=True))
     runs = [
         page.Run(
             dataset=dataset,
@@ -19,10 +21,10 @@ with runtime.job(snakemake):
             seed=seed,
             clusters=tables.read_points(clusters, cells=labels[dataset].index),
             tsne3d=tables.read_points(tsne3d, cells=labels[dataset].index),
-            pictures={"clusters": clusters_png, "tsne3d": tsne3d_png, "losses": losses_png},
+            pictures={"clusters": clusters_png, "tsne3d": tsne3d_png, "losses": losses.get((dataset, model, seed))},
         )
-        for (dataset, model, seed), clusters, tsne3d, clusters_png, tsne3d_png, losses_png in zip(
-            names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, files.losses_png, strict=True
+        for (dataset, model, seed), clusters, tsne3d, clusters_png, tsne3d_png in zip(
+            names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, strict=True
         )
     ]
     quality = {
@@ -35,6 +37,7 @@ with runtime.job(snakemake):
         runs=runs,
         labels=labels,
         quality=quality,
+        models=snakemake.params.models,
         metrics=tables.read(files.metrics),
         training_times=tables.read(files.training_times),
         heatmap=files.heatmap,

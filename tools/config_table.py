@@ -1,4 +1,4 @@
-"""Print config/README.md: every key of the config, from config/schema.yaml and the model pages."""
+"""Print config/README.md: every key of the config and every kind of model, from config/schema.yaml and the pages."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from scae.models import pages  # noqa: E402
 from scae.workflow import configuration  # noqa: E402 (needs the path above)
 
 INTRODUCTION = """\
@@ -62,8 +63,15 @@ def rows(path, entry, required):
         yield from rows(f"{path}.<name>", below, False)
 
 
-schema = configuration.with_model_pages(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+schema = configuration.with_pages(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
 print(INTRODUCTION)
 print("| key | type and range | default | meaning |\n|---|---|---|---|")
 for key, kind, default, meaning in rows("", schema, False):
     print(f"| `{key}` | {kind} | {default} | {meaning.replace('<', '&lt;')} |")
+
+print("\n## Kinds of models\n")
+print("| kind | trained | what it is | reference |\n|---|---|---|---|")
+for page in map(pages.find, pages.kinds()):
+    about, trained = page.about, "yes" if page.trained else "no"
+    doi = f" [doi:{about['doi']}](https://doi.org/{about['doi']})" if about["doi"] else ""
+    print(f"| `{page.kind}` | {trained} | {about['title']}: {about['summary']} | {about['reference']}{doi} |")

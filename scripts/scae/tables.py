@@ -70,7 +70,10 @@ def write_points(points, names, cells, path):
 
 
 def collect(paths):
-    """Stack tables that lie at ``…/{dataset}/{model}/seed{seed}/<file>``, with these three as first columns."""
+    """Stack tables that lie at ``…/{dataset}/{model}/seed{seed}/<file>``, with these three as first columns.
+
+    No tables make one without columns.
+    """
     tables = []
     for path in map(Path, paths):
         table = read(path)
@@ -78,4 +81,4 @@ def collect(paths):
         for column, value in enumerate((dataset, model, int(seed.removeprefix("seed")))):
             table.insert(column, ("dataset", "model", "seed")[column], value)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -6,10 +6,11 @@ import pytest
 from places import ROOT
 
 from scae.errors import UserError
-from scae.workflow import code_digest, configuration, source_code
+from scae.models import pages
+from scae.workflow import code_digest, source_code
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
-KINDS = sorted(configuration.kinds())
+KINDS = [kind for kind in pages.kinds() if pages.find(kind).trained]
 TRAIN = {f"train_model+{kind}" for kind in KINDS}
 EDIT = "\nEDITED = 1\n"
 
@@ -103,6 +104,56 @@ def test_an_edit_of_the_training_code_touches_every_training_and_no_picture(modu
     assert found <= TRAIN | {"embed_cells"}
 
 
+PAGE = """\
+from scae.models import layers
+ABOUT = {"title": "mine"}
+CONFIG = {"width": {"default": 3}}
+DETERMINISTIC = False
+def embed(x):
+    return x + 1
+"""
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A page outside the library, my_model.py in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text(PAGE)
+    return tmp_path / "my_model.py"
+
+
+def digest_of_page(path="my_model.py"):
+    forget()
+    return code_digest.digest("train_model", path)
+
+
+def test_a_page_outside_the_library_counts_with_all_it_imports(scripts, page):
+    before = digest_of_page()
+    assert before not in digests().values()
+    append(scripts / "scae/models/layers.py")
+    assert digest_of_page() != before
+    append(scripts / "scae/models/layers.py", "# a comment")
+    again = digest_of_page()
+    page.write_text(PAGE.replace("x + 1", "x + 2"))
+    assert digest_of_page() != again
+
+
+def test_the_place_of_a_page_does_not_count(scripts, page, tmp_path):
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper/my_model.py").write_text(PAGE + "# a comment\n")
+    assert digest_of_page("deeper/my_model.py") == digest_of_page(str(page)) == digest_of_page()
+
+
+@pytest.mark.parametrize("name", ["ABOUT", "CONFIG", "DETERMINISTIC"])
+def test_what_a_page_declares_counts_only_where_it_uses_it_itself(name, scripts, page):
+    """What matters of it reaches the job as params."""
+    for use, counts in (("", False), (f"\nprint({name})\n", True)):
+        page.write_text(PAGE + use)
+        before = digest_of_page()
+        page.write_text((PAGE + use).replace(f"{name} = ", f"{name} = 1 and "))
+        assert (digest_of_page() != before) is counts
+
+
 def test_a_new_model_touches_nothing(scripts):
     assert touched(lambda: (scripts / "scae/models/brand_new.py").write_text("CONFIG = {}\n")) == set()
 
@@ -110,7 +161,7 @@ def test_a_new_model_touches_nothing(scripts):
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("data/download.py", {"fetch_counts"}),
+        ("data/download.py", {"fetch_counts", "represent_cells"}),
         ("data/preprocessing.py", {"preprocess_cells"}),
         ("data/quality.py", {"preprocess_cells"}),
         ("data/genes.py", {"preprocess_cells", "label_cells"}),
@@ -119,11 +170,12 @@ def test_a_new_model_touches_nothing(scripts):
         ("evaluation/embedding.py", {"project_tsne"}),
         ("evaluation/clustering.py", {"cluster_cells"}),
         ("evaluation/metrics.py", {"score_clusters"}),
-        ("data/counts.py", {"fetch_counts"}),
+        ("data/counts.py", {"fetch_counts", "represent_cells"}),
         ("report/plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"}),
         ("report/page.py", {"write_report"}),
         ("workflow/configuration.py", set()),
-        ("data/source_files.py", {"fetch_counts"}),
+        ("data/source_files.py", {"fetch_counts", "represent_cells"}),
+        ("data/embeddings.py", {"represent_cells"}),
         ("workflow/code_digest.py", TRAIN | set(SCRIPTS) - {"train_model"}),
     ],
 )

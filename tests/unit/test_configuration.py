@@ -11,6 +11,7 @@ from places import ROOT
 
 from scae.data import source_files
 from scae.errors import UserError
+from scae.models import pages
 from scae.workflow import configuration
 
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
@@ -479,24 +480,97 @@ def test_the_config_that_was_given_is_left_as_it_was(config):
     assert schema == SCHEMA
 
 
-def test_kinds_are_the_pages_of_the_models():
-    pages = {path.stem for path in (ROOT / "scripts/scae/models").glob("*.py")} - {"__init__", "layers"}
-    assert set(configuration.kinds()) == pages >= {"dae", "beta_vae", "beta_vsc"}
+PAGE = """\
+ABOUT = {"title": "new", "summary": "a new one", "reference": "", "doi": ""}
+CONFIG = {"width": {"type": "integer", "minimum": 1, "default": 9}}
+class Model: pass
+"""
 
 
 def test_a_new_kind_is_one_page(config, tmp_path, monkeypatch):
-    page = 'CONFIG = {"width": {"type": "integer", "minimum": 1, "default": 9}}\n'
-    (tmp_path / "brand_new.py").write_text(page)
-    monkeypatch.setattr(configuration, "MODEL_PAGES", tmp_path)
+    (tmp_path / "brand_new.py").write_text(PAGE)
+    monkeypatch.setattr(pages, "FOLDER", tmp_path)
     config["models"] = {"vae": {"kind": "brand_new"}}
     assert load(config)["models"] == {"vae": {"kind": "brand_new", "width": 9}}
 
 
-def test_a_page_without_config_is_named(config, tmp_path, monkeypatch):
-    (tmp_path / "brand_new.py").write_text("class Model: pass\n")
-    monkeypatch.setattr(configuration, "MODEL_PAGES", tmp_path)
-    with pytest.raises(UserError, match=r"brand_new\.py.*CONFIG"):
-        load(config)
+@pytest.fixture
+def outside(config, tmp_path, monkeypatch):
+    """A config whose model is a page in the working directory, my_model.py; returns the page, not written yet."""
+    monkeypatch.chdir(tmp_path)
+    config["models"]["vae"] = {"kind": "my_model.py"}
+    return tmp_path / "my_model.py"
+
+
+def test_a_page_outside_the_library_is_a_kind_with_hyperparameters_of_its_own(config, outside):
+    outside.write_text(PAGE)
+    assert load(config)["models"]["vae"] == {"kind": "my_model.py", "width": 9}
+    config["models"]["vae"]["width"] = 0
+    assert problem(config).startswith("models.vae.width: ")
+    config["models"]["vae"] = {"kind": "my_model.py", "n_latent": 3}
+    assert problem(config).startswith("models.vae.n_latent: unknown key")
+    config["models"]["vae"] = {"kind": str(outside), "width": 4.0}
+    assert load(config)["models"]["vae"]["width"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, '"my_model.py" does not exist (looked in {folder}). Give the path of a page, relative to'),
+        ("def broken(:\n", "my_model.py: line 1: invalid syntax"),
+        ("\xe9".encode("latin-1"), "my_model.py: cannot be read as Python"),
+        ("", 'my_model.py: needs ABOUT = {{"title"'),
+        (PAGE.replace('"doi": ""', '"do": ""'), 'my_model.py: needs ABOUT = {{"title"'),
+        (PAGE.replace('"new"', "1"), 'my_model.py: needs ABOUT = {{"title"'),
+        (PAGE.replace("CONFIG", "SETTINGS"), "my_model.py: needs CONFIG"),
+        (PAGE.replace('"width": {', '"width": 3, "x": {'), "my_model.py: needs CONFIG"),
+        (PAGE.replace('"width"', "WIDTH"), "my_model.py: line 2: CONFIG is read without importing"),
+        (PAGE.replace('"width"', '"kind"'), 'my_model.py: CONFIG: "kind" names the page itself'),
+        (PAGE.replace('"integer"', '"whole"'), "my_model.py: CONFIG: width.type: 'whole' is not valid"),
+        (PAGE.replace("Model", "Net"), "my_model.py: needs a class Model, or a function embed"),
+        (PAGE + "from .mine import x\n", "my_model.py: line 4: a page has no relative imports"),
+    ],
+)
+def test_a_page_that_is_not_one_is_one_line(text, line, config, outside):
+    if text is not None:
+        outside.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert problem(config).startswith("models.vae.kind: " + line.format(folder=outside.parent))
+
+
+@pytest.mark.parametrize("text", [None, "def broken(:\n"])
+def test_a_page_that_is_not_run_is_not_looked_at(text, config, outside):
+    config["models"] |= {"new": {"kind": "my_model.py", "width": 3}, "vae": {"kind": "beta_vae"}}
+    if text:
+        outside.write_text(text)
+    assert load(config)["models"]["new"] == {"kind": "my_model.py", "width": 3}
+
+
+@pytest.mark.parametrize("given", [{}, {"key": "X_umap", "path": "table.csv"}])
+def test_a_given_embedding_comes_from_one_place(given, config):
+    config["models"]["vae"] = {"kind": "given"} | given
+    assert "either key (of obsm) or path (of a table)" in problems(config)[0]
+
+
+def test_a_given_table_that_is_not_there_is_named(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["models"]["vae"] = {"kind": "given", "path": "table.csv"}
+    assert problem(config).startswith('models.vae.path: "table.csv" does not exist (looked in ')
+    config["models"]["vae"]["path"] = "table.xlsx"
+    assert "'table.xlsx' is not usable here; Table, .csv or .tsv" in problem(config)
+
+
+def test_only_an_h5ad_has_obsm(config, tmp_path):
+    config["models"]["vae"] = {"kind": "given", "key": "X_umap"}
+    assert load(config)
+    for source, good in (("https://example.org/a.h5ad?raw=1", True), ("https://example.org/a.tar.gz", False)):
+        config["datasets"]["toy"]["source"] = source
+        if good:
+            assert load(config)
+        else:
+            assert (
+                problem(config)
+                == f"models.vae.key: only an .h5ad has obsm, and the source of toy is {source}; use path"
+            )
 
 
 @pytest.mark.parametrize("source", ["http://x.org/a.h5ad", "https://x.org/a.h5ad"])

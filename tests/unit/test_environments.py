@@ -9,12 +9,15 @@ import yaml
 from places import ROOT
 from rattler import MatchSpec, Version, VersionSpec
 
-from scae.workflow import code_digest, configuration
+from scae.models import pages
+from scae.workflow import code_digest
 
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "opentsne": "opentsne", "torch": "pytorch"}
 PACKAGE_OF_IMPORT = {"sklearn": "scikit-learn", "skmisc": "scikit-misc", "yaml": "pyyaml", "openTSNE": "opentsne"}
 # Packages that a script needs without importing them itself
 BEHIND_THE_SCENES = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
+
+LOADS_TRAINED = {"train_model": True, "embed_cells": True, "represent_cells": False}  # pages, by name
 
 
 def pins():
@@ -49,8 +52,8 @@ def scripts_by_environment():
 
 def imported_packages(script):
     """Packages from outside that a script and all it imports from scripts/ need."""
-    modules = [f"scae.models.{kind}" for kind in configuration.kinds()]
-    files = code_digest.files(script, *(modules if script in ("train_model", "embed_cells") else ()))
+    loaded = [page for page in map(pages.find, pages.kinds()) if page.trained is LOADS_TRAINED.get(script)]
+    files = code_digest.files(script, *(page.module for page in loaded))
     names = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):

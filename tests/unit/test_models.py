@@ -8,10 +8,9 @@ import torch
 from torch.distributions import Bernoulli, Normal
 from torch.distributions import kl_divergence as reference_kl
 
-from scae.models import beta_vae, beta_vsc, dae
+from scae.models import beta_vae, beta_vsc, dae, pages
 from scae.models.layers import GeneLinear, Trunk
 from scae.training.batches import DenseBatch
-from scae.workflow import configuration
 
 N_GENES, N_LATENT, N_CELLS = 11, 6, 8
 ARGUMENTS = {
@@ -160,8 +159,9 @@ def test_estimates_that_a_page_calls_the_same_are_the_same_numbers(kind, batch):
     torch.manual_seed(1)
     names = ("posterior_mean", "slab_mean", "sample")
     latents = {name: model.embed(batch, name).detach().numpy().tobytes() for name in names}
-    same = {configuration.estimate(kind, name): latents[configuration.estimate(kind, name)] for name in names}
-    assert all(latents[name] == same[configuration.estimate(kind, name)] for name in names)
+    estimate = pages.find(kind).estimate
+    same = {estimate(name): latents[estimate(name)] for name in names}
+    assert all(latents[name] == same[estimate(name)] for name in names)
     assert len(set(latents.values())) == len(same)
 
 

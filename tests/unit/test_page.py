@@ -17,6 +17,20 @@ METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types":
 PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.72, "ari": 0.58}}}}
 
 
+def about(title, trained=True, deterministic=False, doi=""):
+    said = {"title": title, "summary": f"what {title} does", "reference": "Somebody 2014, A <title>", "doi": doi}
+    return said | {"trained": trained, "deterministic": deterministic}
+
+
+ABOUT = {
+    "dae": about("deep autoencoder", doi="10.1126/science.1127647"),
+    "beta_vae": about("beta-VAE"),
+    **dict.fromkeys(("b-c", "c"), about("another")),
+    "pca": about("PCA", trained=False, deterministic=True),
+    "projection": about("random projection", trained=False),
+}
+
+
 class Page(HTMLParser):
     """What a browser finds: elements with attributes, text outside scripts and styles, the content of scripts."""
 
@@ -81,6 +95,8 @@ def render(
             tsne3d=pd.DataFrame(random.normal(size=(12, 3)), columns=list("xyz"), index=CELLS),
             pictures={
                 name: picture(folder, f"{dataset}_{model}_{seed}_{name}.png")
+                if name != "losses" or ABOUT[model]["trained"]
+                else None
                 for name in ("clusters", "tsne3d", "losses")
             },
         )
@@ -95,7 +111,8 @@ def render(
         ],
         columns=["dataset", "model", "seed", "space", "metric", "value"],
     )
-    times = pd.DataFrame(names, columns=["dataset", "model", "seed"]).assign(
+    trained = [name for name in names if ABOUT[name[1]]["trained"]]
+    times = pd.DataFrame(trained, columns=["dataset", "model", "seed"]).assign(
         epochs=200, seconds=12.5, cells_per_second=4321.0, device="cpu", threads=1
     )
     return report.render(
@@ -104,6 +121,7 @@ def render(
         quality={
             dataset: report.Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets
         },
+        models={model: ABOUT[model] for model in models},
         metrics=metrics,
         training_times=times,
         heatmap=picture(folder, "heatmap.png"),
@@ -255,6 +273,39 @@ def test_training_times_and_settings_are_listed(html):
     assert ["dae", "toy", "200", "1", "12.5", "4,321", "cpu", "1"] in rows
     assert ["training.learning_rate", "0.001"] in rows
     assert ["models.dae.kind", "dae"] in rows
+
+
+def test_every_representation_says_what_it_is(html):
+    text = " ".join(re.sub(r"<[^>]+>", "", html.replace(get_plotlyjs(), "")).split())
+    assert "dae (deep autoencoder): what deep autoencoder does. Somebody 2014, A &lt;title&gt;. doi:10.1126/" in text
+    assert "beta_vae (beta-VAE): what beta-VAE does. Somebody 2014, A &lt;title&gt;. " in text
+    assert text.count("doi:") == 1
+    assert "the same for every seed" not in text
+
+
+def test_what_was_not_trained_has_no_losses_and_no_time(tmp_path):
+    html = render(tmp_path, models=("dae", "pca"))
+    page = Page(html)
+    alts = [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
+    assert [alt for alt in alts if alt.startswith("Loss curves")] == ["Loss curves of dae, seed 0"]
+    assert sum(" of pca, seed 0" in alt for alt in alts) == 2
+    epochs = [row for row in rows_of(html) if row[1:3] == ["toy", "200"]]
+    assert [row[0] for row in epochs] == ["dae"]
+
+
+def test_without_any_training_there_is_no_table_of_times(tmp_path):
+    html = render(tmp_path, models=("pca", "projection"))
+    assert "Loss curves" not in html
+    assert "Training times" not in html
+    assert '"#times"' not in html
+
+
+def test_a_spread_of_tsne_and_kmeans_alone_is_said_to_be_that(tmp_path):
+    several = " ".join(" ".join(Page(render(tmp_path, seeds=(0, 1), models=("dae", "pca", "projection"))).text).split())
+    assert "The latent of pca is the same for every seed: its spread is that of t-SNE and k-means alone." in several
+    assert "pca (PCA): what PCA does; the same for every seed." in re.sub(r"\s+([):;])", r"\1", several)
+    single = " ".join(Page(render(tmp_path, models=("pca",))).text)
+    assert "t-SNE and k-means alone" not in single
 
 
 def test_many_cells_are_thinned_out_in_the_rotatable_plot_alone(tmp_path, monkeypatch):

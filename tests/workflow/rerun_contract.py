@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
-RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]
+RULES, BASES, UNTRAINED = CONTRACT["rules"], CONTRACT["bases"], CONTRACT["untrained"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,15 @@ def all_jobs(run):
     """{(rule, wildcards)} of all jobs of a config's ``run`` section."""
     values = {"dataset": run["datasets"], "model": run["models"], "seed": [f"{seed:g}" for seed in run["seeds"]]}
     values["dimensions"] = ["2", "3"]
-    return {(rule, job) for rule in RULES for job in product(*(values[name] for name in wildcards(rule)))}
+    of = {
+        "trained": [name for name in run["models"] if name not in UNTRAINED],
+        "untrained": [name for name in run["models"] if name in UNTRAINED],
+    }
+    found = set()
+    for rule, entry in RULES.items():
+        of_rule = values | ({"model": of[entry["of"]]} if "of" in entry else {})
+        found |= {(rule, job) for job in product(*(of_rule[name] for name in wildcards(rule)))}
+    return found
 
 
 def below(job, jobs):

@@ -54,6 +54,27 @@ def test_labels_are_nine_named_types_that_agree_with_seurat(study, workflow, pbm
     assert adjusted_rand_score(seurat.loc[labels.index], labels) >= 0.95
 
 
+@pytest.fixture(scope="module")
+def untrained(study, tmp_path_factory):
+    """Scores of what needs no training, {(model, space, metric): value}, on the data of the study."""
+    project = study.copy(tmp_path_factory.mktemp("untrained") / "project")
+    project.set("run", {"models": ["pca", "random_projection"]})
+    project.set("kmeans.n_init", 100)
+    project.run("results/metrics.csv")
+    scores = pd.read_csv(project.path("results/metrics.csv"))
+    return scores.set_index(["model", "space", "metric"])["value"].to_dict()
+
+
+def test_pca_is_the_yardstick_that_it_was_measured_to_be(untrained):
+    assert untrained["pca", "latent", "ari"] == pytest.approx(0.66, abs=0.02)
+    assert untrained["pca", "latent", "nmi"] == pytest.approx(0.76, abs=0.02)
+
+
+@pytest.mark.parametrize("space", ["tsne2d", "latent"])
+def test_a_random_projection_finds_next_to_no_cell_type(untrained, space):
+    assert untrained["random_projection", space, "ari"] < 0.06
+
+
 def test_heatmap_and_report_show_the_published_scores(study):
     heatmap = study.path("results/heatmap.svg").read_text(encoding="utf-8")  # each text stands in it as a comment
     report = study.path("results/report.html").read_text(encoding="utf-8")

@@ -65,6 +65,10 @@ def write_data(project):
     for name, column in (("types.csv", "cell_type"), ("donors.csv", "donor")):
         table = cells.obs[column].rename("label").rename_axis("cell").to_frame()
         table.assign(more=cells.obs["donor"], same=table.index).to_csv(project.path(name))
+    for name, key in (("table.csv", "X_given"), ("copy.csv", "X_given"), ("other.tsv", "X_other")):
+        table = pd.DataFrame(cells.obsm[key], cells.obs_names).rename_axis("cell")
+        table.to_csv(project.path(name), sep="\t" if name.endswith(".tsv") else ",")
+    shutil.copy(REPOSITORY / "scripts/scae/models/dae.py", project.path("my_model.py"))
 
 
 # What a row does that is neither a key nor an edit
@@ -169,6 +173,28 @@ def change_genes(project):
     project.path("genes.txt").write_text("MT-CO1\n")
 
 
+def touch_table(project):
+    project.path("table.csv").touch()
+
+
+def change_table_and_set_back(project):
+    pd.read_csv(project.path("table.csv"), index_col=0).mul(2).to_csv(project.path("table.csv"))
+    os.utime(project.path("table.csv"), LONG_AGO)
+
+
+def edit_page(project):
+    edit(project.path("my_model.py"), "F.relu(self.code", "F.elu(self.code")
+
+
+def edit_page_and_set_back(project):
+    edit_page(project)
+    os.utime(project.path("my_model.py"), LONG_AGO)
+
+
+def comment_page(project):
+    edit(project.path("my_model.py"), "", "# a remark")
+
+
 def touch_result(project):
     project.path("results/toy/expression.h5ad").touch()
 
@@ -259,7 +285,7 @@ def test_row(row, base, tmp_path):
 
 def schema_keys():
     """Every key of the config, as the table names it; a hyperparameter with the kind as the name of the model."""
-    schema = configuration.with_model_pages(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
+    schema = configuration.with_pages(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
 
     def leaves(key, entry):
         properties = {name: below for name, below in entry.get("properties", {}).items() if isinstance(below, dict)}

@@ -19,6 +19,7 @@ WORKFLOW_FILES = ("Snakefile", "rules", "scripts", "config", "envs", "profiles")
 NASTY = '<img src=x onerror=alert(1)> "T" & co'  # a cell type that a careless page would run as HTML
 CELL_TYPES = ("B, naive", NASTY, "Monocyte")
 MODELS = ("dae", "beta_vae", "beta_vsc")
+EMBEDDINGS = {"X_given": 6.0, "X_other": 0.0}  # how far apart they keep the types, in standard deviations
 TIMEOUT_S = 600
 DURATIONS = {"timing.csv", "training_times.csv", "report.html"}  # the only files that may tell how long a job took
 
@@ -70,7 +71,10 @@ def toy_cells(n_cells=90, n_genes=60):
         index=[f"CELL{number:03d}-1" for number in range(n_cells)],
     )
     var = pd.DataFrame(index=[*(f"GENE{number}" for number in range(n_genes - 2)), "MT-CO1", "MT-ND1"])
-    return anndata.AnnData(X=sparse.csr_matrix(random.poisson(rate).astype(np.float32)), obs=obs, var=var)
+    counts = sparse.csr_matrix(random.poisson(rate).astype(np.float32))
+    noise = np.random.default_rng(2)
+    obsm = {name: types[:, None] * weight + noise.normal(size=(n_cells, 3)) for name, weight in EMBEDDINGS.items()}
+    return anndata.AnnData(X=counts, obs=obs, var=var, obsm=obsm)
 
 
 def copy_workflow(source, folder):

@@ -64,7 +64,7 @@ def fetch(url, folder, sha256=None, wait_s=1.0):
         UserError: if the server refuses, stays out of reach, or sends another file.
     """
     shown = source_files.shown(url)
-    target = Path(folder) / hashlib.sha256(url.encode()).hexdigest()[:8] / file_name(url)
+    target = _target(url, folder)
     if sha256 is not None and target.is_file() and sha256_of(target) == sha256:
         log.info("%s is there already", target)
         return target
@@ -262,6 +262,16 @@ def _encoding(response, name):
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise _Refused("the server sends it compressed, although asked not to")
     return True
+
+
+def kept(url, folder, sha256=None):
+    """The file that an earlier `fetch` left in the folder; fetched again if it is gone."""
+    target = _target(url, folder)
+    return target if target.is_file() else fetch(url, folder, sha256)
+
+
+def _target(url, folder):
+    return Path(folder) / hashlib.sha256(url.encode()).hexdigest()[:8] / file_name(url)
 
 
 def _may_pass(error):

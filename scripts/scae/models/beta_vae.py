@@ -8,6 +8,12 @@ from torch import nn
 
 from scae.models.layers import Branch, Decoder, Trunk
 
+ABOUT = {
+    "title": "beta-VAE",
+    "summary": "a Gaussian posterior for each latent, its KL divergence from the standard normal weighted by beta",
+    "reference": "Kingma & Welling 2014, Auto-encoding variational Bayes; with beta: Higgins et al. 2017, beta-VAE",
+    "doi": "10.48550/arXiv.1312.6114",
+}
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
     "beta": {

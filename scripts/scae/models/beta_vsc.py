@@ -8,6 +8,12 @@ from torch import nn
 
 from scae.models.layers import Branch, Decoder, Trunk
 
+ABOUT = {
+    "title": "beta-VSC",
+    "summary": "each latent is switched off or Gaussian; the KL divergence from such a prior is weighted by beta",
+    "reference": "Tonolini, Jensen & Murray-Smith 2019, Variational sparse coding, PMLR 115, 690-700",
+    "doi": "",
+}
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
     "beta": {

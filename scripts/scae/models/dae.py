@@ -8,6 +8,12 @@ from torch import nn
 
 from scae.models.layers import Decoder, Trunk
 
+ABOUT = {
+    "title": "deep autoencoder",
+    "summary": "ReLU latents between a mirrored encoder and decoder, trained on the squared error alone",
+    "reference": "Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks",
+    "doi": "10.1126/science.1127647",
+}
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
 }

@@ -21,14 +21,14 @@ ROTATABLE_CELLS = 20_000  # more points than this make a page heavy; the static 
 
 @dataclass(frozen=True)
 class Run:
-    """What one model, trained with one seed on one data set, gave."""
+    """What one model with one seed gave on one data set."""
 
     dataset: str
     model: str
     seed: int
     clusters: pd.DataFrame  # index cell; tsne2d, latent
     tsne3d: pd.DataFrame  # index cell; x, y, z
-    pictures: dict  # {"clusters" | "tsne3d" | "losses": path of a PNG}
+    pictures: dict  # {"clusters" | "tsne3d" | "losses": path of a PNG}, losses None where nothing was trained
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class Quality:
     picture: str  # path of a PNG
 
 
-def render(runs, labels, quality, metrics, training_times, heatmap, published, settings):
+def render(runs, labels, quality, models, metrics, training_times, heatmap, published, settings):
     """The report as HTML text.
 
     Args:
         runs: list of `Run`.
         labels: {dataset: Series of labels by cell}.
         quality: {dataset: `Quality`}.
+        models: {model: what its page says: title, summary, reference, doi, trained, deterministic}.
         metrics, training_times: the tables over all runs.
         heatmap: path of the PNG.
         published: {dataset: {"citation": …, "scores": …}}.
@@ -69,6 +70,8 @@ def render(runs, labels, quality, metrics, training_times, heatmap, published, s
             | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
         ],
+        models=models,
+        fixed=[name for name, model in models.items() if model["deterministic"]],
         seeds=seeds,
         spaces=_columns(rows),
         heatmap=heatmap,

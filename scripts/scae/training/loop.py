@@ -1,6 +1,6 @@
 """Training and embedding; this module knows no model by name."""
 
-import importlib
+import inspect
 import io
 import json
 import logging
@@ -9,9 +9,11 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from scae.errors import UserError
+from scae.models import pages
 from scae.training.batches import DenseBatches
 
 log = logging.getLogger(__name__)
@@ -23,8 +25,17 @@ SPARSE_BELOW = 0.25  # share of non-zeros below which the sparse engine clearly 
 
 
 def build(kind, n_genes, hyperparameters):
-    """A fresh model of a kind: the ``Model`` of ``scae/models/<kind>.py``."""
-    return importlib.import_module(f"scae.models.{kind}").Model(n_genes, **hyperparameters)
+    """A fresh model of a kind: the ``Model`` of its page (scae/models/pages.py).
+
+    Raises:
+        UserError: if it is none that can be trained.
+    """
+    model = pages.called(kind, "Model", n_genes, **hyperparameters)
+    if not isinstance(model, torch.nn.Module) or not list(model.parameters()):
+        raise UserError(
+            f"{kind}: Model is no torch.nn.Module with parameters to train; what needs no training is a function embed"
+        )
+    return model
 
 
 def resolve(settings, density):
@@ -69,7 +80,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
 
     Args:
         expression: scae.training.expression.Expression.
-        kind: name of the model's file in ``scae/models``.
+        kind: of the model: the name of its page, or the path of one outside the library.
         hyperparameters: arguments of its ``Model``.
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
             returns it.
@@ -81,7 +92,8 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         loss term; the seconds that the epochs took, over all attempts.
 
     Raises:
-        UserError: if the loss stops being a number, or a signal ended it (the checkpoint is saved then).
+        UserError: if the loss stops being a number or the page does not return what it should, or a signal ended it
+            (the checkpoint is saved then).
     """
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
@@ -102,7 +114,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         for cells in batches[run.batch :]:
             batch = make_batch(cells)
             with autocast:
-                terms = model.loss(batch)
+                terms = _checked(model.loss(batch), kind)
             optimizer.zero_grad()
             terms["loss"].backward()
             optimizer.step()
@@ -114,6 +126,19 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         run.end_epoch(n_cells)
         report()
     return model, run.history, run.seconds()
+
+
+def _checked(terms, kind):
+    """What ``loss`` of a page returned, if it can be minimised."""
+    if not isinstance(terms, dict) or "loss" not in terms:
+        found = f"only {', '.join(map(str, terms))}" if isinstance(terms, dict) else f"a {type(terms).__name__}"
+        raise UserError(f'{kind}: loss returned {found}; it must return a dict with "loss", which is minimised')
+    for name, value in terms.items():
+        if not isinstance(value, torch.Tensor) or value.numel() != 1:
+            raise UserError(f'{kind}: loss returned for "{name}" what is not a tensor with one number')
+    if not terms["loss"].requires_grad:
+        raise UserError(f'{kind}: the "loss" that loss returned depends on no parameter of the model')
+    return terms
 
 
 class _Run:
@@ -260,9 +285,18 @@ def embed(model, expression, estimate, seed, batch_size=256):
 
     Returns:
         numpy.ndarray: (cells, latents), float32.
+
+    Raises:
+        UserError: if the model's page does not return that, or what is no number.
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     make_batch = DenseBatches(expression, torch.device("cpu"))
     batches = torch.arange(expression.shape[0]).split(batch_size)
-    return torch.cat([model.embed(make_batch(cells), estimate) for cells in batches]).numpy()
+    page = inspect.getfile(type(model))
+    return np.concatenate(
+        [
+            pages.checked(model.embed(make_batch(cells), estimate), len(cells), page, cells[0].item())
+            for cells in batches
+        ]
+    )

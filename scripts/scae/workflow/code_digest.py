@@ -10,7 +10,8 @@ from scae.workflow import source_code
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-DESCRIBING = ("ABOUT", "CONFIG")  # of a page: read as text, and what of it matters reaches a job as params
+# Of a page: read as text, and what of it matters reaches a job as params
+DESCRIBING = ("ABOUT", "CONFIG", "DETERMINISTIC", "SAME_ESTIMATES")
 
 
 def code(script, *modules):
@@ -37,12 +38,12 @@ def digest(script, *modules):
     """Digest of a script and of everything it imports from ``scripts/``, directly or not.
 
     Code is compared as parsed, so comments, docstrings, formatting, the place of the checkout and the version of Python
-    do not count, nor does how a page describes itself (``ABOUT``, ``CONFIG``) if nothing in it reads that. A template
+    do not count, nor does how a page describes itself (``ABOUT``, ``CONFIG`` …) if nothing in it reads that. A template
     beside a module (``page.html.j2`` beside ``page.py``) counts with it.
 
     Args:
         script: name of a script, such as ``train_model``.
-        modules: further modules that the script loads by name, such as ``scae.models.dae``.
+        modules: further modules that the script loads by name, such as ``scae.models.dae``, or by path.
 
     Returns:
         str: 16 hexadecimal digits.
@@ -50,7 +51,9 @@ def digest(script, *modules):
     Raises:
         UserError: naming a file that Python cannot read.
     """
-    lines = [f"{path.relative_to(SCRIPTS).as_posix()} {_digest_of(path)}" for path in files(script, *modules)]
+    found = files(script, *modules)
+    places = [path.relative_to(SCRIPTS) if path.is_relative_to(SCRIPTS) else path.name for path in found]
+    lines = sorted(f"{Path(place).as_posix()} {_digest_of(path)}" for place, path in zip(places, found, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -121,6 +124,8 @@ def _imports(path):
 
 def _module_files(module):
     """The file of a module below ``scripts/`` and those of the packages around it; nothing for other modules."""
+    if module.endswith(".py"):  # a page outside the library
+        return [Path(module).absolute()]
     parts = module.split(".")
     file = SCRIPTS.joinpath(*parts).with_suffix(".py")
     packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]

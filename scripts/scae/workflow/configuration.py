@@ -4,7 +4,6 @@ Light enough to run each time the workflow is parsed: the hyperparameters of a m
 importing it.
 """
 
-import ast
 import copy
 import difflib
 import math
@@ -12,19 +11,18 @@ import os
 import re
 from pathlib import Path
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 
 from scae.data import source_files
 from scae.data.source_files import is_shipped, is_url, local_files
 from scae.errors import UserError, control_character, one_line
+from scae.models import pages
 from scae.workflow import choices, config_files
 
 NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
 RESULTS = "results"
 LONGEST_VALUE = 80  # characters of a value in a message
-MODEL_PAGES = Path(__file__).resolve().parents[1] / "models"
-BESIDE_THE_PAGES = ("__init__", "layers")  # what else lies in that folder
 
 
 def load(config, schema, files=(), command_line=None, processors=None, datasets_too=True):
@@ -56,45 +54,48 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     return _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
 
 
-def kinds():
-    """{kind: JSON schemas of its hyperparameters}, from the ``CONFIG`` of each page in ``scae/models``."""
-    found = {}
-    for page in sorted(MODEL_PAGES.glob("*.py")):
-        if page.stem not in BESIDE_THE_PAGES:
-            found[page.stem] = _literal(page, "CONFIG")
-            if found[page.stem] is None:
-                raise UserError(f"{page}: has no CONFIG = {{…}} with the hyperparameters of the model")
-    return found
+def with_pages(schema, outside=None):
+    """The schema with the hyperparameters of every kind filled in.
 
-
-def estimate(kind, name):
-    """What a kind of model makes of a ``latent.estimate``, by the ``SAME_ESTIMATES`` of its page if it has some.
-
-    Two names for the same numbers are no reason to embed again.
+    Args:
+        schema: the content of ``config/schema.yaml``.
+        outside: {path of a page outside the library: its hyperparameters}; None for those that nobody asks for.
     """
-    return (_literal(MODEL_PAGES / f"{kind}.py", "SAME_ESTIMATES") or {}).get(name, name)
-
-
-def with_model_pages(schema):
-    """The schema with the hyperparameters of every kind filled in."""
     schema = copy.deepcopy(schema)
+    kinds = {kind: pages.find(kind).config for kind in pages.kinds()} | (outside or {})
     model = schema["properties"]["models"]["additionalProperties"]
-    model["properties"]["kind"]["enum"] = list(kinds())
+    model["properties"]["kind"]["enum"] = list(kinds)
     model["allOf"] = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
             "then": {"properties": {"kind": True} | hyperparameters, "additionalProperties": False},
         }
-        for kind, hyperparameters in kinds().items()
+        for kind, hyperparameters in kinds.items()
+        if hyperparameters is not None
     ]
     return schema
 
 
-def _literal(page, name):
-    for node in ast.parse(page.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == [name]:
-            return ast.literal_eval(node.value)
-    return None
+def _pages_outside(config):
+    """{path: hyperparameters, or None} of the pages outside the library; those that are run must be in order."""
+    models = config["models"] if isinstance(config.get("models"), dict) else {}
+    run = config["run"].get("models") if isinstance(config.get("run"), dict) else None
+    found = {}
+    for name, model in models.items():
+        kind = model.get("kind") if isinstance(model, dict) else None
+        if not isinstance(kind, str) or not pages.is_path(kind):
+            continue
+        found.setdefault(kind, None)
+        if isinstance(run, list) and name in run:
+            try:
+                found[kind] = pages.find(kind).config
+                Draft202012Validator.check_schema({"properties": found[kind]})
+            except UserError as error:
+                raise UserError(f"config: models.{name}.kind: {error}") from None
+            except SchemaError as error:
+                key = ".".join(map(str, list(error.absolute_path)[1:]))
+                raise UserError(f"config: models.{name}.kind: {kind}: CONFIG: {key}: {error.message}") from None
+    return found
 
 
 class _Typed(str):
@@ -179,7 +180,8 @@ _Validator = extend(
 
 
 def _violations(config, schema):
-    errors = sorted(_Validator(with_model_pages(schema)).iter_errors(config), key=lambda error: error.json_path)
+    validator = _Validator(with_pages(schema, _pages_outside(config)))
+    errors = sorted(validator.iter_errors(config), key=lambda error: error.json_path)
     errors = [error for error in errors if error.validator == "type" or not _is_not_finite(error.instance)]
     return list(dict.fromkeys(_message(error) for error in errors))
 
@@ -212,7 +214,8 @@ def _message(error):
             return f"{key}: {shown} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
-        return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}"
+        path = ", nor the path of a page (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
+        return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}{path}"
     if error.validator in ("pattern", "propertyNames", "not") or error.parent is not None:
         return f"{key}: {shown} is not usable here; {error.schema.get('description', message)}"
     return f"{key}: {message}"
@@ -255,6 +258,10 @@ def _contradictions(config, processors, datasets_too):
         if name in config["datasets"]:
             for key, problem in problems_of_dataset(config["datasets"][name], config["kmeans"]):
                 yield f"datasets.{name}.{key}: {problem}"
+    for name in config["run"]["models"]:
+        if config["models"].get(name, {}).get("kind") == "given":
+            for key, problem in _contradictions_of_given(config["models"][name], config):
+                yield f"models.{name}{key}: {problem}"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
@@ -355,6 +362,22 @@ def _problems_of_path(path, other):
 
 def _quoted(text):
     return f'"{text}"' if len(text) <= LONGEST_VALUE else _shown(text)
+
+
+def _contradictions_of_given(model, config):
+    """(key, problem) of a representation that is given."""
+    key, path = model["key"], model["path"]
+    if (key is None) == (path is None):
+        yield "", "a given embedding needs either key (of obsm) or path (of a table), and not both"
+    if path is not None:
+        yield from ((".path", problem) for problem in _problems_of_path(path, ""))
+    if key is not None:
+        for name in config["run"]["datasets"]:
+            dataset = config["datasets"].get(name, {"source": "scanpy:", "format": "auto"})
+            source, is_h5ad = dataset["source"], dataset["format"] == "h5ad"
+            if not (is_h5ad or is_shipped(source) or source.partition("?")[0].endswith(".h5ad")):
+                shown = source_files.shown(source)
+                yield ".key", f"only an .h5ad has obsm, and the source of {name} is {shown}; use path"
 
 
 def _with_text_keys(value):

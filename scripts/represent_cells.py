@@ -1,0 +1,26 @@
+"""Give every cell its place in a representation that needs no training."""
+
+from scae import tables
+from scae.data import embeddings, source_files
+from scae.models import pages
+from scae.training import expression
+from scae.workflow import runtime
+
+with runtime.job(snakemake):
+    resources, source = snakemake.resources, snakemake.params.source
+    hyperparameters = dict(snakemake.params.model)
+    kind = hyperparameters.pop("kind")
+    if source:  # of the data set, in which the embedding is
+        place = source["source"]
+        if source_files.is_url(place):
+            from scae.data import download
+
+            place = str(download.kept(place, snakemake.params.downloads, source["sha256"]))
+        hyperparameters["table"] = embeddings.of_source(place, hyperparameters["key"])
+    data = expression.read(
+        snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
+    )
+    latent = pages.called(kind, "embed", data, int(snakemake.wildcards.seed), **hyperparameters)
+    latent = pages.checked(latent, len(data.cells), kind)
+    names = [f"z{number}" for number in range(1, latent.shape[1] + 1)]
+    tables.write_points(latent, names, data.cells, snakemake.output.latent)
