@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from scae.workflow import source_code  # first, since it decides how the others are loaded
 from scae import notes
 from scae.data import source_files
+from scae.evaluation import metrics
 from scae.models import pages
 from scae.workflow import code_digest, command_line, configuration, job_record, parent
 from scae.errors import UserError

@@ -139,6 +139,7 @@ rule plot_heatmap:
         runtime=growing(10),
     params:
         code=code("plot_heatmap"),
+        described=metrics.described(),
         published=published_scores(),
     script:
         "../scripts/plot_heatmap.py"
@@ -172,6 +173,7 @@ rule write_report:
         runtime=growing(10),
     params:
         code=code("write_report"),
+        described=metrics.described(),
         models=model_descriptions(),
         published=published_scores(),
         run=config["run"],

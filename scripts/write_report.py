@@ -39,6 +39,7 @@ with runtime.job(snakemake):
         quality=quality,
         models=snakemake.params.models,
         metrics=tables.read(files.metrics),
+        described=snakemake.params.described,
         training_times=tables.read(files.training_times),
         heatmap=files.heatmap,
         published=snakemake.params.published,

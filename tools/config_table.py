@@ -63,7 +63,7 @@ def rows(path, entry, required):
         yield from rows(f"{path}.<name>", below, False)
 
 
-schema = configuration.with_pages(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+schema = configuration.with_parts(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
 print(INTRODUCTION)
 print("| key | type and range | default | meaning |\n|---|---|---|---|")
 for key, kind, default, meaning in rows("", schema, False):

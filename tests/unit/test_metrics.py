@@ -1,6 +1,7 @@
 """Scores of clusterings small enough to score by hand."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -19,13 +20,31 @@ def score(labels, clusters, points=None):
 
 def test_the_metrics_are_those_of_the_contract():
     found = score(["a", "a", "b", "b"], [0, 0, 1, 1])
-    assert list(found) == ["nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"]
+    assert list(found) == [metric.name for metric in metrics.METRICS]
+    assert {"nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"} <= set(found)
     assert all(type(value) is float for value in found.values())
 
 
 @pytest.mark.parametrize(("labels", "clusters"), [(["a", "a"], [0, 1]), ([], [])])
 def test_fewer_than_two_types_have_no_scores(labels, clusters):
     assert all(math.isnan(value) for value in score(labels, clusters).values())
+
+
+@pytest.mark.parametrize("metric", metrics.METRICS, ids=lambda metric: metric.name)
+def test_every_metric_says_what_it_is_and_keeps_to_its_range(metric):
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
+    assert metric.heading
+    assert metric.says[-1] != "."
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        labels, clusters = random.integers(4, size=30), random.integers(3, size=30)
+        value = float(metric.of(labels, clusters, random.normal(size=(30, 2))))
+        assert metric.low is None or value >= metric.low
+        assert metric.high is None or value <= metric.high
+
+
+def test_no_two_metrics_have_one_name():
+    assert len(metrics.described()) == len(metrics.METRICS)
 
 
 def test_a_perfect_clustering_scores_one():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 
+from scae.evaluation.metrics import described
 from scae.report import page as report
 
 HOSTILE = '<b>"T" & co</b></script>'
@@ -123,6 +124,7 @@ def render(
         },
         models={model: ABOUT[model] for model in models},
         metrics=metrics,
+        described=described(),
         training_times=times,
         heatmap=picture(folder, "heatmap.png"),
         published=published or {},
@@ -273,6 +275,14 @@ def test_training_times_and_settings_are_listed(html):
     assert ["dae", "toy", "200", "1", "12.5", "4,321", "cpu", "1"] in rows
     assert ["training.learning_rate", "0.001"] in rows
     assert ["models.dae.kind", "dae"] in rows
+
+
+def test_every_metric_is_explained_with_its_range(html):
+    text = " ".join(re.sub(r"<[^>]+>", "", html.replace(get_plotlyjs(), "")).split())
+    assert "NMI (0 to 1): normalised mutual information: what clusters and cell types tell about each other" in text
+    assert "ARI (up to 1): adjusted Rand index" in text
+    assert "silhouette (−1 to 1): how far apart" in text
+    assert "detected types (0 or more): cell types that" in text
 
 
 def test_every_representation_says_what_it_is(html):

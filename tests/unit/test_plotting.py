@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 from places import ROOT
 
+from scae.evaluation.metrics import described
 from scae.report import palette, plotting
 
 METRICS = ["nmi", "ari", "silhouette", "detected_types"]
@@ -80,7 +81,7 @@ FIGURES = {
     "clusters": lambda points, labels, clusters: plotting.clusters(points[:, :2], labels, clusters, "a title"),
     "tsne3d": lambda points, labels, clusters: plotting.tsne3d(points, labels, "a title"),
     "losses": lambda points, labels, clusters: plotting.losses(HISTORY, "a title"),
-    "heatmap": lambda points, labels, clusters: plotting.heatmap(metrics_of(), PUBLISHED),
+    "heatmap": lambda points, labels, clusters: plotting.heatmap(metrics_of(), PUBLISHED, described()),
 }
 
 
@@ -130,7 +131,7 @@ def test_the_title_names_model_data_set_and_seed():
 
 
 def test_the_heatmap_has_a_row_per_model_and_published_rows():
-    figure = plotting.heatmap(metrics_of(datasets=("toy", "other")), PUBLISHED)
+    figure = plotting.heatmap(metrics_of(datasets=("toy", "other")), PUBLISHED, described())
     rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert rows == ["dae · toy", "beta_vae · toy", "dae · original study", "dae · other", "beta_vae · other"]
     image = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
@@ -140,7 +141,7 @@ def test_the_heatmap_has_a_row_per_model_and_published_rows():
 
 def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
     metrics = metrics_of()
-    figure = plotting.heatmap(metrics, {})
+    figure = plotting.heatmap(metrics, {}, described())
     image = figure.axes[0].images[0].get_array()
     table = metrics[metrics["metric"] != "detected_types"]
     expected = table["value"].to_numpy().reshape(2, 6)
@@ -154,16 +155,18 @@ def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
 def test_the_heatmap_shows_mean_and_deviation_over_several_seeds():
     metrics = metrics_of(seeds=(0, 1, 2), models=("dae",))
     values = metrics[(metrics["space"] == "latent") & (metrics["metric"] == "ari")]["value"]
-    assert f"{np.mean(values):.2f}\n± {np.std(values, ddof=1):.2f}" in texts_of(plotting.heatmap(metrics, {}))
+    assert f"{np.mean(values):.2f}\n± {np.std(values, ddof=1):.2f}" in texts_of(
+        plotting.heatmap(metrics, {}, described())
+    )
 
 
 def test_the_heatmap_leaves_out_numbers_of_types():
-    assert not any("detected" in text for text in texts_of(plotting.heatmap(metrics_of(), {})))
+    assert not any("detected" in text for text in texts_of(plotting.heatmap(metrics_of(), {}, described())))
 
 
 def test_the_heatmap_colours_reach_down_to_negative_scores():
     metrics = metrics_of(undefined=None)
-    image = plotting.heatmap(metrics, {}).axes[0].images[0]
+    image = plotting.heatmap(metrics, {}, described()).axes[0].images[0]
     assert image.norm.vmin == metrics[metrics["metric"] != "detected_types"]["value"].min() < 0
     assert image.norm.vmax == 1
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from scae.evaluation import summary
+from scae.evaluation.metrics import described
 
 
 def metrics_of(values, dataset="toy", model="dae", space="tsne2d", metric="nmi"):
@@ -85,7 +86,7 @@ def test_published_scores_of_data_sets_outside_the_run_are_left_out(table):
 
 
 def test_score_columns_are_the_scores_up_to_one(table):
-    assert summary.score_columns(summary.score_rows(table, {})) == [("tsne2d", "nmi"), ("latent", "nmi")]
+    assert summary.score_columns(summary.score_rows(table, {}), described()) == [("tsne2d", "nmi"), ("latent", "nmi")]
 
 
 def test_rows_are_named_by_model_and_data_set_or_citation():

@@ -8,7 +8,9 @@ import torch
 from scipy import sparse
 from workflow_project import CELL_TYPES, MODELS, NASTY, Project, toy_cells
 
-METRICS = ["nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"]
+from scae.evaluation.metrics import described
+
+METRICS = list(described())
 SPACES = ["tsne2d", "latent"]
 OF_DATASET = [
     *("counts.h5ad", "expression.h5ad", "labels.csv", "export/expression.csv.gz", "export/labels.csv"),

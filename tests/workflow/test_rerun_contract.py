@@ -285,7 +285,7 @@ def test_row(row, base, tmp_path):
 
 def schema_keys():
     """Every key of the config, as the table names it; a hyperparameter with the kind as the name of the model."""
-    schema = configuration.with_pages(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
+    schema = configuration.with_parts(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
 
     def leaves(key, entry):
         properties = {name: below for name, below in entry.get("properties", {}).items() if isinstance(below, dict)}

@@ -3,16 +3,7 @@
 import numpy as np
 import pandas as pd
 
-METRIC_NAMES = {
-    "nmi": "NMI",
-    "ari": "ARI",
-    "homogeneity": "homogeneity",
-    "completeness": "completeness",
-    "silhouette": "silhouette",
-    "detected_types": "detected types",
-}
 SPACE_NAMES = {"tsne2d": "2-D t-SNE", "latent": "latent"}
-COUNTS = {"detected_types"}  # metrics that are numbers of cell types, not scores up to 1
 
 
 def score_rows(metrics, published):
@@ -53,10 +44,13 @@ def score_rows(metrics, published):
     return table.reindex(columns=order)
 
 
-def score_columns(rows):
-    """The (space, metric) columns of `score_rows` that are scores up to 1, in order."""
+def score_columns(rows, described):
+    """The (space, metric) columns of `score_rows` that are scores with 1 as their best, in order.
+
+    ``described`` is what scae.evaluation.metrics.described says of the metrics.
+    """
     columns = dict.fromkeys((space, metric) for space, metric, _ in rows.columns)
-    return [column for column in columns if column[1] not in COUNTS]
+    return [(space, metric) for space, metric in columns if described[metric]["high"] == 1 and described[metric]["up"]]
 
 
 def row_name(index):

@@ -40,7 +40,7 @@ class Quality:
     picture: str  # path of a PNG
 
 
-def render(runs, labels, quality, models, metrics, training_times, heatmap, published, settings):
+def render(runs, labels, quality, models, metrics, described, training_times, heatmap, published, settings):
     """The report as HTML text.
 
     Args:
@@ -49,6 +49,7 @@ def render(runs, labels, quality, models, metrics, training_times, heatmap, publ
         quality: {dataset: `Quality`}.
         models: {model: what its page says: title, summary, reference, doi, trained, deterministic}.
         metrics, training_times: the tables over all runs.
+        described: what scae.evaluation.metrics.described says of the metrics.
         heatmap: path of the PNG.
         published: {dataset: {"citation": …, "scores": …}}.
         settings: dict of what the run was configured with.
@@ -65,7 +66,7 @@ def render(runs, labels, quality, models, metrics, training_times, heatmap, publ
     seeds = sorted({run.seed for run in runs})
     return environment.get_template("page.html.j2").render(
         datasets=[
-            _dataset(name, of_cells, runs, rows)
+            _dataset(name, of_cells, runs, rows, described)
             | _quality(quality[name])
             | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
@@ -73,7 +74,8 @@ def render(runs, labels, quality, models, metrics, training_times, heatmap, publ
         models=models,
         fixed=[name for name, model in models.items() if model["deterministic"]],
         seeds=seeds,
-        spaces=_columns(rows),
+        spaces=_columns(rows, described),
+        metrics=[metric | {"span": _span(metric)} for metric in described.values()],
         heatmap=heatmap,
         training_times=_training_times(training_times),
         settings=_flat(settings),
@@ -84,7 +86,7 @@ def render(runs, labels, quality, models, metrics, training_times, heatmap, publ
     )
 
 
-def _dataset(name, labels, runs, rows):
+def _dataset(name, labels, runs, rows, described):
     scored = tables.scored(labels)
     looks = styles(scored)
     counts = scored.value_counts()
@@ -95,7 +97,7 @@ def _dataset(name, labels, runs, rows):
         "n_cells": len(labels),
         "n_unscored": len(labels) - len(scored),
         "types": [{"name": label, "color": looks[label][0], "cells": int(counts[label])} for label in looks],
-        "scores": [_score_row(index, row) for index, row in rows.loc[[name]].iterrows()],
+        "scores": [_score_row(index, row, described) for index, row in rows.loc[[name]].iterrows()],
         "models": [
             {"name": model, "runs": [_run(run, labels) for run in of_dataset if run.model == model]} for model in models
         ],
@@ -160,23 +162,32 @@ def _run_id(run):
     return f"{run.dataset}.{run.model}.{run.seed}"  # no name has a dot
 
 
-def _columns(rows):
+def _span(metric):
+    """The range of a metric in words."""
+    low, high = (f"{end:g}".replace("-", "−") if end is not None else "" for end in (metric["low"], metric["high"]))
+    if low and high:
+        return f"{low} to {high}"
+    return f"up to {high}" if high else f"{low} or more" if low else "any number"
+
+
+def _columns(rows, described):
     """Headings of the table of scores: a group per space, each with its metrics."""
     groups = {}
     for space, metric in dict.fromkeys((space, metric) for space, metric, _ in rows.columns):
         metrics = groups.setdefault(space, {"name": summary.SPACE_NAMES.get(space, space), "metrics": []})["metrics"]
-        metrics.append(summary.METRIC_NAMES.get(metric, metric))
+        metrics.append(described[metric]["heading"])
     return list(groups.values())
 
 
-def _score_row(index, row):
+def _score_row(index, row, described):
     cells = []
     for space, metric in dict.fromkeys((space, metric) for space, metric, _ in row.index):
         mean, sd = row[space, metric, "mean"], row[space, metric, "sd"]
         if pd.isna(mean):
             cells.append("–")
             continue
-        digits = 2 if metric not in summary.COUNTS else 0 if pd.isna(sd) else 1
+        is_number_of_something = described[metric]["high"] is None
+        digits = 2 if not is_number_of_something else 0 if pd.isna(sd) else 1
         cells.append(f"{mean:.{digits}f}" + ("" if pd.isna(sd) else f" ± {sd:.{digits}f}"))
     return {"model": index[1], "source": index[2], "cells": cells}
 

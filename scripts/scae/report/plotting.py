@@ -158,7 +158,7 @@ def losses(history, title):
     return figure
 
 
-def heatmap(metrics, published):
+def heatmap(metrics, published, described):
     """Scores of all models: a block per data set, a row per model, a column per metric and space.
 
     With several seeds a cell shows the mean ± standard deviation over them.
@@ -166,9 +166,10 @@ def heatmap(metrics, published):
     Args:
         metrics: the long table of all scores.
         published: {data set: {"citation": …, "scores": {model: {metric: value}}}}, drawn as further rows.
+        described: what scae.evaluation.metrics.described says of the metrics; scores with 1 as their best are drawn.
     """
     rows = summary.score_rows(metrics, published)
-    shown = summary.score_columns(rows)
+    shown = summary.score_columns(rows, described)
     values = rows.xs("mean", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     spread = rows.xs("sd", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     figure, axes = plt.subplots(figsize=(1.6 + 0.95 * len(shown) + 1.2, 1.6 + 0.5 * len(rows)), layout="constrained")
@@ -187,7 +188,7 @@ def heatmap(metrics, published):
             fontsize=8.5,
             color="black" if image.norm(value) > 0.5 else "white",
         )
-    names = [summary.METRIC_NAMES.get(metric, metric) for _, metric in shown]
+    names = [described[metric]["heading"] for _, metric in shown]
     axes.set_xticks(range(len(shown)), names, rotation=35, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), [summary.row_name(index) for index in rows.index])

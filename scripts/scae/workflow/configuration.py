@@ -17,6 +17,7 @@ from jsonschema.validators import extend
 from scae.data import source_files
 from scae.data.source_files import is_shipped, is_url, local_files
 from scae.errors import UserError, control_character, one_line
+from scae.evaluation import metrics
 from scae.models import pages
 from scae.workflow import choices, config_files
 
@@ -54,14 +55,17 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     return _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
 
 
-def with_pages(schema, outside=None):
-    """The schema with the hyperparameters of every kind filled in.
+def with_parts(schema, outside=None):
+    """The schema with the hyperparameters of every kind of model and the names of the metrics filled in.
 
     Args:
         schema: the content of ``config/schema.yaml``.
         outside: {path of a page outside the library: its hyperparameters}; None for those that nobody asks for.
     """
     schema = copy.deepcopy(schema)
+    dataset = schema["properties"]["datasets"]["additionalProperties"]
+    scores = dataset["properties"]["published"]["properties"]["scores"]
+    scores["additionalProperties"]["propertyNames"] = {"enum": list(metrics.described())}
     kinds = {kind: pages.find(kind).config for kind in pages.kinds()} | (outside or {})
     model = schema["properties"]["models"]["additionalProperties"]
     model["properties"]["kind"]["enum"] = list(kinds)
@@ -180,7 +184,7 @@ _Validator = extend(
 
 
 def _violations(config, schema):
-    validator = _Validator(with_pages(schema, _pages_outside(config)))
+    validator = _Validator(with_parts(schema, _pages_outside(config)))
     errors = sorted(validator.iter_errors(config), key=lambda error: error.json_path)
     errors = [error for error in errors if error.validator == "type" or not _is_not_finite(error.instance)]
     return list(dict.fromkeys(_message(error) for error in errors))
