@@ -1,10 +1,11 @@
 """Give every cell its place in a representation that needs no training."""
 
+import scae.workflow.runtime as runtime
+
 from scae import tables
 from scae.data import embeddings, source_files
 from scae.models import pages
 from scae.training import expression
-from scae.workflow import runtime
 
 with runtime.job(snakemake):
     resources, source = snakemake.resources, snakemake.params.source

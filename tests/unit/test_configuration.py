@@ -567,10 +567,9 @@ def test_only_an_h5ad_has_obsm(config, tmp_path):
         if good:
             assert load(config)
         else:
-            assert (
-                problem(config)
-                == f"models.vae.key: only an .h5ad has obsm, and the source of toy is {source}; use path"
-            )
+            assert problem(config) == "models.vae.key: only an .h5ad has obsm, which toy is not; use path"
+    config["datasets"]["toy"]["source"] = {"one": "https://example.org/a.h5ad"}
+    assert problem(config).startswith("models.vae.key: obsm is read from a data set of one source")
 
 
 @pytest.mark.parametrize("source", ["http://x.org/a.h5ad", "https://x.org/a.h5ad"])

@@ -46,7 +46,8 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     """
     layers = [_with_text_keys(config_files.read(file)) for file in files] + [_with_text_keys(command_line or {})]
     config = _spelled_out(_with_text_keys(config))
-    choices.drop_settings_of_others(config, layers, with_model_pages(schema))
+    schema = with_parts(schema, _pages_outside(config))
+    choices.drop_settings_of_others(config, layers, schema)
     _mark(config, _with_text_keys(command_line or {}))
     problems = list(_unprintable(config)) or _violations(config, schema)
     problems = problems or list(_contradictions(config, processors, datasets_too))
@@ -95,7 +96,7 @@ def _pages_outside(config):
                 found[kind] = pages.find(kind).config
                 Draft202012Validator.check_schema({"properties": found[kind]})
             except UserError as error:
-                raise UserError(f"config: models.{name}.kind: {error}") from None
+                raise UserError(one_line(f"config: models.{name}.kind: {error}")) from None
             except SchemaError as error:
                 key = ".".join(map(str, list(error.absolute_path)[1:]))
                 raise UserError(f"config: models.{name}.kind: {kind}: CONFIG: {key}: {error.message}") from None
@@ -184,8 +185,7 @@ _Validator = extend(
 
 
 def _violations(config, schema):
-    validator = _Validator(with_parts(schema, _pages_outside(config)))
-    errors = sorted(validator.iter_errors(config), key=lambda error: error.json_path)
+    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: error.json_path)
     errors = [error for error in errors if error.validator == "type" or not _is_not_finite(error.instance)]
     return list(dict.fromkeys(_message(error) for error in errors))
 
@@ -377,11 +377,17 @@ def _contradictions_of_given(model, config):
         yield from ((".path", problem) for problem in _problems_of_path(path, ""))
     if key is not None:
         for name in config["run"]["datasets"]:
-            dataset = config["datasets"].get(name, {"source": "scanpy:", "format": "auto"})
-            source, is_h5ad = dataset["source"], dataset["format"] == "h5ad"
-            if not (is_h5ad or is_shipped(source) or source.partition("?")[0].endswith(".h5ad")):
-                shown = source_files.shown(source)
-                yield ".key", f"only an .h5ad has obsm, and the source of {name} is {shown}; use path"
+            if name in config["datasets"] and (problem := _problem_of_obsm(config["datasets"][name])):
+                yield ".key", f"{problem}, which {name} is not; use path"
+
+
+def _problem_of_obsm(dataset):
+    """Why there is no obsm to look into; None if there may be."""
+    source = dataset["source"]
+    if not isinstance(source, str) or dataset["member"] == "all":
+        return "obsm is read from a data set of one source"
+    named_h5ad = source.partition("?")[0].endswith(".h5ad")
+    return None if is_shipped(source) or named_h5ad or dataset["format"] == "h5ad" else "only an .h5ad has obsm"
 
 
 def _with_text_keys(value):
