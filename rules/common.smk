@@ -221,13 +221,15 @@ def model_roles():
 
 def runs_of_a_dataset():
     """Params: {name of a run: its model, seed and settings}, in the order of the files of the runs."""
-    shared = {name: config[name] for name in ("expression", "kmeans", "tsne")} | {"training": training_settings()}
+    shared = {name: config[name] for name in ("expression", "kmeans", "tsne")}
     runs = {}
-    for model, settings in ((name, config["models"][name]) for name in MODELS):
-        latent = {"estimate": configuration.estimate(settings["kind"], config["latent"]["estimate"])}
+    for model in MODELS:
+        settings = config["models"][model] | shared
+        if PAGES[model].trained:
+            latent = {"estimate": PAGES[model].estimate(config["latent"]["estimate"])}
+            settings |= {"training": training_settings(), "latent": latent}
         for seed in SEEDS:
-            about = {"model": model, "seed": seed, "settings": settings | shared | {"latent": latent}}
-            runs[f"{model}_seed{seed}"] = about
+            runs[f"{model}_seed{seed}"] = {"model": model, "seed": seed, "settings": settings}
     return runs
 
 

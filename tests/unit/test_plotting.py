@@ -70,7 +70,7 @@ def test_without_labels_there_are_clusters_alone(cells):
 
 def test_a_heatmap_without_any_score_can_be_drawn():
     metrics = metrics_of().assign(value=np.nan)
-    plotting.heatmap(metrics, {}).canvas.draw()
+    plotting.heatmap(metrics, {}, described()).canvas.draw()
 
 
 HISTORY = pd.DataFrame(
