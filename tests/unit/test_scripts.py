@@ -194,7 +194,6 @@ def results(tmp_path_factory):
             outputs={"counts": f"{toy}/counts.h5ad"},
             wildcards={"dataset": "toy"},
             source=subset(config, "sha256", "source", *READING),
-            downloads=f"{toy}/download",
         )
         run(
             "preprocess_cells",
@@ -285,7 +284,6 @@ def results(tmp_path_factory):
             "write_manifest",
             inputs=["results/heatmap.png", "results/metrics.csv"],
             outputs=["results/MANIFEST.sha256"],
-            logs="results/logs",
         )
         yield folder / "results"
 
@@ -547,7 +545,6 @@ def fetch(settings):
         outputs={"counts": "counts.h5ad"},
         wildcards={"dataset": "toy"},
         source={"sha256": None} | settings,
-        downloads="download",
     )
 
 
@@ -582,7 +579,7 @@ def test_an_address_is_downloaded_before_it_is_read(workdir, monkeypatch):
     asked = []
     monkeypatch.setattr(download, "fetch", lambda *arguments: asked.append(arguments) or "elsewhere.h5ad")
     fetch({"source": "https://example.org/toy.h5ad", "sha256": "1" * 64})
-    assert asked == [("https://example.org/toy.h5ad", "download", "1" * 64)]
+    assert asked == [("https://example.org/toy.h5ad", Path("download"), "1" * 64)]
     assert anndata.read_h5ad("counts.h5ad").shape == (N_CELLS, N_GENES)
 
 
