@@ -300,7 +300,7 @@ def test_manifest_has_every_file_and_what_made_it(results):
 
 
 def test_every_adapter_was_run(results):
-    adapters = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    adapters = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {"check"}  # makes no file
     assert {path.name for path in (results / "logs").iterdir()} == adapters
 
 

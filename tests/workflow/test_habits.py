@@ -70,10 +70,11 @@ def test_rule_carries_the_digest_of_its_code(rule):
 @pytest.mark.parametrize("rule", JOBS)
 def test_an_input_is_named_after_its_file(rule):
     """Snakemake compares inputs as a set, so two that are exchanged would go unseen."""
-    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"results/([^"]+)"', directive(rule, "input"))
+    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"results/([^"]+)"', directive(rule, "input") or "")
     for name, path in named:
-        stem, _, suffix = path.rpartition("/")[2].partition(".")
-        assert name in (stem, f"{stem}_{suffix}")
+        *folders, file = path.split("/")
+        stem, _, suffix = file.partition(".")
+        assert name in (stem, f"{stem}_{suffix}", "_".join([*folders[-1:], stem]), "_".join([*folders[-1:], suffix]))
     assert len({name for name, _ in named}) == len({path for _, path in named})
 
 
