@@ -76,11 +76,12 @@ def check_cells(names):
         )
 
 
-def check_genes(names):
-    """Refuse genes whose names are missing."""
-    names = pd.Index(names)
+def check_genes(genes):
+    """Refuse genes whose names are missing: empty, or numbers where no column of the annotation holds a text."""
+    names = genes.index
     _check_text(names, "gene")
-    if len(names) > 1 and list(names) == [str(number) for number in range(len(names))]:
+    by_text = any(isinstance(genes[column].dtype, pd.CategoricalDtype) for column in genes)
+    if not by_text and len(names) > 1 and list(names) == [str(number) for number in range(len(names))]:
         raise UserError("its genes have no names (they are 0, 1, 2, …); write them into the file (var_names)")
 
 

@@ -14,6 +14,7 @@ from scipy import sparse
 from scae.data import anndata_files, annotation, archives, containers, features, formats, matrices, source_files
 from scae.data import values as kinds
 from scae.errors import UserError
+from scae.notes import NOTE
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ def _scanpy_dataset(name):
 
 def _check_names(content, genes):
     annotation.check_cells(content.obs.index)
-    annotation.check_genes(genes.index)
+    annotation.check_genes(genes)
 
 
 def _take(content, kind, reading, source):
@@ -221,6 +222,12 @@ def _take(content, kind, reading, source):
     values = matrices.settle(held, reading.values, described | {name: held})
     data.X = _as_float32(matrix, values, data)
     data.uns = {"format": kind, "matrix": name, "values": "counts" if values == "log_counts" else values}
+    was_chosen = reading.matrix == "auto" and len(described) > 1
+    was_found = values not in (reading.values, "counts")  # noqa: PD011 (no table)
+    if was_chosen or was_found:
+        log.log(
+            NOTE, "%s: matrix %s is taken, as %s; %s", source, name, data.uns["values"], matrices.listing(described)
+        )
     data.var_names_make_unique()
     log.info(
         "read %s: %d cells x %d genes, %d non-zeros, %s",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from scae.data import annotation, counts, source_files
 from scae.errors import UserError
+from scae.notes import NOTE
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def _joined(parts, join):
     data = anndata.concat(parts.values(), join=join, merge="first", fill_value=0)
     n_genes = len(set().union(*(part.var_names for part in parts.values())))
     shared = len(set.intersection(*(set(part.var_names) for part in parts.values())))
-    log.info("%d samples; %d of %d genes are in each of them; join: %s", len(parts), shared, n_genes, join)
+    log.log(NOTE, "%d samples; %d of %d genes are in each of them; join: %s", len(parts), shared, n_genes, join)
     if not data.n_vars:
         raise UserError(
             "samples have no gene in common; are their genes named in the same way? (join: outer takes all)"
