@@ -19,7 +19,7 @@ rule fetch_counts:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(2000, 40),
+        mem_mb=growing(2000, 20),
         runtime=growing(60),
     params:
         code=code("fetch_counts"),

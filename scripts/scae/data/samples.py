@@ -35,6 +35,8 @@ def read(settings, downloads):
         part = counts.read(entry["place"], **_reading(settings) | {"member": member})
         if sample is None:
             return part
+        if sample in parts:
+            raise UserError(f"{entry['source']}: two matrices would be sample {sample}; take one with member:")
         parts[sample] = _named(part, sample, entry["columns"])
     return _joined(dict(sorted(parts.items())), settings["join"])
 
