@@ -369,6 +369,36 @@ def test_an_h5ad_of_before_2020(tmp_path):
     assert list(data.obs["type"]) == ["B", "NK", "B"]
 
 
+def test_an_h5ad_of_2021(tmp_path):
+    """Its categories stood in a group of their own, to which the columns referred."""
+    annotated().write_h5ad(tmp_path / "data.h5ad")
+    with h5py.File(tmp_path / "data.h5ad", "a") as file:
+        obs = file["obs"]
+        codes, categories = obs["type/codes"][...], obs["type/categories"][...]
+        del obs["type"]
+        obs["type"], obs["__categories/type"] = codes, categories
+        obs["type"].attrs["categories"] = obs["__categories/type"].ref
+        obs["__categories/type"].attrs["ordered"] = False
+        for name in ("obs", "var"):
+            file[name].attrs["encoding-version"] = "0.1.0"
+        for path in ("obs/_index", "var/_index", "var/gene_ids", "obs/n"):
+            for attribute in list(file[path].attrs):
+                del file[path].attrs[attribute]
+    data = counts.read(tmp_path / "data.h5ad")
+    assert_is_the_matrix(data)
+    assert list(data.obs["type"]) == ["B", "NK", "B"]
+    assert list(data.var["gene_ids"]) == IDS
+
+
+def test_a_format_that_is_named_counts_where_the_content_does_not_tell(tmp_path):
+    text = "@cell,CD3D,LYZ,MS4A1,MT-CO1\n" + "".join(
+        f"{cell},{','.join(map(str, row))}\n" for cell, row in zip(CELLS, MATRIX, strict=True)
+    )
+    (tmp_path / "data").write_text(text)
+    assert "FASTQ" in fails(tmp_path / "data")
+    assert_is_the_matrix(counts.read(tmp_path / "data", format="table"))
+
+
 def test_an_h5ad_with_nullable_text_everywhere(tmp_path):
     data = annotated()
     data.obs["type"] = pd.array(["B", None, "NK"], dtype="string")

@@ -139,7 +139,7 @@ def _content(source, reading):
         if source_files.is_shipped(source):
             yield "scanpy", anndata_files.in_memory(_scanpy_dataset(source.removeprefix("scanpy:")))
             return
-        kind, place = formats.detect(source), Path(source)
+        kind, place = _format_of(source, reading), Path(source)
         if kind in ("archive", "folder"):
             found = containers.find(_unpacked(kind, source, stack))
             [name] = containers.choose(found, reading.member, place)
@@ -147,10 +147,19 @@ def _content(source, reading):
             log.info("taken: %s (%s)", name, kind)
         if kind == "compressed":
             place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
-            kind = formats.detect(place)
-        if reading.format != "auto":
-            kind = reading.format
+            kind = _format_of(place, reading)
         yield kind, stack.enter_context(_open(kind, place, reading))
+
+
+def _format_of(path, reading):
+    """The format of a file by its content, or the one that the config names for what is no archive or folder."""
+    try:
+        kind = formats.detect(path)
+    except UserError:
+        if reading.format == "auto" or not Path(path).is_file():
+            raise
+        return reading.format
+    return kind if reading.format == "auto" or kind in ("archive", "compressed", "folder") else reading.format
 
 
 def _unpacked(kind, source, stack):
