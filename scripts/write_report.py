@@ -28,7 +28,7 @@ with runtime.job(snakemake):
     quality = {
         dataset: page.Quality(tables.read(cells), tables.read(limits), picture)
         for dataset, cells, limits, picture in zip(
-            run["datasets"], files.quality_cells, files.quality_limits, files.quality_png, strict=True
+            run["datasets"], files.cells, files.limits, files.quality_png, strict=True
         )
     }
     html = page.render(

@@ -270,8 +270,8 @@ def results(tmp_path_factory):
                 "training_times": "results/training_times.csv",
                 "heatmap": "results/heatmap.png",
                 "labels": [f"{toy}/labels.csv"],
-                "quality_cells": [QUALITY["cells"]],
-                "quality_limits": [QUALITY["limits"]],
+                "cells": [QUALITY["cells"]],
+                "limits": [QUALITY["limits"]],
                 "quality_png": [f"{toy}/quality/quality.png"],
             }
             | {name: seed0[name] for name in ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png")},
