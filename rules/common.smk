@@ -127,6 +127,12 @@ def dropping_label_paths(wildcards):
     return label_paths(wildcards) if dropping_labels(wildcards) else []
 
 
+def label_column(wildcards):
+    """Resource function: the column of obs that a source must have. What cannot change counts is no param."""
+    labels = config["datasets"][wildcards.dataset]["labels"]
+    return labels["column"] if labels["from"] == "obs" else ""
+
+
 def mito_paths(wildcards):
     """The file of a data set that lists its mitochondrial genes."""
     listed = config["datasets"][wildcards.dataset]["qc"]["mito_genes"]

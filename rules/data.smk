@@ -21,6 +21,7 @@ rule fetch_counts:
     resources:
         mem_mb=growing(2000, 20),
         runtime=growing(60),
+        label_column=label_column,
     params:
         code=code("fetch_counts"),
         content=content(source_paths),

@@ -4,7 +4,7 @@ import scae.workflow.runtime as runtime
 
 from pathlib import Path
 
-from scae import tables
+from scae import notes, tables
 from scae.report import page
 
 with runtime.job(snakemake):
@@ -33,6 +33,7 @@ with runtime.job(snakemake):
     }
     html = page.render(
         runs=runs,
+        notes=notes.summary(snakemake.params.logs, run),
         labels=labels,
         quality=quality,
         metrics=tables.read(files.metrics),

@@ -57,7 +57,7 @@ class Namedlist:
         return self._named.items()
 
 
-def run(script, *, inputs=None, outputs=None, wildcards=None, **params):
+def run(script, *, inputs=None, outputs=None, wildcards=None, label_column="", **params):
     """Run an adapter as Snakemake would; ``inputs`` and ``outputs`` are dicts, or lists of unnamed files."""
     named = [
         Namedlist(**files) if isinstance(files, dict) else Namedlist(*(files or [])) for files in (inputs, outputs)
@@ -69,7 +69,7 @@ def run(script, *, inputs=None, outputs=None, wildcards=None, **params):
         output=named[1],
         params=Namedlist(code=code_digest.code(script), **params),
         wildcards=Namedlist(**{name: str(value) for name, value in (wildcards or {}).items()}),
-        resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes="5"),
+        resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes="5", label_column=label_column),
         log=[f"results/logs/{script}/test.log"],
         rule=script,
         threads=1,
@@ -276,6 +276,7 @@ def results(tmp_path_factory):
             }
             | {name: seed0[name] for name in ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png")},
             outputs={"report": "results/report.html"},
+            logs="results/logs",
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
             published=published,
             settings={"datasets": config["datasets"], "training": training_of(config)},
@@ -539,13 +540,23 @@ def test_a_missing_column_is_one_line(workdir, capfd):
     assert not (workdir / "labels.csv").exists()
 
 
-def fetch(settings):
+def fetch(settings, label_column=""):
     run(
         "fetch_counts",
+        label_column=label_column,
         outputs={"counts": "counts.h5ad"},
         wildcards={"dataset": "toy"},
         source={"sha256": None} | settings,
     )
+
+
+def test_the_column_of_the_labels_is_missed_when_the_file_is_read(workdir, capfd):
+    source().write_h5ad("toy.h5ad")
+    with pytest.raises(SystemExit):
+        fetch({"source": "toy.h5ad"}, label_column="celltype")
+    assert 'labels.column: the data has no column "celltype"; it has "type"' in capfd.readouterr().err
+    assert not (workdir / "counts.h5ad").exists()
+    fetch({"source": "toy.h5ad"}, label_column="type")
 
 
 def test_a_local_file_with_its_digest_is_read(workdir):

@@ -40,11 +40,12 @@ class Quality:
     picture: str  # path of a PNG
 
 
-def render(runs, labels, quality, metrics, training_times, heatmap, published, settings):
+def render(runs, notes, labels, quality, metrics, training_times, heatmap, published, settings):
     """The report as HTML text.
 
     Args:
         runs: list of `Run`.
+        notes: what the jobs noted for the user, a line each.
         labels: {dataset: Series of labels by cell}.
         quality: {dataset: `Quality`}.
         metrics, training_times: the tables over all runs.
@@ -69,6 +70,7 @@ def render(runs, labels, quality, metrics, training_times, heatmap, published, s
             | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
         ],
+        notes=notes,
         seeds=seeds,
         spaces=_columns(rows),
         heatmap=heatmap,
