@@ -177,7 +177,6 @@ rule write_report:
         runtime=growing(10),
     params:
         code=code("write_report"),
-        logs="results/logs",
         published=published_scores(),
         run=config["run"],
         settings=report_settings(),

@@ -33,7 +33,7 @@ with runtime.job(snakemake):
     }
     html = page.render(
         runs=runs,
-        notes=notes.summary(snakemake.params.logs, run),
+        notes=notes.summary(Path(snakemake.log[0]).parents[1], run),
         labels=labels,
         quality=quality,
         metrics=tables.read(files.metrics),
