@@ -31,7 +31,7 @@ test-slurm: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile workflow rules
 	$(BIN)/snakemake --lint
 
 # PBMC3K=path/to/pbmc3k_filtered_gene_bc_matrices.tar.gz adds the measurements on PBMC3k

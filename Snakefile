@@ -12,7 +12,10 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: Path(workflow.basedir, "config/config.yaml")  # beside this file, whatever the working directory
+configfile: Path(str(workflow.current_basedir), "config/config.yaml")  # beside this file, whatever the working directory
+
+
+report: "rules/captions/start.rst"  # what Snakemake's own report begins with
 
 
 include: "rules/common.smk"

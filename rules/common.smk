@@ -11,8 +11,11 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+ROOT = Path(str(workflow.current_basedir)).parent  # of this workflow, also where another one imports it
+
+sys.path.insert(0, str(ROOT / "scripts"))
 
 from scae.workflow import source_code  # first, since it decides how the others are loaded
 from scae import notes
@@ -25,17 +28,27 @@ from scae.errors import UserError
 source_code.forget_bytecode()
 parent.announce()
 
-CHECKING = "check" in sys.argv[1:]  # the target; Snakemake tells of targets after this is read
+schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+if workflow.modifier.is_main_snakefile():
+    theirs = None
+    FILES = [*workflow.configfiles[len(workflow.overwrite_configfiles) :], *workflow.overwrite_configfiles]
+else:  # Snakemake reads no configfile: of a module, and all but our sections is the other workflow's business
+    theirs = {key: value for key, value in config.items() if key in schema["properties"]}
+    FILES = [ROOT / "config/config.yaml"]
+    config = yaml.safe_load(FILES[0].read_text())
+    update_config(config, theirs)
+CHECKING = theirs is None and "check" in sys.argv[1:]  # the target; Snakemake tells of targets after this is read
 
 try:
     command_line.refuse_repeated_configfile(sys.argv)
     config = configuration.load(
         config,
-        yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()),
-        files=[*workflow.configfiles[len(workflow.overwrite_configfiles) :], *workflow.overwrite_configfiles],
+        schema,
+        files=FILES,
         command_line=workflow.config_settings.config,
         processors=os.cpu_count() if workflow.local_exec else None,
         datasets_too=not CHECKING,  # which then names all that is wrong with each
+        importer=theirs,
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -124,21 +137,37 @@ def dropping_label_paths(wildcards):
     return label_paths(wildcards) if dropping_labels(wildcards) else []
 
 
+def label_column(wildcards):
+    """Resource function: the column of obs that a source must have. What cannot change counts is no param."""
+    labels = config["datasets"][wildcards.dataset]["labels"]
+    return labels["column"] if labels["from"] == "obs" else ""
+
+
 def mito_paths(wildcards):
     """The file of a data set that lists its mitochondrial genes."""
     listed = config["datasets"][wildcards.dataset]["qc"]["mito_genes"]
     return [listed] if isinstance(listed, str) else []
 
 
+def is_known_by_content(file):
+    """Whether its time says nothing; that of a file which a rule of an importing workflow makes does, within a run."""
+    return (
+        Path(file).exists()
+        and source_files.is_hashed(file)
+        and not any(rule.is_producer(file) for rule in workflow.rules)
+    )
+
+
 def by_content(files):
     """Input function: the files that a function names, whose times do not count, since `content` goes to params.
 
-    A path with braces would be taken for a pattern; such a file is known by params alone.
+    They are the user's, below the working directory, and `local` keeps the prefix of an importing workflow from them. A
+    path with braces would be taken for a pattern; such a file is known by params alone.
     """
 
     def watched(wildcards):
         paths = [file for file in files(wildcards) if not source_files.is_pattern(file)]
-        return [ancient(file) if source_files.is_hashed(file) else file for file in paths]
+        return [local(ancient(file) if is_known_by_content(file) else file) for file in paths]
 
     return watched
 
@@ -204,10 +233,13 @@ def megabytes(paths):
 
 
 def growing(base, per_mb=0.0, of=None):
-    """Resource function: a base and so much for each megabyte of the input (or of the file ``of``), times the attempt."""
+    """Resource function: a base and so much for each megabyte of the input, times the attempt.
+
+    ``of`` is the path of another file to measure, from the folder of the first input.
+    """
 
     def amount(wildcards, input, attempt):
-        paths = [of.format(wildcards=wildcards)] if of else input
+        paths = [os.path.join(os.path.dirname(input[0]), of)] if of else input
         return int((base + per_mb * megabytes(paths)) * attempt)
 
     return amount

@@ -4,11 +4,7 @@ Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, 
 """
 
 
-# On a cluster it runs where Snakemake does: compute nodes often have no internet.
-localrules:
-    fetch_counts,
-
-
+# On a cluster fetch_counts runs where Snakemake does: compute nodes often have no internet.
 rule fetch_counts:
     """Read a data set from wherever it lives into cells x genes; a download resumes and is checked."""
     input:
@@ -19,16 +15,17 @@ rule fetch_counts:
         "results/logs/fetch_counts/{dataset}.log",
     benchmark:
         "results/benchmarks/fetch_counts/{dataset}.tsv"
+    localrule: True
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(2000, 40),
+        mem_mb=growing(2000, 20),
         runtime=growing(60),
+        label_column=label_column,
     params:
         code=code("fetch_counts"),
         content=content(source_paths),
         source=dataset_settings(*READING),
-        downloads="results/{dataset}/download",
     script:
         "../scripts/fetch_counts.py"
 

@@ -18,8 +18,8 @@ rule project_tsne:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=growing(1500, 2, of="results/{wildcards.dataset}/expression.h5ad"),
-        runtime=growing(30, 0.5, of="results/{wildcards.dataset}/expression.h5ad"),
+        mem_mb=growing(1500, 2, of="../../expression.h5ad"),
+        runtime=growing(30, 0.5, of="../../expression.h5ad"),
     params:
         code=code("project_tsne"),
         tsne=config["tsne"],
@@ -83,7 +83,7 @@ rule collect_metrics:
         report(
             "results/metrics.csv",
             caption="captions/metrics.rst",
-            category="Scores",
+            category="2. Scores",
             labels={"what": "all scores", "type": "table"},
         ),
     log:
@@ -132,7 +132,7 @@ rule collect_training_times:
         report(
             "results/training_times.csv",
             caption="captions/training_times.rst",
-            category="Training",
+            category="3. Training times",
             labels={"what": "training times", "type": "table"},
         ),
     log:

@@ -21,7 +21,6 @@ rule write_manifest:
         runtime=growing(10, 0.01),
     params:
         code=code("write_manifest"),
-        logs="results/logs",
     script:
         "../scripts/write_manifest.py"
 

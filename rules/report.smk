@@ -14,7 +14,7 @@ rule plot_clusters:
         report(
             "results/{dataset}/{model}/seed{seed}/clusters.png",
             caption="captions/clusters.rst",
-            category="{dataset}",
+            category="4. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "t-SNE and k-means", "seed": "{seed}"},
         ),
@@ -42,7 +42,7 @@ rule plot_tsne3d:
         report(
             "results/{dataset}/{model}/seed{seed}/tsne3d.png",
             caption="captions/tsne3d.rst",
-            category="{dataset}",
+            category="4. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "3-D t-SNE", "seed": "{seed}"},
         ),
@@ -69,7 +69,7 @@ rule plot_losses:
         report(
             "results/{dataset}/{model}/seed{seed}/losses.png",
             caption="captions/losses.rst",
-            category="{dataset}",
+            category="4. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "loss curves", "seed": "{seed}"},
         ),
@@ -98,7 +98,7 @@ rule plot_quality:
         report(
             "results/{dataset}/quality/quality.png",
             caption="captions/quality.rst",
-            category="{dataset}",
+            category="4. Pictures of {dataset}",
             labels={"what": "quality control", "type": "picture"},
         ),
     log:
@@ -124,7 +124,7 @@ rule plot_heatmap:
         png=report(
             "results/heatmap.png",
             caption="captions/heatmap.rst",
-            category="Scores",
+            category="2. Scores",
             labels={"what": "heatmap", "type": "picture"},
         ),
         svg="results/heatmap.svg",
@@ -152,8 +152,8 @@ rule write_report:
         training_times="results/training_times.csv",
         heatmap="results/heatmap.png",
         labels=expand("results/{dataset}/labels.csv", dataset=DATASETS),
-        quality_cells=expand("results/{dataset}/quality/cells.csv", dataset=DATASETS),
-        quality_limits=expand("results/{dataset}/quality/limits.csv", dataset=DATASETS),
+        cells=expand("results/{dataset}/quality/cells.csv", dataset=DATASETS),
+        limits=expand("results/{dataset}/quality/limits.csv", dataset=DATASETS),
         quality_png=expand("results/{dataset}/quality/quality.png", dataset=DATASETS),
         clusters=per_run("results/{dataset}/{model}/seed{seed}/clusters.csv"),
         tsne3d=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.csv"),
@@ -161,7 +161,12 @@ rule write_report:
         tsne3d_png=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.png"),
         losses_png=per_run("results/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     output:
-        report="results/report.html",
+        report=report(
+            "results/report.html",
+            caption="captions/report.rst",
+            category="1. Report",
+            labels={"what": "everything on one page", "type": "page"},
+        ),
     log:
         "results/logs/write_report/all.log",
     benchmark:

@@ -5,14 +5,11 @@ Needs the sources of the data sets, and the logs of the jobs. Makes no file: it 
 
 
 # Where Snakemake runs, since it is looked at and not kept.
-localrules:
-    check,
-
-
 rule check:
     """Look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
     log:
         "results/logs/check/all.log",
+    localrule: True
     conda:
         "../envs/scanpy.yaml"
     resources:

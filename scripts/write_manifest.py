@@ -3,11 +3,12 @@
 import scae.workflow.runtime as runtime
 
 import logging
+from pathlib import Path
 
 from scae.workflow import job_record, manifest
 
 with runtime.job(snakemake):
-    origins = job_record.read(snakemake.params.logs)
+    origins = job_record.read(Path(snakemake.log[0]).parents[1])  # beside each other, a folder for each rule
     manifest.write(snakemake.input, origins, snakemake.output[0])
     for name, made in manifest.mixed(snakemake.input, origins).items():
         logging.warning("the results were made with several versions of %s: %s", name, ", ".join(made))

@@ -4,7 +4,7 @@ import scae.workflow.runtime as runtime
 
 from pathlib import Path
 
-from scae import tables
+from scae import notes, tables
 from scae.report import page
 
 with runtime.job(snakemake):
@@ -30,11 +30,12 @@ with runtime.job(snakemake):
     quality = {
         dataset: page.Quality(tables.read(cells), tables.read(limits), picture)
         for dataset, cells, limits, picture in zip(
-            run["datasets"], files.quality_cells, files.quality_limits, files.quality_png, strict=True
+            run["datasets"], files.cells, files.limits, files.quality_png, strict=True
         )
     }
     html = page.render(
         runs=runs,
+        notes=notes.summary(Path(snakemake.log[0]).parents[1], run),
         labels=labels,
         quality=quality,
         models=snakemake.params.models,

@@ -70,9 +70,9 @@ class Collector(logging.Handler):
 
 
 def read(logs):
-    """[(rule, wildcards, is it a warning, message)] from the logs of jobs, in the order in which they were written."""
+    """[(rule, wildcards, is it a warning, message)] from the logs of jobs, in the order of their names."""
     found = []
-    for path in sorted(Path(logs).rglob("*.log"), key=lambda path: (path.stat().st_mtime_ns, str(path))):
+    for path in sorted(Path(logs).rglob("*.log")):
         for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
             _, marked, content = text.partition(MARK + "{")
             if marked:
@@ -84,7 +84,7 @@ def read(logs):
 def show(logs, run, checked):
     """Print `summary` on standard error, where Snakemake tells of its jobs."""
     for text in summary(logs, run, checked):
-        print(text, file=sys.stderr)
+        print(f"  {text}", file=sys.stderr)
 
 
 def summary(logs, run, checked=False):

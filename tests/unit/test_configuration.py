@@ -283,6 +283,13 @@ def test_a_source_that_is_not_there_says_where_it_was_looked_for(config, tmp_pat
     assert str(tmp_path) in message
 
 
+def test_rules_of_an_importing_workflow_may_make_what_is_not_there(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["datasets"]["toy"] = {"source": "made.h5ad", "labels": {"from": "csv", "path": "made.csv"}}
+    assert len(problems(config)) == 2
+    assert configuration.load(config, SCHEMA, importer=config)["datasets"]["toy"]["source"] == "made.h5ad"
+
+
 def test_a_label_file_that_is_not_there_is_named(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     message = problem(changed(config, "datasets.toy.labels", {"from": "csv", "path": "labels.csv"}))

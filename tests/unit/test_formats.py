@@ -3,6 +3,8 @@
 import bz2
 import gzip
 import io
+import json
+import pickle
 import shutil
 import tarfile
 
@@ -250,9 +252,9 @@ def test_an_archive_that_reaches_out_is_not_unpacked(member, says, tmp_path):
 
 @pytest.mark.parametrize("kind", ["tar.gz", "h5ad.gz"])
 def test_what_unpacks_to_far_more_than_it_is_is_stopped(kind, tmp_path, monkeypatch):
-    from scae.data import archives
+    from scae.data import formats
 
-    monkeypatch.setattr(archives, "SMALL_BYTES", 10_000)
+    monkeypatch.setattr(formats, "SMALL_BYTES", 10_000)
     content = b"\x89HDF\r\n\x1a\n" + bytes(3_000_000)
     path = tmp_path / f"data.{kind}"
     if kind == "tar.gz":
@@ -265,6 +267,17 @@ def test_what_unpacks_to_far_more_than_it_is_is_stopped(kind, tmp_path, monkeypa
     assert "it would unpack to more than" in fails(path)
 
 
+@pytest.mark.parametrize("name", ["barcodes.tsv.gz", "matrix.mtx.gz"])
+def test_text_that_unpacks_to_far_more_than_it_is_is_stopped(name, tmp_path, monkeypatch):
+    from scae.data import formats
+
+    monkeypatch.setattr(formats, "SMALL_BYTES", 10_000)
+    folder = triple(tmp_path / "sample", **LAYOUTS["Cell Ranger 3"])
+    content = gzip.decompress((folder / name).read_bytes())
+    (folder / name).write_bytes(gzip.compress(content + b"\n" * 3_000_000))
+    assert "it would unpack to more than" in fails(folder)
+
+
 # AnnData and its kin
 
 
@@ -273,6 +286,26 @@ def test_zarr(tmp_path):
     data = counts.read(tmp_path / "data.zarr")
     assert_is_the_matrix(data)
     assert list(data.obs["type"]) == ["B", "NK", "B"]
+
+
+def test_a_pickle_in_a_zarr_is_not_run(tmp_path):
+    """An old numcodecs would unpickle the pieces of an array whose metadata say so."""
+    with anndata.settings.override(zarr_write_format=2):
+        annotated().write_zarr(tmp_path / "data.zarr")
+    metadata = tmp_path / "data.zarr/X/data/.zarray"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"compressor": {"id": "pickle", "protocol": 4}}))
+    (tmp_path / "data.zarr/.zmetadata").unlink()
+    (tmp_path / "data.zarr/X/data/0").write_bytes(pickle.dumps(Bomb(str(tmp_path / "ran"))))
+    assert "cannot be read" in fails(tmp_path / "data.zarr")
+    assert not (tmp_path / "ran").exists()
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
 
 
 def test_an_h5ad_that_is_compressed_or_called_otherwise(tmp_path):
@@ -334,6 +367,36 @@ def test_an_h5ad_of_before_2020(tmp_path):
     data = counts.read(tmp_path / "data.h5ad")
     assert_is_the_matrix(data)
     assert list(data.obs["type"]) == ["B", "NK", "B"]
+
+
+def test_an_h5ad_of_2021(tmp_path):
+    """Its categories stood in a group of their own, to which the columns referred."""
+    annotated().write_h5ad(tmp_path / "data.h5ad")
+    with h5py.File(tmp_path / "data.h5ad", "a") as file:
+        obs = file["obs"]
+        codes, categories = obs["type/codes"][...], obs["type/categories"][...]
+        del obs["type"]
+        obs["type"], obs["__categories/type"] = codes, categories
+        obs["type"].attrs["categories"] = obs["__categories/type"].ref
+        obs["__categories/type"].attrs["ordered"] = False
+        for name in ("obs", "var"):
+            file[name].attrs["encoding-version"] = "0.1.0"
+        for path in ("obs/_index", "var/_index", "var/gene_ids", "obs/n"):
+            for attribute in list(file[path].attrs):
+                del file[path].attrs[attribute]
+    data = counts.read(tmp_path / "data.h5ad")
+    assert_is_the_matrix(data)
+    assert list(data.obs["type"]) == ["B", "NK", "B"]
+    assert list(data.var["gene_ids"]) == IDS
+
+
+def test_a_format_that_is_named_counts_where_the_content_does_not_tell(tmp_path):
+    text = "@cell,CD3D,LYZ,MS4A1,MT-CO1\n" + "".join(
+        f"{cell},{','.join(map(str, row))}\n" for cell, row in zip(CELLS, MATRIX, strict=True)
+    )
+    (tmp_path / "data").write_text(text)
+    assert "FASTQ" in fails(tmp_path / "data")
+    assert_is_the_matrix(counts.read(tmp_path / "data", format="table"))
 
 
 def test_an_h5ad_with_nullable_text_everywhere(tmp_path):

@@ -44,6 +44,13 @@ def test_symbols_in_the_index_stay():
     assert list(genes.name(var)) == ["MT-ND1", "MS4A1", "LYZ"]
 
 
+def test_numbers_of_rows_that_no_column_names_stop():
+    with pytest.raises(UserError, match=r'genes\.names.*"what"'):
+        genes.name(var_of(["0", "1", "2"], what=["x", "y", "z"]))
+    assert list(genes.name(var_of(["0", "1", "2"], what=["x", "y", "z"]), "what")) == ["x", "y", "z"]
+    assert list(genes.name(var_of(["1", "7157"]))) == ["1", "7157"]
+
+
 def test_numbers_give_way_to_ids_where_there_are_no_symbols():
     assert list(genes.name(var_of(["0", "1", "2"], gene_ids=IDS))) == IDS
 

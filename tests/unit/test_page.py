@@ -119,6 +119,7 @@ def render(
     return report.render(
         runs=runs,
         labels=labels,
+        notes=["toy: 12 of 13 cells kept", f"warning: toy: {HOSTILE}"],
         quality={
             dataset: report.Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets
         },
@@ -335,6 +336,12 @@ def test_cells_without_label_are_counted_and_drawn_in_grey(tmp_path):
     assert "no label: trained and drawn in grey, not scored" in page.text
     first = page.points()["toy.dae.0"][0]
     assert (first["name"], first["marker"]["color"], len(first["x"])) == ("no label", "#CCCCCC", 4)
+
+
+def test_what_the_jobs_noted_stands_at_the_top(tmp_path):
+    page = Page(render(tmp_path))
+    assert page.text.index("toy: 12 of 13 cells kept") < page.text.index("Scores")
+    assert f"warning: toy: {HOSTILE}" in page.text
 
 
 def test_quality_control_says_what_is_kept_and_what_each_limit_removes(tmp_path):

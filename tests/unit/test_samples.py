@@ -90,8 +90,16 @@ def test_all_matrices_of_an_archive_as_samples(folder):
         for name in TABLES:
             archive.add(f"{name}.h5ad", arcname=f"GSM_{name}.h5ad")
     data = read(source="raw.tar", member="all")
-    assert list(data.obs["sample"].unique()) == [f"GSM_{name}.h5ad" for name in TABLES]
+    assert list(data.obs["sample"].unique()) == [f"GSM_{name}" for name in TABLES]
     assert data.shape == (6, 2)
+
+
+def test_two_matrices_of_one_name_are_not_one_sample(folder):
+    with tarfile.open(folder / "raw.tar", "w") as archive:
+        archive.add("s1.h5ad", arcname="a.h5ad")
+        archive.add("s1.h5ad", arcname="a.h5")
+    with pytest.raises(UserError, match=r"raw\.tar: two matrices would be sample a"):
+        read(source="raw.tar", member="all")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import pickle
 
+import bare_python as bare
 import pytest
 from warm import Warm
 from workflow_project import REPOSITORY, SITECUSTOMIZE, Project, copy_workflow
@@ -23,7 +24,13 @@ def warm():
 
 
 @pytest.fixture(scope="session")
-def finished_once(made_once, workflow):
+def bare_python(made_once):
+    """A Python with what requirements.txt brings and nothing else, as `make run` has it."""
+    return made_once("bare", lambda folder: bare.create(folder, REPOSITORY / "requirements.txt")) / "bin/python"
+
+
+@pytest.fixture(scope="session")
+def finished_once(made_once, workflow, bare_python):
     """The finished project as the first worker left it, with what its jobs noted."""
 
     def make(folder):
@@ -32,6 +39,7 @@ def finished_once(made_once, workflow):
         (folder / "site/sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
         environment = {"PYTHONPATH": os.fspath(folder / "site"), "NOTED_IMPORTS": os.fspath(folder / "imports")}
         project = Project.create(folder / "project", workflow, environment=environment)
+        project.python = bare_python
         project.first_plan = project.planned()
         project.run(cores=2)
         (folder / "project.pickle").write_bytes(pickle.dumps(project))
@@ -47,7 +55,10 @@ def noted_imports(finished_once):
 
 @pytest.fixture(scope="session")
 def finished(finished_once):
-    """A project whose run is complete; shared, so look and never change. ``first_plan`` is what that run did."""
+    """A project whose run is complete; shared, so look and never change. ``first_plan`` is what that run did.
+
+    It ran on requirements.txt alone.
+    """
     return pickle.loads((finished_once / "project.pickle").read_bytes())
 
 

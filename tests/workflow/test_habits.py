@@ -70,10 +70,11 @@ def test_rule_carries_the_digest_of_its_code(rule):
 @pytest.mark.parametrize("rule", JOBS)
 def test_an_input_is_named_after_its_file(rule):
     """Snakemake compares inputs as a set, so two that are exchanged would go unseen."""
-    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"results/([^"]+)"', directive(rule, "input"))
+    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"results/([^"]+)"', directive(rule, "input") or "")
     for name, path in named:
-        stem, _, suffix = path.rpartition("/")[2].partition(".")
-        assert name in (stem, f"{stem}_{suffix}")
+        *folders, file = path.split("/")
+        stem, _, suffix = file.partition(".")
+        assert name in (stem, f"{stem}_{suffix}", "_".join([*folders[-1:], stem]), "_".join([*folders[-1:], suffix]))
     assert len({name for name, _ in named}) == len({path for _, path in named})
 
 
@@ -109,7 +110,7 @@ def test_environment_files_are_closed_and_without_defaults():
 @pytest.mark.parametrize(
     "command",
     [
-        ["snakefmt", "--check", "Snakefile", "rules"],
+        ["snakefmt", "--check", "Snakefile", "workflow", "rules"],
         ["ruff", "check", "scripts", "tests"],
         ["ruff", "format", "--check", "scripts", "tests"],
     ],
@@ -124,7 +125,8 @@ def test_snakemake_lint_finds_nothing(empty):
     assert "Congratulations, your workflow is in a good condition!" in empty.snakemake("--lint").stdout
 
 
-def test_report_of_snakemake_holds_pictures_with_captions_and_categories(project):
+def test_report_of_snakemake_holds_pages_with_captions_and_categories(project, bare_python):
+    project.python = bare_python  # as after `make run`, without what the tests bring along
     project.snakemake("--report", "out.zip")
     with zipfile.ZipFile(project.path("out.zip")) as archive:
         pages = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
@@ -132,10 +134,16 @@ def test_report_of_snakemake_holds_pictures_with_captions_and_categories(project
     assert {name.rpartition("/")[2] for name in pictures} == {
         *("heatmap.png", "clusters.png", "tsne3d.png", "losses.png", "quality.png")
     }
-    for category in ("Scores", "Training", "toy"):
+    for category in ("1. Report", "2. Scores", "3. Training times", "4. Pictures of toy"):
         assert f'"{category}"' in pages
     text = " ".join(pages.replace("\\n", " ").split())
     for caption in sorted((REPOSITORY / "rules/captions").glob("*.rst")):
-        fragments = re.split(r"\{\{.*?\}\}|``|[^\x00-\x7f]", caption.read_text(encoding="utf-8"))
+        fragments = re.split(r"\{\{.*?\}\}|``|[*]|\n\n|[^\x00-\x7f]", caption.read_text(encoding="utf-8"))
         longest = " ".join(max(fragments, key=len).split())
         assert longest in text, f"caption {caption.name} is not in the report"
+
+
+def test_bare_python_has_requirements_alone(bare_python):
+    wanted = {"torch": 0, "pygments": 0, "pytest": 1, "ruff": 1}
+    statement = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
+    assert {name: subprocess.run([bare_python, "-c", statement, name]).returncode for name in wanted} == wanted

@@ -15,7 +15,7 @@ import yaml
 from scipy import sparse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WORKFLOW_FILES = ("Snakefile", "rules", "scripts", "config", "envs", "profiles")
+WORKFLOW_FILES = ("Snakefile", "workflow", "rules", "scripts", "config", "envs", "profiles")
 NASTY = '<img src=x onerror=alert(1)> "T" & co'  # a cell type that a careless page would run as HTML
 CELL_TYPES = ("B, naive", NASTY, "Monocyte")
 MODELS = ("dae", "beta_vae", "beta_vsc")
@@ -96,7 +96,10 @@ class Project:
     no overlay. ``configfiles`` are further ones, merged before it.
     ``workflow`` is where the Snakefile lies: a copy of the repository's, so that editing it meanwhile disturbs no test.
     ``warm`` is a `warm.Warm` that runs Snakemake without the start-up; None starts a new one at each call.
+    ``python`` is the interpreter that runs Snakemake and with it all jobs.
     """
+
+    python = sys.executable
 
     def __init__(self, folder, config, workflow, configfiles=(), environment=None, warm=None):
         self.folder = Path(folder)
@@ -147,7 +150,7 @@ class Project:
             overlays = [*self.configfiles, overlay]
         else:
             overlays = self.configfiles
-        command = [sys.executable, "-m", "snakemake", "-s", str(self.workflow / "Snakefile")]
+        command = [str(self.python), "-m", "snakemake", "-s", str(self.workflow / "Snakefile")]
         command += ["--directory", str(self.folder), "--nocolor", *map(str, arguments)]
         command += ["--configfile", *map(str, overlays)] if overlays else []
         return command

@@ -76,12 +76,29 @@ def check_cells(names):
         )
 
 
-def check_genes(names):
-    """Refuse genes whose names are missing."""
-    names = pd.Index(names)
+def check_column(obs, column):
+    """Refuse data without the column of obs that holds the labels.
+
+    Raises:
+        UserError: naming those that there are.
+    """
+    if column not in obs:
+        there = ", ".join(f'"{name}"' for name in sorted(obs.columns)) or "none"
+        raise UserError(f'labels.column: the data has no column "{column}"; it has {there}')
+
+
+def check_genes(genes):
+    """Refuse genes whose names are missing: empty, or numbers where no column of the annotation holds a text."""
+    names = genes.index
     _check_text(names, "gene")
-    if len(names) > 1 and list(names) == [str(number) for number in range(len(names))]:
+    by_text = any(isinstance(genes[column].dtype, pd.CategoricalDtype) for column in genes)
+    if are_rows(names) and not by_text:  # else a column may name them (genes.names)
         raise UserError("its genes have no names (they are 0, 1, 2, …); write them into the file (var_names)")
+
+
+def are_rows(names):
+    """Whether names are but the numbers of rows, which stand where there are none."""
+    return len(names) > 1 and list(names) == [str(number) for number in range(len(names))]
 
 
 def _check_text(names, kind):

@@ -1,6 +1,7 @@
 """Archives and compressed files of strangers, unpacked into a folder of their own and no further than a bound."""
 
 import logging
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -9,15 +10,7 @@ from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1 << 20
-LARGEST_RATIO = 300  # counts as text pack to a tenth, tables of zeros to a hundredth
-SMALL_BYTES = 1 << 26  # below this unpacking does no harm
 MOST_MEMBERS = 100_000
-
-
-def largest(path):
-    """Bytes that a compressed file may unpack to."""
-    return max(SMALL_BYTES, LARGEST_RATIO * Path(path).stat().st_size)
 
 
 def unpack(path, folder):
@@ -26,7 +19,7 @@ def unpack(path, folder):
     Raises:
         UserError: if a member would lie outside the folder, is no file, or all of them are suspiciously large.
     """
-    limit, total, count = largest(path), 0, 0
+    limit, total, count = formats.largest(path), 0, 0
     with tarfile.open(path) as archive:
         for member in archive:
             count += 1
@@ -42,23 +35,13 @@ def unpack(path, folder):
                 )
             total += member.size
             if total > limit or count > MOST_MEMBERS:
-                raise UserError(
-                    f"it would unpack to more than {limit // 1_000_000:,} MB, {LARGEST_RATIO} times its size; unpack "
-                    "it by hand and look"
-                )
+                raise formats.too_large(limit)
             archive.extract(member, folder, filter="data")
 
 
 def decompress(path, folder):
     """Unpack one compressed file into a folder; returns the path there."""
-    limit, done = largest(path), 0
     target = Path(folder) / (Path(path).stem or "unpacked")
     with formats.open_unpacked(path) as packed, target.open("wb") as out:
-        while chunk := packed.read(CHUNK_BYTES):
-            done += len(chunk)
-            if done > limit:
-                raise UserError(
-                    f"it would unpack to more than {limit // 1_000_000:,} MB, {LARGEST_RATIO} times its size"
-                )
-            out.write(chunk)
+        shutil.copyfileobj(packed, out)
     return target

@@ -14,6 +14,7 @@ from scipy import sparse
 from scae.data import anndata_files, annotation, archives, containers, features, formats, matrices, source_files
 from scae.data import values as kinds
 from scae.errors import UserError
+from scae.notes import NOTE
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def _content(source, reading):
         if source_files.is_shipped(source):
             yield "scanpy", anndata_files.in_memory(_scanpy_dataset(source.removeprefix("scanpy:")))
             return
-        kind, place = formats.detect(source), Path(source)
+        kind, place = _format_of(source, reading), Path(source)
         if kind in ("archive", "folder"):
             found = containers.find(_unpacked(kind, source, stack))
             [name] = containers.choose(found, reading.member, place)
@@ -146,10 +147,19 @@ def _content(source, reading):
             log.info("taken: %s (%s)", name, kind)
         if kind == "compressed":
             place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
-            kind = formats.detect(place)
-        if reading.format != "auto":
-            kind = reading.format
+            kind = _format_of(place, reading)
         yield kind, stack.enter_context(_open(kind, place, reading))
+
+
+def _format_of(path, reading):
+    """The format of a file by its content, or the one that the config names for what is no archive or folder."""
+    try:
+        kind = formats.detect(path)
+    except UserError:
+        if reading.format == "auto" or not Path(path).is_file():
+            raise
+        return reading.format
+    return kind if reading.format == "auto" or kind in ("archive", "compressed", "folder") else reading.format
 
 
 def _unpacked(kind, source, stack):
@@ -192,7 +202,7 @@ def _scanpy_dataset(name):
 
 def _check_names(content, genes):
     annotation.check_cells(content.obs.index)
-    annotation.check_genes(genes.index)
+    annotation.check_genes(genes)
 
 
 def _take(content, kind, reading, source):
@@ -221,6 +231,12 @@ def _take(content, kind, reading, source):
     values = matrices.settle(held, reading.values, described | {name: held})
     data.X = _as_float32(matrix, values, data)
     data.uns = {"format": kind, "matrix": name, "values": "counts" if values == "log_counts" else values}
+    was_chosen = reading.matrix == "auto" and len(described) > 1
+    was_found = values not in (reading.values, "counts")  # noqa: PD011 (no table)
+    if was_chosen or was_found:
+        log.log(
+            NOTE, "%s: matrix %s is taken, as %s; %s", source, name, data.uns["values"], matrices.listing(described)
+        )
     data.var_names_make_unique()
     log.info(
         "read %s: %d cells x %d genes, %d non-zeros, %s",

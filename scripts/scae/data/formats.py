@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from scae.errors import UserError
 HDF5 = b"\x89HDF\r\n\x1a\n"
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 HEAD_BYTES = 4096
+LARGEST_RATIO = 300  # counts as text pack to a tenth, tables of zeros to a hundredth
+SMALL_BYTES = 1 << 26  # below this unpacking does no harm
 TAR_MARK = slice(257, 262)  # "ustar"
 # What cannot be read, by how it begins, and what to do
 HOPELESS = {
@@ -81,11 +84,47 @@ def head_of(path):
     return head, False
 
 
+def largest(path):
+    """Bytes that a compressed file may unpack to."""
+    return max(SMALL_BYTES, LARGEST_RATIO * Path(path).stat().st_size)
+
+
+def too_large(limit):
+    """What unpacks to more than its bound, in words."""
+    return UserError(
+        f"it would unpack to more than {limit // 1_000_000:,} MB, {LARGEST_RATIO} times its size; unpack it by hand "
+        "and look"
+    )
+
+
 def open_unpacked(path):
-    """A file opened for reading its bytes, unpacked if it is compressed, whatever it is called."""
+    """A file opened for reading its bytes, unpacked if it is compressed, whatever it is called; up to a bound."""
     with open(path, "rb") as file:
         head = file.read(8)
-    return next((opener for mark, opener in COMPRESSED.items() if head.startswith(mark)), open)(path, "rb")
+    opener = next((opener for mark, opener in COMPRESSED.items() if head.startswith(mark)), None)
+    return io.BufferedReader(_Bounded(opener(path, "rb"), largest(path))) if opener else open(path, "rb")
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends with a UserError after so many bytes."""
+
+    def __init__(self, stream, limit):
+        self.stream, self.limit, self.done = stream, limit, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        found = self.stream.read(len(buffer))
+        buffer[: len(found)] = found
+        self.done += len(found)
+        if self.done > self.limit:
+            raise too_large(self.limit)
+        return len(found)
+
+    def close(self):
+        self.stream.close()
+        super().close()
 
 
 def _kind_of_hdf5(path):

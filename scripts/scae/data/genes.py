@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scae.data import annotation
 from scae.errors import UserError
 from scae.notes import NOTE
 
@@ -53,6 +54,10 @@ def name(var, column="auto"):
     index = pd.Index(var.index.astype(str))
     if column == "auto":
         column = _symbol_column(index, var)
+        if column == "index" and annotation.are_rows(index):
+            raise UserError(
+                f"genes.names: the genes have numbers for names; give the column with names, of {_listed(var.columns)}"
+            )
         if column != "index":
             log.log(NOTE, 'genes are named by the column "%s" (%s)', column, _three(index, "instead of "))
     if column == "index":

@@ -21,33 +21,42 @@ def opened(path):
 
     Raises:
         UserError: if it takes data from elsewhere (external link, external raw storage, virtual data set), which could
-            be any file of this machine.
+            be any file of this machine, or claims more than it could hold.
     """
     with h5py.File(path, "r") as file:
-        foreign = file.visititems_links(lambda name, link: _foreign(file, name, link))
-        if foreign:
-            raise UserError(f"its entry {foreign}; only files that hold all of their data are read")
+        problem = file.visititems_links(lambda name, link: _problem(file, name, link))  # which may not raise
+        if problem:
+            raise UserError(f'its entry "{problem[0]}" {problem[1]}')
         yield file
 
 
-def _foreign(file, name, link):
-    """An entry of a file whose values lie elsewhere, in words; None for all others."""
+def _problem(file, name, link):
+    """(name of an entry, why it is not read), or None."""
+    entry = file.get(name) if isinstance(link, h5py.HardLink) else None
     if isinstance(link, h5py.ExternalLink):
-        return f'"{name}" is a link to another file'
-    if isinstance(link, h5py.HardLink):
-        entry = file.get(name)
-        if isinstance(entry, h5py.Dataset) and entry.is_virtual:
-            return f'"{name}" is a virtual data set, whose values lie in other files'
-        if isinstance(entry, h5py.Dataset) and entry.external:
-            return f'"{name}" has its values in another file'
-    return None
+        problem = "is a link to another file"
+    elif not isinstance(entry, h5py.Dataset):
+        return None
+    elif entry.is_virtual:
+        problem = "is a virtual data set, whose values lie in other files"
+    elif entry.external:
+        problem = "has its values in another file"
+    else:
+        return (name, problem) if (problem := _problem_of_size(entry)) else None
+    return name, f"{problem}; only files that hold all of their data are read"
 
 
 def check_size(array):
     """Refuse an array that claims more than what is stored of it could hold, before memory is asked for."""
-    n_bytes = int(np.prod(array.shape, dtype=object)) * array.dtype.itemsize
+    if problem := _problem_of_size(array):
+        raise UserError(f'its entry "{array.name}" {problem}')
+
+
+def _problem_of_size(array):
+    n_bytes = int(np.prod(array.shape or (), dtype=object)) * array.dtype.itemsize
     if n_bytes > SMALL_BYTES and n_bytes > COMPRESSION_LIMIT * _stored_bytes(array):
-        raise UserError(f'its entry "{array.name}" claims {n_bytes:,} bytes, and almost nothing of it is stored')
+        return f"claims {n_bytes:,} bytes, and almost nothing of it is stored"
+    return None
 
 
 def _stored_bytes(array):

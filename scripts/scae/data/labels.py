@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from scae import tables
-from scae.data import cell_names, label_tables
+from scae.data import annotation, cell_names, label_tables
 from scae.data import genes as gene_names
 from scae.errors import UserError
 from scae.notes import NOTE
@@ -46,8 +46,7 @@ def given(settings, obs):
 
 def from_annotation(obs, column):
     """Labels from a column of the cells' annotation, by cell name."""
-    if column not in obs:
-        raise UserError(f'labels.column: the data has no column "{column}"; it has {sorted(obs.columns) or "none"}')
+    annotation.check_column(obs, column)
     return obs[column]
 
 

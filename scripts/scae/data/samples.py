@@ -7,6 +7,7 @@ import pandas as pd
 
 from scae.data import annotation, counts, source_files
 from scae.errors import UserError
+from scae.notes import NOTE
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ def read(settings, downloads):
         part = counts.read(entry["place"], **_reading(settings) | {"member": member})
         if sample is None:
             return part
+        if sample in parts:
+            raise UserError(f"{entry['source']}: two matrices would be sample {sample}; take one with member:")
         parts[sample] = _named(part, sample, entry["columns"])
     return _joined(dict(sorted(parts.items())), settings["join"])
 
@@ -96,7 +99,7 @@ def _joined(parts, join):
     data = anndata.concat(parts.values(), join=join, merge="first", fill_value=0)
     n_genes = len(set().union(*(part.var_names for part in parts.values())))
     shared = len(set.intersection(*(set(part.var_names) for part in parts.values())))
-    log.info("%d samples; %d of %d genes are in each of them; join: %s", len(parts), shared, n_genes, join)
+    log.log(NOTE, "%d samples; %d of %d genes are in each of them; join: %s", len(parts), shared, n_genes, join)
     if not data.n_vars:
         raise UserError(
             "samples have no gene in common; are their genes named in the same way? (join: outer takes all)"

@@ -143,7 +143,8 @@ def problem_of_sample(name):
 
 def sample_name(member):
     """A name for the sample that a member of an archive is."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", member).strip("_.-") or "sample"
+    stem = re.sub(r"\.(h5ad|h5|h5mu|hdf5|loom|zarr|csv|tsv|txt)(\.(gz|bz2|xz))?$", "", member, flags=re.IGNORECASE)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-") or "sample"
 
 
 def files_of(dataset):

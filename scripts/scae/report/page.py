@@ -40,11 +40,12 @@ class Quality:
     picture: str  # path of a PNG
 
 
-def render(runs, labels, quality, models, metrics, described, training_times, heatmap, published, settings):
+def render(runs, notes, labels, quality, models, metrics, described, training_times, heatmap, published, settings):
     """The report as HTML text.
 
     Args:
         runs: list of `Run`.
+        notes: what the jobs noted for the user, a line each.
         labels: {dataset: Series of labels by cell}.
         quality: {dataset: `Quality`}.
         models: {model: what its page says: title, summary, reference, doi, trained, deterministic}.
@@ -71,6 +72,7 @@ def render(runs, labels, quality, models, metrics, described, training_times, he
             | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
         ],
+        notes=notes,
         models=models,
         fixed=[name for name, model in models.items() if model["deterministic"]],
         seeds=seeds,

@@ -26,7 +26,7 @@ RESULTS = "results"
 LONGEST_VALUE = 80  # characters of a value in a message
 
 
-def load(config, schema, files=(), command_line=None, processors=None, datasets_too=True):
+def load(config, schema, files=(), command_line=None, processors=None, datasets_too=True, importer=None):
     """Check a config and complete it.
 
     Args:
@@ -36,6 +36,8 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
         command_line: the part of it that came with ``--config``, in which Snakemake leaves nested numbers as text.
         processors: of this machine if it is the one that trains; None where another does.
         datasets_too: refuse what is wrong with a data set; False leaves that to `problems_of_dataset`.
+        importer: what a workflow that imports this one has laid over our config, whose rules may make the files that it
+            names; None if none does.
 
     Returns:
         dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
@@ -44,13 +46,14 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     Raises:
         UserError: naming every key that is wrong, a line for each.
     """
-    layers = [_with_text_keys(config_files.read(file)) for file in files] + [_with_text_keys(command_line or {})]
+    layers = [_with_text_keys(config_files.read(file)) for file in files]
+    layers += [_with_text_keys(layer or {}) for layer in (importer, command_line)]
     config = _spelled_out(_with_text_keys(config))
     schema = with_parts(schema, _pages_outside(config))
     choices.drop_settings_of_others(config, layers, schema)
     _mark(config, _with_text_keys(command_line or {}))
     problems = list(_unprintable(config)) or _violations(config, schema)
-    problems = problems or list(_contradictions(config, processors, datasets_too))
+    problems = problems or list(_contradictions(config, processors, datasets_too, alone=importer is None))
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     return _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
@@ -243,7 +246,7 @@ def _unprintable(config, key=""):
         yield f"{key}: {_shown(config)} holds the control character {found}; remove it"
 
 
-def _contradictions(config, processors, datasets_too):
+def _contradictions(config, processors, datasets_too, alone):
     """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
     for section in ("datasets", "models"):
         names = {}
@@ -260,7 +263,7 @@ def _contradictions(config, processors, datasets_too):
                 )
     for name in config["run"]["datasets"] if datasets_too else ():
         if name in config["datasets"]:
-            for key, problem in problems_of_dataset(config["datasets"][name], config["kmeans"]):
+            for key, problem in problems_of_dataset(config["datasets"][name], config["kmeans"], alone):
                 yield f"datasets.{name}.{key}: {problem}"
     for name in config["run"]["models"]:
         if config["models"].get(name, {}).get("kind") == "given":
@@ -281,7 +284,7 @@ def _contradictions(config, processors, datasets_too):
         )
 
 
-def problems_of_dataset(dataset, kmeans):
+def problems_of_dataset(dataset, kmeans, alone=True):
     """(key, problem) of an entry of ``datasets``."""
     source, labels, qc = dataset["source"], dataset["labels"], dataset["qc"]
     if (source is None) == (dataset["samples"] is None):
@@ -300,17 +303,17 @@ def problems_of_dataset(dataset, kmeans):
         return
     for sample, entry in samples.items():
         key = "source" if sample is None else f"samples: {sample}" if source is None else f"source.{sample}"
-        yield from ((key, problem) for problem in _problems_of_source(entry["source"]))
+        yield from ((key, problem) for problem in _problems_of_source(entry["source"], alone))
     if dataset["sha256"] and (None not in samples or is_shipped(source) or os.path.isdir(source)):
         what = "samples have a column sha256 in their table" if None not in samples else f"source is {source}"
         yield "sha256", f"only a file has one, and {what}; set sha256 to null"
     if labels["from"] == "csv":
-        yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], ""))
+        yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], "", alone))
         if os.path.isdir(labels["path"]):
             yield "labels.path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
     if isinstance(qc["mito_genes"], str):
         yield from (
-            ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names")
+            ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names", alone)
         )
     if labels["from"] == "none" and kmeans["k"] is None:
         yield "labels.from", "none needs a number of clusters in kmeans.k"
@@ -332,7 +335,7 @@ def problems_of_dataset(dataset, kmeans):
         )
 
 
-def _problems_of_source(source):
+def _problems_of_source(source, alone):
     if source.lower().startswith("ftp:"):
         yield "ftp is not spoken here; most servers, NCBI's too, have the same file at https://"
     elif is_url(source):
@@ -343,15 +346,17 @@ def _problems_of_source(source):
         if name not in source_files.SHIPPED_DATASETS:
             yield f"scanpy has no data set {_quoted(name)}; it has {', '.join(source_files.SHIPPED_DATASETS)}"
     else:
-        yield from _problems_of_path(source, ", or a URL")
+        yield from _problems_of_path(source, ", or a URL", alone)
         if os.path.isdir(source) and not local_files(source):
             yield f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists what can be read"
         if problem := source_files.problem_of_name(source):
             yield problem
 
 
-def _problems_of_path(path, other):
-    if Path(path).resolve().is_relative_to(Path(RESULTS).resolve()):
+def _problems_of_path(path, other, alone=True):
+    if not alone and not os.path.exists(path):
+        return  # a rule of the other workflow may make it
+    if alone and Path(path).resolve().is_relative_to(Path(RESULTS).resolve()):
         yield f"{_quoted(path)} lies in {RESULTS}/, where runs write and remove; copy it elsewhere and give that path"
     elif not os.path.exists(path):
         yield (
