@@ -116,7 +116,7 @@ def failure(untrained, tmp_path, **models):
     done = project.run(*(f"results/toy/{name}/seed0/latent.csv" for name in models), check=False)
     assert done.returncode
     assert "Traceback" not in done.stdout
-    line, *_ = [line for line in done.stdout.splitlines() if line.startswith("represent_cells ")]
+    line, *_ = [line for line in done.stdout.splitlines() if line.startswith("represent_cells dataset=")]
     return line
 
 
