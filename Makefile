@@ -1,6 +1,6 @@
 # make run    the default analysis           make test   lint and all tests
 # make check  lint, unit tests, one toy run  make lint   format and lint checks alone
-# make docs   config/README.md and the table in docs/reruns.md
+# make docs   config/README.md, docs/reruns.md and tests/bad_inputs/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
@@ -50,6 +50,7 @@ interruptions: .venv/installed-dev
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md
 	$(BIN)/python tools/rerun_table.py
+	$(BIN)/python tools/bad_inputs_table.py
 
 # The versions of all indirect dependencies, from a fresh environment.
 constraints:

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-LONGEST_LINE = 1000  # characters of a message
+LONGEST_LINE = 500  # characters of a message
 
 
 class UserError(Exception):

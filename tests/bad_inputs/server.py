@@ -38,6 +38,7 @@ class _Handler(socketserver.StreamRequestHandler):
         phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "Unheard Of"
         head = [
             f"HTTP/1.1 {status} {phrase}",
+            "Connection: close",
             *(f"{name}: {value}" for name, value in answer.get("headers", {}).items()),
         ]
         self.wfile.write(("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + body_of(answer))

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import runpy
 import subprocess
 import sys
@@ -33,7 +34,9 @@ THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "GOTO", "OPENBLAS", "M
 
 
 class Warm:
-    """The process as a test sees it."""
+    """The process as a test sees it; ``limit``: bytes of memory that a job may take."""
+
+    limit = None
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -48,7 +51,7 @@ class Warm:
         """What `subprocess.run` gives for a command that starts Snakemake, with both outputs in ``stdout``."""
         output = Path(folder) / "snakemake.out"
         arguments = command[command.index("snakemake") + 1 :]
-        self.process.stdin.write(json.dumps([*arguments, os.fspath(folder), os.fspath(output)]) + "\n")
+        self.process.stdin.write(json.dumps([*arguments, self.limit, os.fspath(folder), os.fspath(output)]) + "\n")
         self.process.stdin.flush()
         status = int(self.process.stdout.readline())
         return subprocess.CompletedProcess(command, status, output.read_text(encoding="utf-8"))
@@ -64,8 +67,8 @@ def serve():
     gc.collect()
     gc.freeze()  # so that no fork copies memory only to look for garbage in it
     for request in sys.stdin:
-        *arguments, folder, output = json.loads(request)
-        pid = fork(lambda: run_snakemake(arguments, folder, output))  # noqa: B023 (called at once)
+        *arguments, limit, folder, output = json.loads(request)
+        pid = fork(lambda: run_snakemake(arguments, limit, folder, output))  # noqa: B023 (called at once)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
@@ -81,6 +84,8 @@ def fork(function):
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -89,7 +94,7 @@ def fork(function):
         os._exit(status)
 
 
-def run_snakemake(arguments, folder, output):
+def run_snakemake(arguments, limit, folder, output):
     from snakemake import cli
     from snakemake.script import PythonScript
 
@@ -99,23 +104,26 @@ def run_snakemake(arguments, folder, output):
     os.chdir(folder)
     sys.argv[:] = ["snakemake", *arguments]
     path = list(sys.path)
-    PythonScript.execute_script = lambda script, name, edit=False: run_job(script, name, path)
+    PythonScript.execute_script = lambda script, name, edit=False: run_job(script, name, path, limit)
     cli.main(arguments)
 
 
-def run_job(script, name, path):
+def run_job(script, name, path, limit):
     """What `PythonScript.execute_script` does, in a fork instead of a new Python."""
     from snakemake.benchmark import benchmarked
 
-    pid = fork(lambda: run_script(script, name, path))
+    pid = fork(lambda: run_script(script, name, path, limit))
     with benchmarked(pid, script.bench_record):
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status:
         raise subprocess.CalledProcessError(status, name)
 
 
-def run_script(script, name, path):
+def run_script(script, name, path, limit):
     import numpy as np
+
+    if limit:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
     for module in [module for module in sys.modules if module.partition(".")[0] == "scae"]:
         del sys.modules[module]  # what the Snakefile has imported

@@ -123,6 +123,10 @@ class Project:
         workflow = copy_workflow(self.workflow, Path(folder) / "workflow") if own_workflow else self.workflow
         return Project(folder, self.config, workflow, self.configfiles, warm=self.warm)
 
+    def again(self):
+        """The same folder with a config of its own, for a test that leaves the folder as it is."""
+        return Project(self.folder, self.config, self.workflow, self.configfiles, self.environment, self.warm)
+
     def set(self, key, value):
         """Change the overlay: ``set("models.beta_vae.beta", 4.0)``."""
         *sections, name = key.split(".")

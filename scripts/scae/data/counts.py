@@ -257,7 +257,7 @@ def _check_values(matrix, data, held, described):
         beyond = np.isinf(matrix.data.astype(np.float32))
     for problem, wrong in (
         ("is not a finite number; expression always is", ~np.isfinite(matrix.data)),
-        ("is beyond the numbers of float32; is it a count?", beyond),
+        ("is beyond the numbers of float32; a count never is", beyond),
         ("is negative; expression never is", matrix.data < 0),
     ):
         if wrong.any():

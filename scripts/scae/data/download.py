@@ -281,6 +281,8 @@ def _may_pass(error):
         return busy and _asked_to_wait(error) <= LONGEST_WAIT_S
     if isinstance(error, requests.exceptions.SSLError):
         return False
+    if isinstance(error, urllib3.exceptions.DecodeError):
+        return False
     broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
     return isinstance(error, (*broken, urllib3.exceptions.HTTPError, _MayPass))
 
@@ -303,6 +305,8 @@ def _reason(error):
     if isinstance(error, requests.HTTPError):
         wait = _asked_to_wait(error)
         return _status(error.response.status_code) + (f", try again in {wait:.0f} s" if wait > LONGEST_WAIT_S else "")
+    if isinstance(error, urllib3.exceptions.DecodeError):
+        return "what it sends as compressed is not"
     if isinstance(error, requests.TooManyRedirects):
         return "it redirects without an end"
     if isinstance(error, requests.exceptions.SSLError):

@@ -46,7 +46,7 @@ def detect(path):
         raise UserError("does not exist")
     head, compressed = head_of(path)
     if not head:
-        raise UserError("is empty")
+        raise UserError("is empty; copy or download it again")
     if head.startswith(HDF5):
         return "compressed" if compressed else _kind_of_hdf5(path)
     if head[TAR_MARK] == b"ustar":
@@ -150,4 +150,5 @@ def _kind_of_hdf5(path):
             )
         if "X" in groups:
             raise UserError("has no names of cells and genes (no obs and var); write them with the matrix")
-    raise UserError(f"is HDF5, but no kind that can be read (it holds {', '.join(sorted(groups)[:5]) or 'nothing'})")
+    held = ", ".join(sorted(groups)[:5]) or "nothing"
+    raise UserError(f"is HDF5, but of no kind that can be read (it holds {held}); docs/own-data.md lists them")

@@ -55,7 +55,7 @@ def check_size(array):
 def _problem_of_size(array):
     n_bytes = int(np.prod(array.shape or (), dtype=object)) * array.dtype.itemsize
     if n_bytes > SMALL_BYTES and n_bytes > COMPRESSION_LIMIT * _stored_bytes(array):
-        return f"claims {n_bytes:,} bytes, and almost nothing of it is stored"
+        return f"claims {n_bytes:,} bytes, and almost nothing of it is stored; write the file again"
     return None
 
 

@@ -13,6 +13,8 @@ from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
+REPAIR = "write the file again, or copy or download it again"
+
 BLOCK_BYTES = 1 << 25  # a dense matrix is read in blocks of about this size
 SAMPLED_VALUES = 1 << 20
 # Names that labs give to the layer with the counts, likeliest first
@@ -90,21 +92,24 @@ def check_compressed(data, indices, indptr, shape, kind="csr"):
     major, minor = ("cells", "genes") if kind == "csr" else ("genes", "cells")
     for name, array in (("indices", indices), ("indptr", indptr)):
         if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise UserError(f"its matrix is damaged: {name} are no whole numbers")
+            raise UserError(f"its matrix is damaged: {name} are no whole numbers; {REPAIR}")
     if len(indptr) != n_major + 1:
         raise UserError(
             f"its matrix is damaged: it is declared {kind.upper()} with {n_major} {major}, but its indptr is for "
-            f"{len(indptr) - 1}"
+            f"{len(indptr) - 1}; {REPAIR}"
         )
     if indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
-        raise UserError("its matrix is damaged: indptr does not rise from 0")
+        raise UserError(f"its matrix is damaged: indptr does not rise from 0; {REPAIR}")
     if not len(data) == len(indices) == indptr[-1]:
         raise UserError(
-            f"its matrix is damaged: {len(data)} values, {len(indices)} indices, and indptr ends at {indptr[-1]}"
+            f"its matrix is damaged: {len(data)} values, {len(indices)} indices, and indptr ends at {indptr[-1]}; "
+            f"{REPAIR}"
         )
     if len(indices) and (indices.min() < 0 or indices.max() >= n_minor):
         wrong = indices.max() if indices.max() >= n_minor else indices.min()
-        raise UserError(f"its matrix is damaged: index {wrong} is out of range, since there are {n_minor} {minor}")
+        raise UserError(
+            f"its matrix is damaged: index {wrong} is out of range, since there are {n_minor} {minor}; {REPAIR}"
+        )
 
 
 def describe(content):

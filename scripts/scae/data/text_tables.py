@@ -101,7 +101,7 @@ def _layout(path):
     before = sum(1 for _ in itertools.takewhile(lambda line: line.startswith(("#", "%")) or not line.strip(), head))
     head = [line for line in head[before:] if line.strip()]
     if len(head) < 2:
-        raise UserError("has no rows")
+        raise UserError("has no rows below its first line; is it a table of counts?")
     rows = {mark: list(csv.reader(head, delimiter=mark)) for mark in SEPARATORS}
     separator = max(SEPARATORS, key=lambda mark: _fitness(rows[mark]))
     header, *rows = [[field.strip() for field in row] for row in rows[separator]]
@@ -182,7 +182,7 @@ def _read(path, layout):
             for place, column in texts.items():
                 column.append(row[place])
     if not names:
-        raise UserError("has no rows")
+        raise UserError("has no rows below its first line; is it a table of counts?")
     arrays = (np.frombuffer(values), np.frombuffer(places, np.int64) - 1, np.frombuffer(ends, np.int64))
     matrix = sparse.csr_matrix(arrays, (len(names), width - 1))
     _check_texts(texts, names, layout)

@@ -189,8 +189,11 @@ _Validator = extend(
 
 def _violations(config, schema):
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: error.json_path)
-    errors = [error for error in errors if error.validator == "type" or not _is_not_finite(error.instance)]
-    return list(dict.fromkeys(_message(error) for error in errors))
+    messages = {}  # the first of a key, that of its type before others
+    for error in sorted(errors, key=lambda error: error.validator != "type"):
+        key = error.json_path if error.validator not in ("additionalProperties", "required") else id(error)
+        messages.setdefault(key, _message(error))
+    return sorted(set(messages.values()))
 
 
 def _shown(value):
@@ -219,11 +222,13 @@ def _message(error):
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
         if isinstance(value, str) and NUMBER.fullmatch(value):
             return f"{key}: {shown} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
+        if value is None and wanted == "object":
+            return f"{key}: is empty, not of type object; write keys below it, or leave it out"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
         path = ", nor the path of a page (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
         return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}{path}"
-    if error.validator in ("pattern", "propertyNames", "not") or error.parent is not None:
+    if error.validator in ("pattern", "maxLength", "propertyNames", "not") or error.parent is not None:
         return f"{key}: {shown} is not usable here; {error.schema.get('description', message)}"
     return f"{key}: {message}"
 
