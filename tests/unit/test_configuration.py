@@ -701,13 +701,15 @@ def labels(settings):
 
 
 def test_an_overlay_may_make_another_choice(layered):
-    loaded = layered(labels({"from": "csv", "path": "types.csv"}))
-    assert loaded["datasets"]["toy"]["labels"] == {"from": "csv", "path": "types.csv"}
+    found = layered(labels({"from": "csv", "path": "types.csv"}))["datasets"]["toy"]["labels"]
+    assert found == found | {"from": "csv", "path": "types.csv"}
+    assert not {"column", "resolution", "markers"} & found.keys()
 
 
 def test_so_may_the_command_line(layered):
-    overlay = labels({"from": "csv", "path": "types.csv"})
-    assert layered(command_line=overlay)["datasets"]["toy"]["labels"] == {"from": "csv", "path": "types.csv"}
+    found = layered(command_line=labels({"from": "csv", "path": "types.csv"}))["datasets"]["toy"]["labels"]
+    assert found == found | {"from": "csv", "path": "types.csv"}
+    assert not {"column", "resolution", "markers"} & found.keys()
 
 
 def test_settings_that_the_new_choice_has_too_stay(layered, config):
