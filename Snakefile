@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 configfile: Path(str(workflow.current_basedir), "config/config.yaml")  # beside this file, whatever the working directory

@@ -33,7 +33,7 @@ if workflow.modifier.is_main_snakefile():
     theirs = None
     FILES = [*workflow.configfiles[len(workflow.overwrite_configfiles) :], *workflow.overwrite_configfiles]
 else:  # Snakemake reads no configfile: of a module, and all but our sections is the other workflow's business
-    theirs = {key: value for key, value in config.items() if key in schema["properties"]}
+    theirs = {key: value for key, value in config.items() if key in schema["properties"] and key != "pathvars"}
     FILES = [ROOT / "config/config.yaml"]
     config = yaml.safe_load(FILES[0].read_text())
     update_config(config, theirs)
@@ -82,11 +82,22 @@ def one_of(names):
     return "|".join(names) or r"(?!)"
 
 
+# Where things go; a config, an import or a command line may name other folders
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
 wildcard_constraints:
     dataset=one_of(DATASETS),
     model=one_of(MODELS),
     seed=r"0|[1-9]\d*",
     dimensions="2|3",
+
+
+def placed(path):
+    """Where a path of ours lies: below the prefix of a workflow that imports this one, in the folder that pathvars name."""
+    return workflow.pathvars.apply(str(workflow.modifier.modify_path(path)))
 
 
 def code(script, *modules):

@@ -10,11 +10,11 @@ rule fetch_counts:
     input:
         by_content(source_paths),
     output:
-        counts="results/{dataset}/counts.h5ad",
+        counts="<results>/{dataset}/counts.h5ad",
     log:
-        "results/logs/fetch_counts/{dataset}.log",
+        "<logs>/fetch_counts/{dataset}.log",
     benchmark:
-        "results/benchmarks/fetch_counts/{dataset}.tsv"
+        "<benchmarks>/fetch_counts/{dataset}.tsv"
     localrule: True
     conda:
         "../envs/scanpy.yaml"
@@ -35,16 +35,16 @@ rule preprocess_cells:
     input:
         by_content(mito_paths),
         by_content(dropping_label_paths),
-        counts="results/{dataset}/counts.h5ad",
+        counts="<results>/{dataset}/counts.h5ad",
     output:
-        expression="results/{dataset}/expression.h5ad",
-        cells="results/{dataset}/quality/cells.csv",
-        limits="results/{dataset}/quality/limits.csv",
-        top_genes="results/{dataset}/quality/top_genes.csv",
+        expression="<results>/{dataset}/expression.h5ad",
+        cells="<results>/{dataset}/quality/cells.csv",
+        limits="<results>/{dataset}/quality/limits.csv",
+        top_genes="<results>/{dataset}/quality/top_genes.csv",
     log:
-        "results/logs/preprocess_cells/{dataset}.log",
+        "<logs>/preprocess_cells/{dataset}.log",
     benchmark:
-        "results/benchmarks/preprocess_cells/{dataset}.tsv"
+        "<benchmarks>/preprocess_cells/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
     resources:
@@ -63,14 +63,14 @@ rule label_cells:
     """Cell types: from the data's annotation, from a file, or by the clustering of the original study."""
     input:
         by_content(label_paths),
-        counts="results/{dataset}/counts.h5ad",
-        expression="results/{dataset}/expression.h5ad",
+        counts="<results>/{dataset}/counts.h5ad",
+        expression="<results>/{dataset}/expression.h5ad",
     output:
-        labels="results/{dataset}/labels.csv",
+        labels="<results>/{dataset}/labels.csv",
     log:
-        "results/logs/label_cells/{dataset}.log",
+        "<logs>/label_cells/{dataset}.log",
     benchmark:
-        "results/benchmarks/label_cells/{dataset}.tsv"
+        "<benchmarks>/label_cells/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
     resources:
@@ -87,15 +87,15 @@ rule label_cells:
 rule export_csv:
     """Expression and labels as the pair of CSV files that the original study read."""
     input:
-        expression="results/{dataset}/expression.h5ad",
-        labels="results/{dataset}/labels.csv",
+        expression="<results>/{dataset}/expression.h5ad",
+        labels="<results>/{dataset}/labels.csv",
     output:
-        expression="results/{dataset}/export/expression.csv.gz",
-        labels="results/{dataset}/export/labels.csv",
+        expression="<results>/{dataset}/export/expression.csv.gz",
+        labels="<results>/{dataset}/export/labels.csv",
     log:
-        "results/logs/export_csv/{dataset}.log",
+        "<logs>/export_csv/{dataset}.log",
     benchmark:
-        "results/benchmarks/export_csv/{dataset}.tsv"
+        "<benchmarks>/export_csv/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
     resources:

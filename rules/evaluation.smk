@@ -8,13 +8,13 @@ them, and embeddings.h5ad of each data set.
 rule project_tsne:
     """t-SNE of the latent in two or three dimensions."""
     input:
-        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
     output:
-        tsne="results/{dataset}/{model}/seed{seed}/tsne{dimensions}d.csv",
+        tsne="<results>/{dataset}/{model}/seed{seed}/tsne{dimensions}d.csv",
     log:
-        "results/logs/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.log",
+        "<logs>/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.log",
     benchmark:
-        "results/benchmarks/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.tsv"
+        "<benchmarks>/project_tsne/{dataset}/{model}/seed{seed}.{dimensions}d.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -30,15 +30,15 @@ rule project_tsne:
 rule cluster_cells:
     """k-means, with as many clusters as cell types, of the 2-D t-SNE and of the latent."""
     input:
-        labels="results/{dataset}/labels.csv",
-        tsne2d="results/{dataset}/{model}/seed{seed}/tsne2d.csv",
-        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+        labels="<results>/{dataset}/labels.csv",
+        tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
     output:
-        clusters="results/{dataset}/{model}/seed{seed}/clusters.csv",
+        clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",
     log:
-        "results/logs/cluster_cells/{dataset}/{model}/seed{seed}.log",
+        "<logs>/cluster_cells/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/cluster_cells/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/cluster_cells/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -54,16 +54,16 @@ rule cluster_cells:
 rule score_clusters:
     """Agreement of the clusters with the cell types."""
     input:
-        labels="results/{dataset}/labels.csv",
-        clusters="results/{dataset}/{model}/seed{seed}/clusters.csv",
-        tsne2d="results/{dataset}/{model}/seed{seed}/tsne2d.csv",
-        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+        labels="<results>/{dataset}/labels.csv",
+        clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",
+        tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
     output:
-        metrics="results/{dataset}/{model}/seed{seed}/metrics.csv",
+        metrics="<results>/{dataset}/{model}/seed{seed}/metrics.csv",
     log:
-        "results/logs/score_clusters/{dataset}/{model}/seed{seed}.log",
+        "<logs>/score_clusters/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/score_clusters/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/score_clusters/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -78,18 +78,18 @@ rule score_clusters:
 rule collect_metrics:
     """The scores of all data sets, models and seeds in one long table."""
     input:
-        per_run("results/{dataset}/{model}/seed{seed}/metrics.csv"),
+        per_run("<results>/{dataset}/{model}/seed{seed}/metrics.csv"),
     output:
         report(
-            "results/metrics.csv",
+            "<results>/metrics.csv",
             caption="captions/metrics.rst",
             category="2. Scores",
             labels={"what": "all scores", "type": "table"},
         ),
     log:
-        "results/logs/collect_metrics/all.log",
+        "<logs>/collect_metrics/all.log",
     benchmark:
-        "results/benchmarks/collect_metrics/all.tsv"
+        "<benchmarks>/collect_metrics/all.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -104,14 +104,14 @@ rule collect_metrics:
 rule summarize_scores:
     """Every score with its interval over the seeds, and the differences between representations with theirs."""
     input:
-        metrics="results/metrics.csv",
+        metrics="<results>/metrics.csv",
     output:
-        intervals="results/intervals.csv",
-        differences="results/differences.csv",
+        intervals="<results>/intervals.csv",
+        differences="<results>/differences.csv",
     log:
-        "results/logs/summarize_scores/all.log",
+        "<logs>/summarize_scores/all.log",
     benchmark:
-        "results/benchmarks/summarize_scores/all.tsv"
+        "<benchmarks>/summarize_scores/all.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -127,18 +127,18 @@ rule summarize_scores:
 rule collect_training_times:
     """How long every trained model took, in one table."""
     input:
-        per_run("results/{dataset}/{model}/seed{seed}/timing.csv", models=TRAINED),
+        per_run("<results>/{dataset}/{model}/seed{seed}/timing.csv", models=TRAINED),
     output:
         report(
-            "results/training_times.csv",
+            "<results>/training_times.csv",
             caption="captions/training_times.rst",
             category="3. Training times",
             labels={"what": "training times", "type": "table"},
         ),
     log:
-        "results/logs/collect_training_times/all.log",
+        "<logs>/collect_training_times/all.log",
     benchmark:
-        "results/benchmarks/collect_training_times/all.tsv"
+        "<benchmarks>/collect_training_times/all.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -153,20 +153,20 @@ rule collect_training_times:
 rule collect_embeddings:
     """All that is known of the cells of a data set in one file for scanpy, cellxgene and the lab."""
     input:
-        counts="results/{dataset}/counts.h5ad",
-        expression="results/{dataset}/expression.h5ad",
-        labels="results/{dataset}/labels.csv",
-        clusters=expand("results/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),
-        latent=expand("results/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
-        tsne2d=expand("results/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS),
-        metrics=expand("results/{{dataset}}/{model}/seed{seed}/metrics.csv", model=MODELS, seed=SEEDS),
-        tsne3d=expand("results/{{dataset}}/{model}/seed{seed}/tsne3d.csv", model=MODELS, seed=SEEDS),
+        counts="<results>/{dataset}/counts.h5ad",
+        expression="<results>/{dataset}/expression.h5ad",
+        labels="<results>/{dataset}/labels.csv",
+        clusters=expand("<results>/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),
+        latent=expand("<results>/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
+        tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS),
+        metrics=expand("<results>/{{dataset}}/{model}/seed{seed}/metrics.csv", model=MODELS, seed=SEEDS),
+        tsne3d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne3d.csv", model=MODELS, seed=SEEDS),
     output:
-        embeddings="results/{dataset}/embeddings.h5ad",
+        embeddings="<results>/{dataset}/embeddings.h5ad",
     log:
-        "results/logs/collect_embeddings/{dataset}.log",
+        "<logs>/collect_embeddings/{dataset}.log",
     benchmark:
-        "results/benchmarks/collect_embeddings/{dataset}.tsv"
+        "<benchmarks>/collect_embeddings/{dataset}.tsv"
     conda:
         "../envs/scanpy.yaml"
     resources:

@@ -9,11 +9,11 @@ rule write_manifest:
     input:
         comparable_files(),
     output:
-        "results/MANIFEST.sha256",
+        "<results>/MANIFEST.sha256",
     log:
-        "results/logs/write_manifest/all.log",
+        "<logs>/write_manifest/all.log",
     benchmark:
-        "results/benchmarks/write_manifest/all.tsv"
+        "<benchmarks>/write_manifest/all.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -28,4 +28,4 @@ rule write_manifest:
 rule manifest:
     """Part of the workflow: everything but the report, and the manifest."""
     input:
-        "results/MANIFEST.sha256",
+        "<results>/MANIFEST.sha256",

@@ -29,11 +29,6 @@ def refuse_unwritable_folder():
         raise WorkflowError(f"{Path.cwd()}: {error.strerror.lower()}; {todo} and run again") from None
 
 
-def placed(path):
-    """Where a path of ours lies: below the prefix of a workflow that imports this one."""
-    return workflow.pathvars.apply(str(workflow.modifier.modify_path(path)))
-
-
 def is_remembered(file, memory):
     """Whether Snakemake has a record of a file that it can compare with; a damaged one is none."""
     try:
@@ -48,7 +43,7 @@ def remember(files):
     memory = FilePersistence(nolock=True)
     forgotten = [file for file in files if os.path.exists(file) and not is_remembered(file, memory)]
     forgotten = sorted(set(forgotten) - memory._filter_incomplete_keys(forgotten))  # these are made again in any case
-    origins = job_record.read(placed("results/logs")) if forgotten else {}
+    origins = job_record.read(placed("<logs>")) if forgotten else {}
     unknown = [file for file in forgotten if file not in origins or "params" not in origins[file]]
     for file in forgotten:
         noted = UNKNOWN if file in unknown else origins[file]
@@ -64,4 +59,4 @@ def remember(files):
 
 if workflow.is_main_process:
     refuse_unwritable_folder()
-    remember([placed(path) for path in [*all_files(), "results/MANIFEST.sha256"]])
+    remember([placed(path) for path in [*all_files(), "<results>/MANIFEST.sha256"]])

@@ -8,15 +8,15 @@ models that are trained.
 rule train_model:
     """Train one autoencoder with one seed on the expression alone."""
     input:
-        expression="results/{dataset}/expression.h5ad",
+        expression="<results>/{dataset}/expression.h5ad",
     output:
-        model="results/{dataset}/{model}/seed{seed}/model.pt",
-        history="results/{dataset}/{model}/seed{seed}/history.csv",
-        timing="results/{dataset}/{model}/seed{seed}/timing.csv",
+        model="<results>/{dataset}/{model}/seed{seed}/model.pt",
+        history="<results>/{dataset}/{model}/seed{seed}/history.csv",
+        timing="<results>/{dataset}/{model}/seed{seed}/timing.csv",
     log:
-        "results/logs/train_model/{dataset}/{model}/seed{seed}.log",
+        "<logs>/train_model/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/train_model/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/train_model/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
     conda:
@@ -38,14 +38,14 @@ rule train_model:
 rule embed_cells:
     """Latent of every cell."""
     input:
-        expression="results/{dataset}/expression.h5ad",
-        model="results/{dataset}/{model}/seed{seed}/model.pt",
+        expression="<results>/{dataset}/expression.h5ad",
+        model="<results>/{dataset}/{model}/seed{seed}/model.pt",
     output:
-        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
     log:
-        "results/logs/embed_cells/{dataset}/{model}/seed{seed}.log",
+        "<logs>/embed_cells/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/embed_cells/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/embed_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
     conda:
@@ -65,13 +65,13 @@ rule represent_cells:
     """Latent of every cell in a representation that needs no training, or that is given."""
     input:
         by_content(given_paths),
-        expression="results/{dataset}/expression.h5ad",
+        expression="<results>/{dataset}/expression.h5ad",
     output:
-        latent="results/{dataset}/{model}/seed{seed}/latent.csv",
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
     log:
-        "results/logs/represent_cells/{dataset}/{model}/seed{seed}.log",
+        "<logs>/represent_cells/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/represent_cells/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/represent_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
         model=one_of(UNTRAINED),
     conda:
@@ -82,7 +82,6 @@ rule represent_cells:
     params:
         code=model_code("represent_cells"),
         content=content(given_paths),
-        downloads="results/{dataset}/download",
         expression=expression_settings,
         model=model_settings,
         source=given_source,

@@ -7,21 +7,21 @@ Needs everything the evaluation made. Makes the pictures of each model, the heat
 rule plot_clusters:
     """2-D t-SNE coloured by cell type beside the k-means partition (figures 1 to 3 of the study)."""
     input:
-        labels="results/{dataset}/labels.csv",
-        tsne2d="results/{dataset}/{model}/seed{seed}/tsne2d.csv",
-        clusters="results/{dataset}/{model}/seed{seed}/clusters.csv",
+        labels="<results>/{dataset}/labels.csv",
+        tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
+        clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",
     output:
         report(
-            "results/{dataset}/{model}/seed{seed}/clusters.png",
+            "<results>/{dataset}/{model}/seed{seed}/clusters.png",
             caption="captions/clusters.rst",
             category="4. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "t-SNE and k-means", "seed": "{seed}"},
         ),
     log:
-        "results/logs/plot_clusters/{dataset}/{model}/seed{seed}.log",
+        "<logs>/plot_clusters/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/plot_clusters/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/plot_clusters/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -36,20 +36,20 @@ rule plot_clusters:
 rule plot_tsne3d:
     """3-D t-SNE coloured by cell type."""
     input:
-        labels="results/{dataset}/labels.csv",
-        tsne3d="results/{dataset}/{model}/seed{seed}/tsne3d.csv",
+        labels="<results>/{dataset}/labels.csv",
+        tsne3d="<results>/{dataset}/{model}/seed{seed}/tsne3d.csv",
     output:
         report(
-            "results/{dataset}/{model}/seed{seed}/tsne3d.png",
+            "<results>/{dataset}/{model}/seed{seed}/tsne3d.png",
             caption="captions/tsne3d.rst",
             category="4. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "3-D t-SNE", "seed": "{seed}"},
         ),
     log:
-        "results/logs/plot_tsne3d/{dataset}/{model}/seed{seed}.log",
+        "<logs>/plot_tsne3d/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/plot_tsne3d/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/plot_tsne3d/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -64,19 +64,19 @@ rule plot_tsne3d:
 rule plot_losses:
     """Loss terms over the epochs of training."""
     input:
-        history="results/{dataset}/{model}/seed{seed}/history.csv",
+        history="<results>/{dataset}/{model}/seed{seed}/history.csv",
     output:
         report(
-            "results/{dataset}/{model}/seed{seed}/losses.png",
+            "<results>/{dataset}/{model}/seed{seed}/losses.png",
             caption="captions/losses.rst",
             category="4. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "loss curves", "seed": "{seed}"},
         ),
     log:
-        "results/logs/plot_losses/{dataset}/{model}/seed{seed}.log",
+        "<logs>/plot_losses/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/plot_losses/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/plot_losses/{dataset}/{model}/seed{seed}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -91,20 +91,20 @@ rule plot_losses:
 rule plot_quality:
     """What cells have before and after quality control, the limits, and whom they remove."""
     input:
-        cells="results/{dataset}/quality/cells.csv",
-        limits="results/{dataset}/quality/limits.csv",
-        top_genes="results/{dataset}/quality/top_genes.csv",
+        cells="<results>/{dataset}/quality/cells.csv",
+        limits="<results>/{dataset}/quality/limits.csv",
+        top_genes="<results>/{dataset}/quality/top_genes.csv",
     output:
         report(
-            "results/{dataset}/quality/quality.png",
+            "<results>/{dataset}/quality/quality.png",
             caption="captions/quality.rst",
             category="4. Pictures of {dataset}",
             labels={"what": "quality control", "type": "picture"},
         ),
     log:
-        "results/logs/plot_quality/{dataset}.log",
+        "<logs>/plot_quality/{dataset}.log",
     benchmark:
-        "results/benchmarks/plot_quality/{dataset}.tsv"
+        "<benchmarks>/plot_quality/{dataset}.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -119,19 +119,19 @@ rule plot_quality:
 rule plot_heatmap:
     """All scores at a glance, beside published ones where the config gives some (figure 4 of the study)."""
     input:
-        metrics="results/metrics.csv",
+        metrics="<results>/metrics.csv",
     output:
         png=report(
-            "results/heatmap.png",
+            "<results>/heatmap.png",
             caption="captions/heatmap.rst",
             category="2. Scores",
             labels={"what": "heatmap", "type": "picture"},
         ),
-        svg="results/heatmap.svg",
+        svg="<results>/heatmap.svg",
     log:
-        "results/logs/plot_heatmap/all.log",
+        "<logs>/plot_heatmap/all.log",
     benchmark:
-        "results/benchmarks/plot_heatmap/all.tsv"
+        "<benchmarks>/plot_heatmap/all.tsv"
     conda:
         "../envs/report.yaml"
     resources:
@@ -148,29 +148,29 @@ rule plot_heatmap:
 rule write_report:
     """One self-contained HTML page with every picture and table."""
     input:
-        metrics="results/metrics.csv",
-        training_times="results/training_times.csv",
-        heatmap="results/heatmap.png",
-        labels=expand("results/{dataset}/labels.csv", dataset=DATASETS),
-        cells=expand("results/{dataset}/quality/cells.csv", dataset=DATASETS),
-        limits=expand("results/{dataset}/quality/limits.csv", dataset=DATASETS),
-        quality_png=expand("results/{dataset}/quality/quality.png", dataset=DATASETS),
-        clusters=per_run("results/{dataset}/{model}/seed{seed}/clusters.csv"),
-        tsne3d=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.csv"),
-        clusters_png=per_run("results/{dataset}/{model}/seed{seed}/clusters.png"),
-        tsne3d_png=per_run("results/{dataset}/{model}/seed{seed}/tsne3d.png"),
-        losses_png=per_run("results/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
+        metrics="<results>/metrics.csv",
+        training_times="<results>/training_times.csv",
+        heatmap="<results>/heatmap.png",
+        labels=expand("<results>/{dataset}/labels.csv", dataset=DATASETS),
+        cells=expand("<results>/{dataset}/quality/cells.csv", dataset=DATASETS),
+        limits=expand("<results>/{dataset}/quality/limits.csv", dataset=DATASETS),
+        quality_png=expand("<results>/{dataset}/quality/quality.png", dataset=DATASETS),
+        clusters=per_run("<results>/{dataset}/{model}/seed{seed}/clusters.csv"),
+        tsne3d=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.csv"),
+        clusters_png=per_run("<results>/{dataset}/{model}/seed{seed}/clusters.png"),
+        tsne3d_png=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.png"),
+        losses_png=per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     output:
         report=report(
-            "results/report.html",
+            "<results>/report.html",
             caption="captions/report.rst",
             category="1. Report",
             labels={"what": "everything on one page", "type": "page"},
         ),
     log:
-        "results/logs/write_report/all.log",
+        "<logs>/write_report/all.log",
     benchmark:
-        "results/benchmarks/write_report/all.tsv"
+        "<benchmarks>/write_report/all.tsv"
     conda:
         "../envs/report.yaml"
     resources:

@@ -13,14 +13,14 @@ def per_run(patterns, models=MODELS):
 def data_files():
     return expand(
         [
-            "results/{dataset}/counts.h5ad",
-            "results/{dataset}/expression.h5ad",
-            "results/{dataset}/quality/cells.csv",
-            "results/{dataset}/quality/limits.csv",
-            "results/{dataset}/quality/top_genes.csv",
-            "results/{dataset}/labels.csv",
-            "results/{dataset}/export/expression.csv.gz",
-            "results/{dataset}/export/labels.csv",
+            "<results>/{dataset}/counts.h5ad",
+            "<results>/{dataset}/expression.h5ad",
+            "<results>/{dataset}/quality/cells.csv",
+            "<results>/{dataset}/quality/limits.csv",
+            "<results>/{dataset}/quality/top_genes.csv",
+            "<results>/{dataset}/labels.csv",
+            "<results>/{dataset}/export/expression.csv.gz",
+            "<results>/{dataset}/export/labels.csv",
         ],
         dataset=DATASETS,
     )
@@ -28,12 +28,12 @@ def data_files():
 
 def model_files():
     return [
-        *per_run("results/{dataset}/{model}/seed{seed}/latent.csv"),
+        *per_run("<results>/{dataset}/{model}/seed{seed}/latent.csv"),
         *per_run(
             [
-                "results/{dataset}/{model}/seed{seed}/model.pt",
-                "results/{dataset}/{model}/seed{seed}/history.csv",
-                "results/{dataset}/{model}/seed{seed}/timing.csv",
+                "<results>/{dataset}/{model}/seed{seed}/model.pt",
+                "<results>/{dataset}/{model}/seed{seed}/history.csv",
+                "<results>/{dataset}/{model}/seed{seed}/timing.csv",
             ],
             models=TRAINED,
         ),
@@ -42,17 +42,17 @@ def model_files():
 
 def evaluation_files():
     return [
-        "results/metrics.csv",
-        "results/intervals.csv",
-        "results/differences.csv",
-        "results/training_times.csv",
-        *expand("results/{dataset}/embeddings.h5ad", dataset=DATASETS),
+        "<results>/metrics.csv",
+        "<results>/intervals.csv",
+        "<results>/differences.csv",
+        "<results>/training_times.csv",
+        *expand("<results>/{dataset}/embeddings.h5ad", dataset=DATASETS),
         *per_run(
             [
-                "results/{dataset}/{model}/seed{seed}/tsne2d.csv",
-                "results/{dataset}/{model}/seed{seed}/tsne3d.csv",
-                "results/{dataset}/{model}/seed{seed}/clusters.csv",
-                "results/{dataset}/{model}/seed{seed}/metrics.csv",
+                "<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
+                "<results>/{dataset}/{model}/seed{seed}/tsne3d.csv",
+                "<results>/{dataset}/{model}/seed{seed}/clusters.csv",
+                "<results>/{dataset}/{model}/seed{seed}/metrics.csv",
             ]
         ),
     ]
@@ -60,17 +60,17 @@ def evaluation_files():
 
 def report_files():
     return [
-        "results/heatmap.png",
-        "results/heatmap.svg",
-        "results/report.html",
-        *expand("results/{dataset}/quality/quality.png", dataset=DATASETS),
+        "<results>/heatmap.png",
+        "<results>/heatmap.svg",
+        "<results>/report.html",
+        *expand("<results>/{dataset}/quality/quality.png", dataset=DATASETS),
         *per_run(
             [
-                "results/{dataset}/{model}/seed{seed}/clusters.png",
-                "results/{dataset}/{model}/seed{seed}/tsne3d.png",
+                "<results>/{dataset}/{model}/seed{seed}/clusters.png",
+                "<results>/{dataset}/{model}/seed{seed}/tsne3d.png",
             ]
         ),
-        *per_run("results/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
+        *per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     ]
 
 

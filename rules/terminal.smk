@@ -8,7 +8,7 @@ Needs the sources of the data sets, and the logs of the jobs. Makes no file: it 
 rule check:
     """Look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
     log:
-        "results/logs/check/all.log",
+        "<logs>/check/all.log",
     localrule: True
     conda:
         "../envs/scanpy.yaml"
@@ -24,8 +24,8 @@ rule check:
 
 
 onsuccess:
-    notes.show("results/logs", config["run"], CHECKING)
+    notes.show(placed("<logs>"), config["run"], CHECKING)
 
 
 onerror:
-    notes.show("results/logs", config["run"], CHECKING)
+    notes.show(placed("<logs>"), config["run"], CHECKING)

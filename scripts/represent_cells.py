@@ -2,6 +2,8 @@
 
 import scae.workflow.runtime as runtime
 
+from pathlib import Path
+
 from scae import tables
 from scae.data import embeddings, source_files
 from scae.models import pages
@@ -16,7 +18,8 @@ with runtime.job(snakemake):
         if source_files.is_url(place):
             from scae.data import download
 
-            place = str(download.kept(place, snakemake.params.downloads, source["sha256"]))
+            downloads = Path(snakemake.output.latent).parents[2] / "download"
+            place = str(download.kept(place, downloads, source["sha256"]))
         hyperparameters["table"] = embeddings.of_source(place, hyperparameters["key"])
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir

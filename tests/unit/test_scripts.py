@@ -167,7 +167,6 @@ def run_model(config, model, seed):
             inputs={"expression": f"{toy}/expression.h5ad"},
             outputs={"latent": f"{folder}/latent.csv"},
             wildcards=wildcards,
-            downloads=f"{toy}/download",
             expression=config["expression"],
             model=config["models"][model],
             source={},

@@ -48,9 +48,9 @@ def test_every_rule_says_what_it_does(rule):
 def test_rule_script_log_and_benchmark_share_one_name(rule):
     assert rule in LOOKS or re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", rule), "verb_noun"
     assert directive(rule, "script") == f'"../scripts/{rule}.py"'
-    assert re.fullmatch(rf'"results/logs/{rule}/[^"]+\.log",', directive(rule, "log"))
+    assert re.fullmatch(rf'"<logs>/{rule}/[^"]+\.log",', directive(rule, "log"))
     if rule not in LOOKS:
-        assert re.fullmatch(rf'"results/benchmarks/{rule}/[^"]+\.tsv"', directive(rule, "benchmark"))
+        assert re.fullmatch(rf'"<benchmarks>/{rule}/[^"]+\.tsv"', directive(rule, "benchmark"))
 
 
 @pytest.mark.parametrize("rule", JOBS)
@@ -70,7 +70,7 @@ def test_rule_carries_the_digest_of_its_code(rule):
 @pytest.mark.parametrize("rule", JOBS)
 def test_an_input_is_named_after_its_file(rule):
     """Snakemake compares inputs as a set, so two that are exchanged would go unseen."""
-    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"results/([^"]+)"', directive(rule, "input") or "")
+    named = re.findall(r'(\w+)=(?:\w+\()?\[?\s*"<results>/([^"]+)"', directive(rule, "input") or "")
     for name, path in named:
         *folders, file = path.split("/")
         stem, _, suffix = file.partition(".")
@@ -89,6 +89,11 @@ def test_a_script_first_sees_to_it_that_it_ends_with_snakemake(script):
 def test_target_only_names_files(rule):
     assert directive(rule, "input")
     assert directive(rule, "script") is None
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
+def test_paths_follow_the_pathvars(path):
+    assert not re.search(r"[\"']results/", path.read_text(encoding="utf-8")), "<results>/, <logs>/ or <benchmarks>/"
 
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)

@@ -272,7 +272,7 @@ def _contradictions(config, processors, datasets_too, alone):
                 yield f"datasets.{name}.{key}: {problem}"
     for name in config["run"]["models"]:
         if config["models"].get(name, {}).get("kind") == "given":
-            for key, problem in _contradictions_of_given(config["models"][name], config):
+            for key, problem in _contradictions_of_given(config["models"][name], config, alone):
                 yield f"models.{name}{key}: {problem}"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
@@ -378,13 +378,13 @@ def _quoted(text):
     return f'"{text}"' if len(text) <= LONGEST_VALUE else _shown(text)
 
 
-def _contradictions_of_given(model, config):
+def _contradictions_of_given(model, config, alone):
     """(key, problem) of a representation that is given."""
     key, path = model["key"], model["path"]
     if (key is None) == (path is None):
         yield "", "a given embedding needs either key (of obsm) or path (of a table), and not both"
     if path is not None:
-        yield from ((".path", problem) for problem in _problems_of_path(path, ""))
+        yield from ((".path", problem) for problem in _problems_of_path(path, "", alone))
     if key is not None:
         for name in config["run"]["datasets"]:
             if name in config["datasets"] and (problem := _problem_of_obsm(config["datasets"][name])):
