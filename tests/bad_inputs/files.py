@@ -403,6 +403,14 @@ def labels_of_other_cells(path):
     label_table(path, lambda rows: [f"x{row}" for row in rows])
 
 
+def labels_with_escape_sequence(path):
+    label_table(path, lambda rows: [*rows[:6], "CELL006-1,\x1b[2JB", *rows[7:]])
+
+
+def labels_with_carriage_return(path):
+    label_table(path, lambda rows: [*rows[:6], 'CELL006-1,"B\rT"', *rows[7:]])
+
+
 def labels_latin1(path):
     path.write_bytes("cell,label\nCELL000-1,Zelle mit Ümläut\n".encode("latin-1"))
 

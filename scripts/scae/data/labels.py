@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scae import tables
 from scae.data import annotation, cell_names, label_tables
 from scae.data import genes as gene_names
-from scae.errors import UserError
+from scae.errors import UserError, control_character
 from scae.notes import NOTE
 
 log = logging.getLogger(__name__)
@@ -124,9 +124,15 @@ def match(labels, cells, missing="error"):
         pandas.Series: name ``label``, index ``cell``, text; `tables.UNSCORED` where there is none.
 
     Raises:
-        UserError: if a cell has none and should, or none has any.
+        UserError: if a cell has none and should, none has any, or one holds what no table or picture can show.
     """
     found = labels.reindex(cells)
+    for label in found.dropna().unique():
+        if control := control_character(str(label)):
+            cell = cells[(found == label).to_numpy(dtype=bool, na_value=False).argmax()]
+            raise UserError(
+                f"labels: cell {cell}: its label {str(label)[:80]!r} holds the control character {control}; rename it"
+            )
     without = found.isna()
     if without.any() and missing != "unscored":
         raise UserError(
