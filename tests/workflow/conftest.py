@@ -57,24 +57,24 @@ def noted_imports(finished_once):
 def finished(finished_once):
     """A project whose run is complete; shared, so look and never change. ``first_plan`` is what that run did.
 
-    It ran on requirements.txt alone.
+    It ran on requirements.txt alone. Its run is an ordinary one, and so is each that is started in it.
     """
     return pickle.loads((finished_once / "project.pickle").read_bytes())
 
 
 @pytest.fixture
-def project(finished, tmp_path):
-    """A copy of the finished project that a test may change."""
-    return finished.copy(tmp_path / "project")
+def project(finished, warm, tmp_path):
+    """A copy of the finished project that a test may change; what a test runs in it has no start-up."""
+    return finished.copy(tmp_path / "project", warm=warm)
 
 
 @pytest.fixture
-def edited(finished, tmp_path):
+def edited(finished, warm, tmp_path):
     """A copy of the finished project on a workflow of its own, whose code a test may edit."""
-    return finished.copy(tmp_path / "project", own_workflow=True)
+    return finished.copy(tmp_path / "project", own_workflow=True, warm=warm)
 
 
 @pytest.fixture
-def empty(tmp_path, workflow):
+def empty(warm, tmp_path, workflow):
     """A project in which nothing has been made."""
-    return Project.create(tmp_path / "project", workflow)
+    return Project.create(tmp_path / "project", workflow, warm=warm)

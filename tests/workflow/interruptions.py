@@ -23,7 +23,8 @@ CONFIG = TOY_CONFIG | {
     "training": {"epochs": 400, "batch_size": 32, "checkpoint_minutes": 0.005},
 }
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
-DELAYS_S = 2.0, 14.0  # after the start of Snakemake; a whole run takes two or three times as long
+# After the start of Snakemake, in seconds; a whole run takes two or three times as long
+DELAYS_S = {"ordinary": (2.0, 14.0), "warm": (0.3, 5.0)}
 
 OUTPUTS = [
     *("toy/counts.h5ad", "toy/expression.h5ad", "toy/labels.csv", "toy/embeddings.h5ad", "metrics.csv", "report.html"),
@@ -86,15 +87,18 @@ def kill(project, seconds, output, choice):
     jobs = jobs_of(process)
     victim = choice(jobs) if jobs and choice([True, False]) else process.pid
     os.kill(victim, signal.SIGKILL)
-    process.communicate()  # its end, and that of all jobs, since they hold the pipe too
+    process.communicate()
     wait_for_end(jobs)
     return "job" if victim in jobs else "snakemake"
 
 
-def rounds(kills, workflow, folder, seed=0):
+def rounds(kills, workflow, folder, seed=0, warm=None):
     """Kill and rerun until so many kills are done and the run they hit is complete; yields after each complete run.
 
     In every other round this process adopts the jobs whose Snakemake was killed.
+
+    Args:
+        warm: a `warm.Warm`, for runs without the start-up.
 
     Yields:
         (list of str, Path): what was killed on the way, and the manifest in the end.
@@ -103,11 +107,12 @@ def rounds(kills, workflow, folder, seed=0):
     number = 0
     while kills > 0:
         number += 1
-        project = Project.create(folder / f"run{number}", workflow, CONFIG)
+        project = Project.create(folder / f"run{number}", workflow, CONFIG, warm=warm)
+        delays = DELAYS_S["warm" if warm else "ordinary"]
         adopt_orphans(number % 2)
         killed = []
         while len(killed) < kills and (
-            victim := kill(project, draw.uniform(*DELAYS_S), f"results/{draw.choice(OUTPUTS)}", draw.choice)
+            victim := kill(project, draw.uniform(*delays), f"results/{draw.choice(OUTPUTS)}", draw.choice)
         ):
             killed.append(victim)
             if victim == "snakemake":

@@ -4,8 +4,8 @@ Most of a small job is the import of its libraries. Here they are imported once,
 script as Snakemake wrote it. All else is Snakemake's own. Forks share one hash seed, so that they cannot show what
 depends on it; test_reproducible_runs.py does, with ordinary runs.
 
-As a program it reads a request a line from standard input (JSON: arguments, folder, file for the output) and answers
-each with the exit status.
+As a program it reads a request a line from standard input (JSON). A run (arguments, limit of memory, folder,
+environment, file for the output) it answers with the number of its process; a number with the exit status, or null while the process is at work.
 """
 
 import gc
@@ -15,8 +15,11 @@ import os
 import random
 import resource
 import runpy
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -33,32 +36,71 @@ LIBRARIES = """
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")}
 
 
+LOOK_S = 0.01  # how often a run that is waited for is looked at
+
+
 class Warm:
-    """The process as a test sees it; ``limit``: bytes of memory that a job may take."""
+    """The process as a test sees it.
+
+    ``prefix`` is a command that starts another, ``environment`` is its own, ``limit`` the bytes of memory that a job of
+    the runs to come may take.
+    """
 
     limit = None
 
-    def __init__(self):
+    def __init__(self, prefix=(), **environment):
         self.process = subprocess.Popen(
-            [sys.executable, __file__],
-            env=os.environ | THREADS,
+            [*prefix, sys.executable, __file__],
+            env=os.environ | THREADS | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.outputs = tempfile.TemporaryDirectory()
+        self.runs = 0
 
-    def run(self, command, folder):
-        """What `subprocess.run` gives for a command that starts Snakemake, with both outputs in ``stdout``."""
-        output = Path(folder) / "snakemake.out"
-        arguments = command[command.index("snakemake") + 1 :]
-        self.process.stdin.write(json.dumps([*arguments, self.limit, os.fspath(folder), os.fspath(output)]) + "\n")
+    def ask(self, request):
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        status = int(self.process.stdout.readline())
-        return subprocess.CompletedProcess(command, status, output.read_text(encoding="utf-8"))
+        return json.loads(self.process.stdout.readline())
+
+    def start(self, command, folder, environment):
+        """Start a command that starts Snakemake, in a process group of its own; see `Run`."""
+        self.runs += 1
+        output = Path(self.outputs.name, str(self.runs))
+        arguments = command[command.index("snakemake") + 1 :]
+        request = [arguments, self.limit, os.fspath(folder), environment, os.fspath(output)]
+        return Run(self, command, output, self.ask(request))
 
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+        self.outputs.cleanup()
+
+
+class Run:
+    """A run of Snakemake, as far as tests use `subprocess.Popen`."""
+
+    def __init__(self, warm, args, output, pid):
+        self.warm, self.args, self.output, self.pid = warm, args, output, pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None:
+            self.returncode = self.warm.ask(self.pid)
+        return self.returncode
+
+    def communicate(self, timeout=None):
+        end = time.monotonic() + timeout if timeout else None
+        while self.poll() is None:
+            if end and time.monotonic() > end:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(LOOK_S)
+        return self.output.read_text(encoding="utf-8"), None
+
+    def kill(self):
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def serve():
@@ -66,10 +108,14 @@ def serve():
         importlib.import_module(library)
     gc.collect()
     gc.freeze()  # so that no fork copies memory only to look for garbage in it
-    for request in sys.stdin:
-        *arguments, limit, folder, output = json.loads(request)
-        pid = fork(lambda: run_snakemake(arguments, limit, folder, output))  # noqa: B023 (called at once)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if isinstance(request, int):
+            pid, status = os.waitpid(request, os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        else:
+            answer = fork(lambda: run_snakemake(*request))  # noqa: B023 (called at once)
+        print(json.dumps(answer), flush=True)
 
 
 def fork(function):
@@ -84,8 +130,6 @@ def fork(function):
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -94,10 +138,13 @@ def fork(function):
         os._exit(status)
 
 
-def run_snakemake(arguments, limit, folder, output):
+def run_snakemake(arguments, limit, folder, environment, output):
     from snakemake import cli
     from snakemake.script import PythonScript
 
+    os.setsid()
+    os.environ.update(environment)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -124,7 +171,6 @@ def run_script(script, name, path, limit):
 
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
     for module in [module for module in sys.modules if module.partition(".")[0] == "scae"]:
         del sys.modules[module]  # what the Snakefile has imported
     sys.path[:] = [os.path.dirname(name), *path[1:]]

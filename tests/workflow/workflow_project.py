@@ -117,11 +117,11 @@ class Project:
         toy_cells().write_h5ad(folder / "toy.h5ad")
         return cls(folder, config, workflow, **options)
 
-    def copy(self, folder, own_workflow=False):
+    def copy(self, folder, own_workflow=False, warm=None):
         """The same folder elsewhere, with times and Snakemake's memory kept; on a copy of the workflow if asked."""
         shutil.copytree(self.folder, folder)
         workflow = copy_workflow(self.workflow, Path(folder) / "workflow") if own_workflow else self.workflow
-        return Project(folder, self.config, workflow, self.configfiles, warm=self.warm)
+        return Project(folder, self.config, workflow, self.configfiles, warm=warm or self.warm)
 
     def again(self):
         """The same folder with a config of its own, for a test that leaves the folder as it is."""
@@ -160,11 +160,14 @@ class Project:
         return command
 
     def start(self, *arguments):
-        """Start Snakemake in this folder, in a process group of its own; both outputs as text in ``stdout``."""
+        """Start Snakemake in this folder, in a process group of its own; `communicate` gives both outputs as one."""
+        environment = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.environment
+        if self.warm:
+            return self.warm.start(self.command(*arguments), self.folder, environment)
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
-            env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | self.environment,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -174,15 +177,12 @@ class Project:
 
     def snakemake(self, *arguments, check=True):
         """Snakemake in this folder; both outputs as text in ``stdout``."""
-        if self.warm:
-            done = self.warm.run(self.command(*arguments), self.folder)
-        else:
-            process = self.start(*arguments)
-            try:
-                output, _ = process.communicate(timeout=TIMEOUT_S)
-            finally:
-                process.kill()
-            done = subprocess.CompletedProcess(process.args, process.returncode, output)
+        process = self.start(*arguments)
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+        done = subprocess.CompletedProcess(process.args, process.returncode, output)
         if check and done.returncode:
             raise AssertionError(f"snakemake {' '.join(map(str, arguments))} failed:\n{done.stdout}")
         return done

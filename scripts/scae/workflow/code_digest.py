@@ -92,26 +92,28 @@ def _plain(node):
         return tuple(_plain(item) for item in node)
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = dict(ast.iter_fields(node))
+    fields = {name: value for name in node._fields if (value := getattr(node, name, None)) not in (None, [])}
     if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
         fields["body"] = node.body[1:]
     if isinstance(node, ast.Module):
-        read = {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
-        fields["body"] = [part for part in fields["body"] if not _describes(part, read)]
-    return type(node).__name__, *((name, _plain(value)) for name, value in fields.items() if value not in (None, []))
+        fields["body"] = [part for part in fields.get("body", ()) if not _describes(part, node)]
+    return type(node).__name__, *((name, _plain(value)) for name, value in fields.items() if value != [])
 
 
-def _describes(node, read):
+def _describes(node, module):
     """Whether a statement of a module only says what the module is: its text is read, and nothing in it is run."""
     names = [getattr(target, "id", None) for target in node.targets] if isinstance(node, ast.Assign) else []
-    return len(names) == 1 and names[0] in DESCRIBING and names[0] not in read
+    if len(names) != 1 or names[0] not in DESCRIBING:
+        return False
+    named = (name for name in ast.walk(module) if isinstance(name, ast.Name) and name.id == names[0])
+    return not any(isinstance(name.ctx, ast.Load) for name in named)
 
 
 @cache
 def _imports(path):
     """Files below ``scripts/`` that a file imports, wherever in it the import stands."""
     found = []
-    for node in ast.walk(_tree(path)):
+    for node in _statements(_tree(path)):
         if isinstance(node, ast.Import):
             found.extend(file for alias in node.names for file in _module_files(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -120,6 +122,14 @@ def _imports(path):
         elif isinstance(node, ast.ImportFrom):
             raise ValueError(f"{path}: relative imports are not followed; write the whole module name")
     return tuple(found)
+
+
+def _statements(block):
+    """All statements of a block of code and of the blocks in it; expressions, most of the code, hold no import."""
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for node in getattr(block, field, ()):
+            yield node
+            yield from _statements(node)
 
 
 def _module_files(module):
