@@ -197,13 +197,13 @@ def test_training_job_imports_neither_scanpy_nor_matplotlib(finished, noted_impo
         assert imported.isdisjoint({"scanpy", "matplotlib"})
 
 
-def test_plain_snakemake_runs_the_embedded_data_set_with_all_models(tmp_path, workflow):
-    planned = Project.create(tmp_path / "project", workflow, config=None).planned()
+def test_plain_snakemake_runs_the_embedded_data_set_with_all_models(tmp_path, warm, workflow):
+    planned = Project.create(tmp_path / "project", workflow, config=None, warm=warm).planned()
     assert planned["train_model"] == {("pbmc68k_reduced", model, "0") for model in MODELS}
 
 
-def test_embedded_data_set_needs_no_download_and_has_its_published_size(tmp_path, workflow):
-    project = Project.create(tmp_path / "project", workflow, config=None)
+def test_embedded_data_set_needs_no_download_and_has_its_published_size(tmp_path, warm, workflow):
+    project = Project.create(tmp_path / "project", workflow, config=None, warm=warm)
     project.run("results/pbmc68k_reduced/labels.csv")
     expression = anndata.read_h5ad(project.path("results/pbmc68k_reduced/expression.h5ad"))
     assert expression.shape == (700, 765)

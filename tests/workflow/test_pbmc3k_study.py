@@ -16,7 +16,7 @@ PUBLISHED = {
 
 
 @pytest.fixture(scope="module")
-def study(workflow, pbmc3k, tmp_path_factory):
+def study(workflow, warm, pbmc3k, tmp_path_factory):
     """config/pbmc3k.yaml on the local archive, with few epochs and iterations; complete."""
     overlay = {
         "datasets": {
@@ -27,7 +27,7 @@ def study(workflow, pbmc3k, tmp_path_factory):
         "kmeans": {"n_init": 5},
     }
     folder = tmp_path_factory.mktemp("pbmc3k") / "project"
-    project = Project.create(folder, workflow, overlay, configfiles=[workflow / "config/pbmc3k.yaml"])
+    project = Project.create(folder, workflow, overlay, configfiles=[workflow / "config/pbmc3k.yaml"], warm=warm)
     project.run(cores=2)
     return project
 

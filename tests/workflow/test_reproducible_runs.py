@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from warm import Warm
 from workflow_project import MODELS, Project, comparable, toy_cells
 
 from scae.workflow import job_record, manifest
@@ -14,20 +15,25 @@ def manifest_of(project, **options):
 
 
 @pytest.fixture(scope="module")
-def first(finished, tmp_path_factory):
+def first(finished, warm, tmp_path_factory):
     """Manifest of the finished run, in a copy of its folder."""
-    return manifest_of(finished.copy(tmp_path_factory.mktemp("first") / "moved"))
+    return manifest_of(finished.copy(tmp_path_factory.mktemp("first") / "moved", warm=warm))
 
 
 @pytest.fixture(scope="module")
 def again(finished, tmp_path_factory):
-    """The finished run once more: other folder, the models listed the other way round, one core, one model first."""
+    """The finished run once more: other folder, the models listed the other way round, one core, one model first.
+
+    Each job of the finished run has drawn a hash seed of its own; here all have another one.
+    """
     folder = tmp_path_factory.mktemp("again") / "elsewhere"
-    project = Project.create(folder, finished.workflow, finished.config)
+    other_hashes = Warm(PYTHONHASHSEED="1")
+    project = Project.create(folder, finished.workflow, finished.config, warm=other_hashes)
     project.set("run.models", list(reversed(MODELS)))
     project.run("results/toy/dae/seed0/latent.csv", cores=1)
     project.run(cores=1)
-    return project
+    yield project
+    other_hashes.close()
 
 
 def test_manifest_names_all_results_but_durations(finished, first):
@@ -44,8 +50,7 @@ def test_run_elsewhere_in_another_order_on_one_core_gives_the_same_bytes(first, 
     assert manifest.differences(first, manifest_of(again)) == []
 
 
-def test_manifest_tells_files_of_another_version_apart(finished, tmp_path):
-    project = finished.copy(tmp_path / "project")
+def test_manifest_tells_files_of_another_version_apart(project):
     log = project.path("results/logs/train_model/toy/dae/seed0.log")
     log.write_text(re.sub(r'"torch": "[^"]+"', '"torch": "2.0.0"', log.read_text(encoding="utf-8")), encoding="utf-8")
     _, made = manifest.read(manifest_of(project))
@@ -54,16 +59,17 @@ def test_manifest_tells_files_of_another_version_apart(finished, tmp_path):
     assert "several versions of torch" in project.path("results/logs/write_manifest/all.log").read_text()
 
 
-def test_moved_results_need_no_job_and_have_the_same_manifest(finished, first, tmp_path):
-    project = finished.copy(tmp_path / "elsewhere" / "moved")
+def test_moved_results_need_no_job_and_have_the_same_manifest(finished, first, warm, tmp_path):
+    project = finished.copy(tmp_path / "elsewhere" / "moved", warm=warm)
     assert project.planned() == {}
     assert manifest.differences(first, manifest_of(project)) == []
 
 
 @pytest.fixture(scope="module")
-def relabelled(finished, tmp_path_factory):
+def relabelled(finished, warm, tmp_path_factory):
     """The toy data with all annotation of the cells permuted; trained."""
-    project = Project.create(tmp_path_factory.mktemp("relabelled") / "project", finished.workflow, finished.config)
+    folder = tmp_path_factory.mktemp("relabelled") / "project"
+    project = Project.create(folder, finished.workflow, finished.config, warm=warm)
     cells = toy_cells()
     cells.obs = cells.obs.iloc[::-1].set_index(cells.obs_names)
     cells.obs["another"] = range(cells.n_obs)

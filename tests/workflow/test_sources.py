@@ -21,9 +21,10 @@ from workflow_project import MODELS, Project, toy_cells
 
 
 @pytest.fixture(scope="module")
-def from_csv(finished, tmp_path_factory):
+def from_csv(finished, warm, tmp_path_factory):
     """The toy data again, from the CSV pair that the finished run exported; trained and scored."""
-    project = Project.create(tmp_path_factory.mktemp("csv") / "project", finished.workflow, finished.config)
+    folder = tmp_path_factory.mktemp("csv") / "project"
+    project = Project.create(folder, finished.workflow, finished.config, warm=warm)
     for name in ("expression.csv.gz", "labels.csv"):
         shutil.copyfile(finished.path(f"results/toy/export/{name}"), project.path(name))
     project.config["datasets"]["toy"] = {

@@ -2,10 +2,11 @@
 
 Most of a small job is the import of its libraries. Here they are imported once, and a job is a fork that runs the
 script as Snakemake wrote it. All else is Snakemake's own. Forks share one hash seed, so that they cannot show what
-depends on it; test_reproducible_runs.py does, with ordinary runs.
+depends on it; test_reproducible_runs.py does, with another seed and against an ordinary run.
 
 As a program it reads a request a line from standard input (JSON). A run (arguments, limit of memory, folder,
-environment, file for the output) it answers with the number of its process; a number with the exit status, or null while the process is at work.
+environment, file for the output) it answers with the number of its process; a number with the exit status, or null while
+the process is at work.
 """
 
 import gc
@@ -29,8 +30,9 @@ LIBRARIES = """
     snakemake.scheduling.greedy snakemake.executors.local snakemake.storage
     snakemake.report.html_reporter jsonschema smart_open
     matplotlib.pyplot matplotlib.backends.backend_agg matplotlib.backends.backend_svg mpl_toolkits.mplot3d
-    anndata h5py igraph jinja2 numba openTSNE pandas plotly.offline pynndescent requests scanpy
-    scipy.optimize sklearn.cluster sklearn.metrics sklearn.neighbors tenacity threadpoolctl torch torch._dynamo
+    PIL.JpegImagePlugin PIL.PpmImagePlugin anndata h5py igraph jinja2 numba openTSNE pandas pandas.io.formats.csvs
+    plotly.offline pynndescent requests scanpy scipy.io scipy.optimize sklearn.cluster sklearn.metrics
+    sklearn.neighbors tenacity threadpoolctl torch torch._dynamo
 """
 # These are read when a library is loaded; Snakemake sets them for each job to its threads
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")}
@@ -171,6 +173,8 @@ def run_script(script, name, path, limit):
 
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork would answer as Snakemake does
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for module in [module for module in sys.modules if module.partition(".")[0] == "scae"]:
         del sys.modules[module]  # what the Snakefile has imported
     sys.path[:] = [os.path.dirname(name), *path[1:]]
