@@ -92,13 +92,14 @@ def kill(project, seconds, output, choice):
     return "job" if victim in jobs else "snakemake"
 
 
-def rounds(kills, workflow, folder, seed=0, warm=None):
+def rounds(kills, workflow, folder, seed=0, start="ordinary", warm=None):
     """Kill and rerun until so many kills are done and the run they hit is complete; yields after each complete run.
 
     In every other round this process adopts the jobs whose Snakemake was killed.
 
     Args:
-        warm: a `warm.Warm`, for runs without the start-up.
+        start: of the runs that are killed, "ordinary" or "warm".
+        warm: a `warm.Warm`, for the other runs too; None is ordinary.
 
     Yields:
         (list of str, Path): what was killed on the way, and the manifest in the end.
@@ -108,11 +109,11 @@ def rounds(kills, workflow, folder, seed=0, warm=None):
     while kills > 0:
         number += 1
         project = Project.create(folder / f"run{number}", workflow, CONFIG, warm=warm)
-        delays = DELAYS_S["warm" if warm else "ordinary"]
+        at_risk = Project(project.folder, CONFIG, workflow, warm=warm if start == "warm" else None)
         adopt_orphans(number % 2)
         killed = []
         while len(killed) < kills and (
-            victim := kill(project, draw.uniform(*delays), f"results/{draw.choice(OUTPUTS)}", draw.choice)
+            victim := kill(at_risk, draw.uniform(*DELAYS_S[start]), f"results/{draw.choice(OUTPUTS)}", draw.choice)
         ):
             killed.append(victim)
             if victim == "snakemake":

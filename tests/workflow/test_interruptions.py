@@ -49,7 +49,7 @@ def wait_for(path, process, seconds=120):
 @pytest.mark.parametrize("start", KILLS)
 def test_any_number_of_kills_ends_with_the_same_results(start, undisturbed, workflow, warm, tmp_path, capsys):
     count = 0
-    for killed, found in interruptions.rounds(KILLS[start], workflow, tmp_path, warm=warm if start == "warm" else None):
+    for killed, found in interruptions.rounds(KILLS[start], workflow, tmp_path, start=start, warm=warm):
         assert manifest.differences(undisturbed, found) == []
         count += len(killed)
     assert count == KILLS[start]
