@@ -131,7 +131,7 @@ def test_snakemake_lint_finds_nothing(empty):
 
 
 def test_report_of_snakemake_holds_pages_with_captions_and_categories(project, bare_python):
-    project.python = bare_python  # as after `make run`, without what the tests bring along
+    project.warm, project.python = None, bare_python  # as after `make run`, without what the tests bring along
     project.snakemake("--report", "out.zip")
     with zipfile.ZipFile(project.path("out.zip")) as archive:
         pages = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))

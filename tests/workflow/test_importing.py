@@ -99,7 +99,7 @@ def test_it_runs_to_the_report_below_the_prefix(imported):
     assert imported.path("study/results/report.html").stat().st_size > 100_000
     assert imported.path("best.csv").read_text().startswith("mine,")
     assert sorted(path.name for path in imported.folder.iterdir() if path.name[0] != ".") == [
-        *("best.csv", "config.yaml", "mine.h5ad", "snakemake.out", "study")
+        *("best.csv", "config.yaml", "mine.h5ad", "study")
     ]
 
 
