@@ -11,7 +11,7 @@ from workflow_project import MODELS
 
 OF_DATASET = ["fetch_counts", "preprocess_cells", "label_cells", "export_csv"]
 OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters"]
-PLOTS = ["plot_clusters", "plot_tsne3d", "plot_losses"]
+PLOTS = ["plot_quality", "plot_clusters", "plot_tsne3d", "plot_losses"]
 OVER_ALL = ["collect_metrics", "collect_training_times", "plot_heatmap", "write_report"]
 AGGREGATORS = [*OVER_ALL, "summarize_scores", "collect_embeddings"]
 
@@ -20,7 +20,7 @@ def jobs(*rules, models=MODELS):
     """{rule: wildcards of all its jobs}, in the form of `Project.planned`."""
     expected = {}
     for rule in rules:
-        if rule in [*OF_DATASET, "collect_embeddings"]:
+        if rule in [*OF_DATASET, "collect_embeddings", "plot_quality"]:
             expected[rule] = {("toy",)}
         elif rule in AGGREGATORS:
             expected[rule] = {()}

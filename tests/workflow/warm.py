@@ -5,8 +5,8 @@ script as Snakemake wrote it. All else is Snakemake's own. Forks share one hash 
 depends on it; test_reproducible_runs.py does, with another seed and against an ordinary run.
 
 As a program it reads a request a line from standard input (JSON). A run (arguments, limit of memory, folder,
-environment, file for the output) it answers with the number of its process; a number with the exit status, or null while
-the process is at work.
+environment, file for the output) it answers with the number of its process; a number with the exit status, or null
+while the process is at work.
 """
 
 import gc
@@ -103,6 +103,7 @@ class Run:
     def kill(self):
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
+            self.communicate()
 
 
 def serve():
