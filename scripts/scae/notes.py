@@ -6,7 +6,7 @@ Any module logs it at the level NOTE, or as a warning. Standard library only, si
 import json
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NOTE = 25  # between INFO, which stays in the log, and WARNING, which the terminal shows at once as well
@@ -73,11 +73,12 @@ def read(logs):
     """[(rule, wildcards, is it a warning, message)] from the logs of jobs, in the order of their names."""
     found = []
     for path in sorted(Path(logs).rglob("*.log")):
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            _, marked, content = text.partition(MARK + "{")
-            if marked:
-                job = json.loads("{" + content)
-                found.extend((job["rule"], job["wildcards"], *note) for note in job["notes"])
+        with suppress(FileNotFoundError, ValueError, KeyError):  # taken away meanwhile, or cut short
+            for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                _, marked, content = text.partition(MARK + "{")
+                if marked:
+                    job = json.loads("{" + content)
+                    found.extend((job["rule"], job["wildcards"], *note) for note in job["notes"])
     return found
 
 

@@ -56,6 +56,12 @@ def test_the_latest_of_two_notes_counts(note, tmp_path, monkeypatch):
     assert job_record.read(tmp_path)["a.pt"]["software"]["numpy"] != "0.1"
 
 
+def test_a_log_that_is_gone_when_it_is_read_is_passed_over(note, tmp_path):
+    before = job_record.read(tmp_path)
+    (tmp_path / "gone.log").symlink_to(tmp_path / "nowhere.log")
+    assert job_record.read(tmp_path) == before
+
+
 def test_log_of_a_job_that_did_not_finish_says_nothing(tmp_path):
     (tmp_path / "a.log").write_bytes(b"made with care\n\xff\xfe\n")
     assert job_record.read(tmp_path) == {}

@@ -53,5 +53,11 @@ def test_many_lines_are_cut(logs):
     assert found[-1].startswith("and 12 more")
 
 
+def test_a_log_that_goes_meanwhile_or_was_cut_short_is_passed_over(logs):
+    (logs / "preprocess_cells/gone.log").symlink_to(logs / "nowhere.log")
+    (logs / "preprocess_cells/cut.log").write_text('noted {"rule": "preprocess_cells", "wildc')
+    assert notes.summary(logs, RUN)[0] == "a: 9 of 10 cells kept"
+
+
 def test_a_folder_without_logs_has_nothing_to_say(tmp_path):
     assert notes.summary(tmp_path / "none", RUN) == []

@@ -10,6 +10,7 @@ import json
 import logging
 import platform
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -46,9 +47,12 @@ def read(logs):
     Args:
         logs: a folder; every ``*.log`` below it is read.
     """
-    found = {}
-    for path in sorted(Path(logs).rglob("*.log"), key=lambda path: path.stat().st_mtime_ns):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    found, read = {}, []
+    for path in Path(logs).rglob("*.log"):
+        with suppress(FileNotFoundError):  # Snakemake takes away the log of a job that starts
+            read.append((path.stat().st_mtime_ns, path.read_text(encoding="utf-8", errors="replace")))
+    for _, text in sorted(read, key=lambda log: log[0]):
+        for line in text.splitlines():
             _, marked, noted = line.partition(MARK + "{")
             if marked:
                 try:
