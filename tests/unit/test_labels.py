@@ -492,9 +492,11 @@ def small_set(n_cells, depth, top=None):
     rate = np.tile(rate / rate.sum() * depth, (n_cells, 1))
     for number in range(3):
         rate[number::3, 15 * number : 15 * number + 15] *= 8
-    data = anndata.AnnData(sparse.csr_matrix(np.minimum(random.poisson(rate), top or np.inf).astype(np.float32)))
-    qc = {"min_cells": 1, "min_genes": 1, "max_genes": None, "max_pct_mito": None, "mito_prefix": "MT-"}
-    return preprocessing.preprocess(data, "counts", qc, 10_000)
+    counts = sparse.csr_matrix(np.minimum(random.poisson(rate), top or np.inf).astype(np.float32))
+    data = anndata.AnnData(counts, var=pd.DataFrame(index=[f"g{number}" for number in range(300)]))
+    data.uns["values"] = "counts"
+    qc = {"min_cells": 1, "min_genes": 1, "max_genes": None, "max_pct_mito": None} | BY_NAME
+    return preprocessing.preprocess(data, qc, 10_000)
 
 
 @pytest.mark.parametrize("n_cells", [30, 60, 120, 300])
