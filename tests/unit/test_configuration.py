@@ -702,14 +702,14 @@ def labels(settings):
 
 def test_an_overlay_may_make_another_choice(layered):
     found = layered(labels({"from": "csv", "path": "types.csv"}))["datasets"]["toy"]["labels"]
-    assert found == found | {"from": "csv", "path": "types.csv"}
-    assert not {"column", "resolution", "markers"} & found.keys()
+    assert found == found | {"from": "csv", "path": "types.csv", "column": "label"}
+    assert not {"resolution", "markers"} & found.keys()
 
 
 def test_so_may_the_command_line(layered):
     found = layered(command_line=labels({"from": "csv", "path": "types.csv"}))["datasets"]["toy"]["labels"]
-    assert found == found | {"from": "csv", "path": "types.csv"}
-    assert not {"column", "resolution", "markers"} & found.keys()
+    assert found == found | {"from": "csv", "path": "types.csv", "column": "label"}
+    assert not {"resolution", "markers"} & found.keys()
 
 
 def test_settings_that_the_new_choice_has_too_stay(layered, config):
@@ -726,12 +726,21 @@ def test_a_choice_that_is_made_again_keeps_its_settings(layered):
 
 def test_of_two_overlays_the_last_choice_counts(layered):
     loaded = layered(labels({"from": "csv", "path": "types.csv"}), labels({"from": "obs", "column": "bulk_labels"}))
-    assert loaded["datasets"]["toy"]["labels"] == {"from": "obs", "column": "bulk_labels"}
+    found = loaded["datasets"]["toy"]["labels"]
+    assert found == found | {"from": "obs", "column": "bulk_labels"}
+    assert "path" not in found
+
+
+def test_a_column_of_the_old_choice_is_none_of_the_new(layered, config):
+    config["datasets"]["toy"]["labels"] = {"from": "obs", "column": "bulk_labels", "missing": "drop"}
+    found = layered(labels({"from": "csv", "path": "types.csv"}))["datasets"]["toy"]["labels"]
+    assert (found["column"], found["missing"]) == ("label", "drop")
 
 
 def test_a_choice_and_its_settings_may_stand_in_two_overlays(layered):
-    loaded = layered(labels({"from": "csv"}), labels({"path": "types.csv"}))
-    assert loaded["datasets"]["toy"]["labels"] == {"from": "csv", "path": "types.csv"}
+    found = layered(labels({"from": "csv"}), labels({"path": "types.csv"}))["datasets"]["toy"]["labels"]
+    assert found == found | {"from": "csv", "path": "types.csv"}
+    assert "markers" not in found
 
 
 @pytest.mark.parametrize("overlays", [1, 2])

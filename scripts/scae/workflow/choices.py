@@ -5,10 +5,11 @@ markers of the clustering that the default config chose. Whoever wrote that over
 """
 
 CHOICES = {"datasets": ("labels", "from"), "models": (None, "kind")}  # section: (part of an entry, key that chooses)
+OF_ITS_OWN = ("column",)  # keys that mean another thing for each choice: a column of obs is none of a file
 
 
 def drop_settings_of_others(config, layers, schema):
-    """Remove from a merged config, in place, what only the replaced choice of an earlier layer could have.
+    """Remove from a merged config, in place, what was said of the replaced choice of an earlier layer alone.
 
     Args:
         config: the merged config.
@@ -29,7 +30,7 @@ def drop_settings_of_others(config, layers, schema):
             changed = _last_change([layer.get(chooser) for layer in written])
             own = set().union(*written[changed:])
             for key in [key for key in entry if changed and key not in own]:
-                if key not in keys.get(str(entry[chooser]), entry):
+                if key in OF_ITS_OWN or key not in keys.get(str(entry[chooser]), entry):
                     del entry[key]
 
 
