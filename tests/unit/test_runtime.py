@@ -224,6 +224,16 @@ def test_a_problem_of_the_disk_says_what_to_do(error, message, hidden, snakemake
     assert capfd.readouterr().err == f"train_model dataset=toy seed=0: {message}\n"
 
 
+def test_a_full_disk_that_only_hdf5_tells_of_is_one_line_too(snakemake, capfd):
+    snakemake.output = ["results/toy/counts.h5ad"]
+    fail(
+        snakemake,
+        RuntimeError("flush failed (file write failed: file descriptor = 16, errno = 28, error message = 'No'"),
+    )
+    line = "results/toy: no space left on device; make room and run again"
+    assert capfd.readouterr().err.endswith(f": {line}\n")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 def test_a_log_that_cannot_be_written_is_one_line_too(snakemake, capfd):
     snakemake.log, snakemake.output = ["/dev/full"], ["results/model.pt"]

@@ -6,6 +6,7 @@ Scripts import it before all else: from then on the job ends with Snakemake and 
 import errno
 import logging
 import os
+import re
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -71,9 +72,11 @@ def _describe(error, snakemake):
     """An exception as one line: what to do where the disk is at fault, else where its traceback stands."""
     cause = error
     while cause:  # torch.save hides an OSError behind an error of its own
-        if isinstance(cause, OSError) and cause.errno in DISK_PROBLEMS:
-            place = cause.filename or Path(snakemake.output[0]).parent
-            return f"{place}: {os.strerror(cause.errno).lower()}; {DISK_PROBLEMS[cause.errno]}"
+        told = re.search(r"errno = (\d+)", str(cause))  # by HDF5, whose error may be any
+        number = int(told[1]) if told else getattr(cause, "errno", None)
+        if number in DISK_PROBLEMS:
+            place = getattr(cause, "filename", None) or Path(snakemake.output[0]).parent
+            return f"{place}: {os.strerror(number).lower()}; {DISK_PROBLEMS[number]}"
         cause = cause.__context__
     return one_line(
         f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {snakemake.log[0]})"
