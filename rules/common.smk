@@ -57,21 +57,7 @@ DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
 # The keys of a data set that say how its source is read
-READING = (
-    *(
-        "format",
-        "genome",
-        "join",
-        "matrix",
-        "member",
-        "modality",
-        "orientation",
-        "samples",
-        "sha256",
-        "source",
-        "values",
-    ),
-)
+READING = "format genome join matrix member modality orientation samples sha256 source values".split()
 PAGES = {name: pages.find(config["models"][name]["kind"]) for name in MODELS}
 TRAINED = [name for name in MODELS if PAGES[name].trained]
 UNTRAINED = [name for name in MODELS if not PAGES[name].trained]

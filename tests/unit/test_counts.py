@@ -35,7 +35,7 @@ def tenx_folder(folder, genes=GENES, compress=False):
     }
     for name, content in files.items():
         if compress:
-            (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
         else:
             (folder / name).write_bytes(content)
     return folder
@@ -168,7 +168,7 @@ TEXT = "cell,CD3D,LYZ,MS4A1,MT-CO1\nAAAC-1,1,0,2,0\nAAAG-1,0,0,0,7\nAAAT-1,3,4.0
 @pytest.mark.parametrize("name", ["data.csv", "data.csv.gz"])
 def test_a_csv(name, tmp_path):
     path = tmp_path / name
-    path.write_bytes(gzip.compress(TEXT.encode()) if name.endswith("gz") else TEXT.encode())
+    path.write_bytes(gzip.compress(TEXT.encode(), mtime=0) if name.endswith("gz") else TEXT.encode())
     assert_is_the_matrix(counts.read(path))
 
 
@@ -233,7 +233,7 @@ def test_nothing_to_analyse_is_said(shape, tmp_path):
         (b"", "is empty"),
         (b"x", "has no rows"),
         (b"PK\x03\x04 and so on", "workbook"),
-        (gzip.compress(b"X\n\x00\x00\x00\x03"), ".rds"),
+        (gzip.compress(b"X\n\x00\x00\x00\x03", mtime=0), ".rds"),
         (b"RDX3\nX\n", "R workspace"),
         (b"\x80\x04\x95 a pickle", "pickle"),
         (b"\n <!DOCTYPE html>\n<html><body>404</body></html>", "web page"),
@@ -266,7 +266,7 @@ def test_a_file_that_was_cut_off_is_one_line(kind, tmp_path):
         path = written(tmp_path / "data.h5ad", annotated())
     else:
         path = tmp_path / "data.csv.gz"
-        path.write_bytes(gzip.compress(TEXT.encode()))
+        path.write_bytes(gzip.compress(TEXT.encode(), mtime=0))
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     fails(path)
 
