@@ -14,7 +14,7 @@ INTRODUCTION = """\
 
 What is written, and the one line that it gives: {number} cases. Each stops with a status that is not 0, without a
 traceback or half-written output, and leaves what was there before (`tests/workflow/test_bad_inputs.py`). Made from
-`cases.yaml` by `make docs`. `<name>`, `<folder>`, `<server>` and `<sha256>` differ from run to run.
+`cases.yaml` by `make docs`. `<name>`, `<folder>`, `<server>`, `<sha256>` and the like differ from run to run.
 """
 
 
