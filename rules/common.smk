@@ -155,6 +155,26 @@ def is_known_by_content(file):
     )
 
 
+def label_set(wildcards):
+    """Params function: the name of a data set's labels, which says where they come from."""
+    return config["datasets"][wildcards.dataset]["labels"]["from"]
+
+
+def label_origins():
+    """Params: {data set: {label set: where it comes from}}, the first set being that of pictures and k."""
+    origins = {name: config["datasets"][name]["labels"]["from"] for name in sorted(DATASETS)}
+    return {name: {origin: origin} for name, origin in origins.items()}
+
+
+def of_trained(path):
+    """Input function: a file of a run if its model is trained, else none."""
+
+    def files(wildcards):
+        return path.format(**wildcards) if wildcards.model in TRAINED else []
+
+    return files
+
+
 def by_content(files):
     """Input function: the files that a function names, whose times do not count, since `content` goes to params.
 
@@ -291,6 +311,7 @@ def report_settings():
         "datasets": datasets,
         "kmeans": config["kmeans"],
         "latent": config["latent"],
+        "neighbors": config["neighbors"],
         "models": {name: config["models"][name] for name in sorted(MODELS)},
         "training": training_settings(),
         "expression": config["expression"],

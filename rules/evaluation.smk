@@ -51,15 +51,40 @@ rule cluster_cells:
         "../scripts/cluster_cells.py"
 
 
-rule score_clusters:
-    """Agreement of the clusters with the cell types."""
+rule measure_distances:
+    """Distances between cells in the input, which the neighbours in each representation are held against."""
     input:
+        expression="<results>/{dataset}/expression.h5ad",
+    output:
+        distances="<results>/{dataset}/distances.npz",
+    log:
+        "<logs>/measure_distances/{dataset}.log",
+    benchmark:
+        "<benchmarks>/measure_distances/{dataset}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(2500, 4),
+        runtime=growing(30, 0.05),
+    params:
+        code=code("measure_distances"),
+        neighbors=config["neighbors"],
+    script:
+        "../scripts/measure_distances.py"
+
+
+rule score_clusters:
+    """Agreement of the clusters, and of the neighbours of each cell, with the cell types and with the input."""
+    input:
+        distances="<results>/{dataset}/distances.npz",
         labels="<results>/{dataset}/labels.csv",
         clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",
         tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
     output:
         metrics="<results>/{dataset}/{model}/seed{seed}/metrics.csv",
+        recalls="<results>/{dataset}/{model}/seed{seed}/recalls.csv",
+        spreads="<results>/{dataset}/{model}/seed{seed}/spreads.csv",
     log:
         "<logs>/score_clusters/{dataset}/{model}/seed{seed}.log",
     benchmark:
@@ -71,16 +96,46 @@ rule score_clusters:
         runtime=growing(15, 2),
     params:
         code=code("score_clusters"),
+        label_set=label_set,
     script:
         "../scripts/score_clusters.py"
 
 
-rule collect_metrics:
-    """The scores of all data sets, models and seeds in one long table."""
+rule check_latents:
+    """What each latent says of a cell, how it is used, and what is left of the expression."""
     input:
-        per_run("<results>/{dataset}/{model}/seed{seed}/metrics.csv"),
+        expression="<results>/{dataset}/expression.h5ad",
+        history=of_trained("<results>/{dataset}/{model}/seed{seed}/history.csv"),
+        labels="<results>/{dataset}/labels.csv",
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
+        model=of_trained("<results>/{dataset}/{model}/seed{seed}/model.pt"),
     output:
-        report(
+        health="<results>/{dataset}/{model}/seed{seed}/health.csv",
+    log:
+        "<logs>/check_latents/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/check_latents/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        mem_mb=growing(1500, 4),
+        runtime=growing(15, 0.05),
+    params:
+        code=model_code("check_latents"),
+        expression=config["expression"],
+        training=training_settings(),
+    script:
+        "../scripts/check_latents.py"
+
+
+rule collect_metrics:
+    """The scores of all data sets, models and seeds in one long table, and the recall of each cell type in another."""
+    input:
+        metrics=per_run("<results>/{dataset}/{model}/seed{seed}/metrics.csv"),
+        recalls=per_run("<results>/{dataset}/{model}/seed{seed}/recalls.csv"),
+    output:
+        recalls="<results>/recalls.csv",
+        metrics=report(
             "<results>/metrics.csv",
             caption="captions/metrics.rst",
             category="2. Scores",
@@ -101,10 +156,32 @@ rule collect_metrics:
         "../scripts/collect_metrics.py"
 
 
+rule collect_health:
+    """The health of the latents of all data sets, models and seeds in one table."""
+    input:
+        per_run("<results>/{dataset}/{model}/seed{seed}/health.csv"),
+    output:
+        "<results>/health.csv",
+    log:
+        "<logs>/collect_health/all.log",
+    benchmark:
+        "<benchmarks>/collect_health/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1000, 10),
+        runtime=growing(10),
+    params:
+        code=code("collect_health"),
+    script:
+        "../scripts/collect_health.py"
+
+
 rule summarize_scores:
-    """Every score with its interval over the seeds, and the differences between representations with theirs."""
+    """Every score with its intervals over seeds and over cells, and the differences between representations."""
     input:
         metrics="<results>/metrics.csv",
+        spreads=per_run("<results>/{dataset}/{model}/seed{seed}/spreads.csv"),
     output:
         intervals="<results>/intervals.csv",
         differences="<results>/differences.csv",
@@ -122,6 +199,31 @@ rule summarize_scores:
         roles=model_roles(),
     script:
         "../scripts/summarize_scores.py"
+
+
+rule write_verdict:
+    """The answer in a few sentences, from intervals and the origin of the labels alone."""
+    input:
+        differences="<results>/differences.csv",
+        health="<results>/health.csv",
+        intervals="<results>/intervals.csv",
+    output:
+        verdict="<results>/verdict.txt",
+    log:
+        "<logs>/write_verdict/all.log",
+    benchmark:
+        "<benchmarks>/write_verdict/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1000, 10),
+        runtime=growing(10),
+    params:
+        code=code("write_verdict"),
+        origins=label_origins(),
+        roles=model_roles(),
+    script:
+        "../scripts/write_verdict.py"
 
 
 rule collect_training_times:

@@ -160,6 +160,7 @@ rule write_report:
         clusters_png=per_run("<results>/{dataset}/{model}/seed{seed}/clusters.png"),
         tsne3d_png=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.png"),
         losses_png=per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
+        verdict="<results>/verdict.txt",
     output:
         report=report(
             "<results>/report.html",

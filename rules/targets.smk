@@ -45,14 +45,21 @@ def evaluation_files():
         "<results>/metrics.csv",
         "<results>/intervals.csv",
         "<results>/differences.csv",
+        "<results>/recalls.csv",
+        "<results>/health.csv",
+        "<results>/verdict.txt",
         "<results>/training_times.csv",
         *expand("<results>/{dataset}/embeddings.h5ad", dataset=DATASETS),
+        *expand("<results>/{dataset}/distances.npz", dataset=DATASETS),
         *per_run(
             [
                 "<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
                 "<results>/{dataset}/{model}/seed{seed}/tsne3d.csv",
                 "<results>/{dataset}/{model}/seed{seed}/clusters.csv",
                 "<results>/{dataset}/{model}/seed{seed}/metrics.csv",
+                "<results>/{dataset}/{model}/seed{seed}/health.csv",
+                "<results>/{dataset}/{model}/seed{seed}/recalls.csv",
+                "<results>/{dataset}/{model}/seed{seed}/spreads.csv",
             ]
         ),
     ]

@@ -43,6 +43,7 @@ with runtime.job(snakemake):
         described=snakemake.params.described,
         training_times=tables.read(files.training_times),
         heatmap=files.heatmap,
+        verdict=Path(files.verdict).read_text(encoding="utf-8").splitlines(),
         published=snakemake.params.published,
         settings=snakemake.params.settings,
     )

@@ -7,7 +7,8 @@ import pandas as pd
 from scae.errors import UserError
 
 TEXT = (
-    *("cell", "label", "dataset", "model", "space", "metric", "over", "first", "second", "device"),
+    *("cell", "label", "dataset", "model", "labels", "space", "metric", "device"),
+    *("over", "first", "second", "latent", "measure"),
     *("sample", "removed_by", "limit", "gene"),
 )
 NUMBERS = (  # of which a table may lack some

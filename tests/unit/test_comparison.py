@@ -15,12 +15,12 @@ def scores(n_seeds=5, **offsets):
     """A long table of two metrics: noise of standard deviation 0.02 around 0.5, and more for some models."""
     random = np.random.default_rng(0)
     rows = [
-        ("toy", model, seed, "latent", metric, 0.5 + offsets.get(model, 0) + random.normal(0, 0.02))
+        ("toy", model, seed, "hand", "latent", metric, 0.5 + offsets.get(model, 0) + random.normal(0, 0.02))
         for model in ROLES
         for seed in range(n_seeds)
         for metric in ("ari", "nmi")
     ]
-    return pd.DataFrame(rows, columns=["dataset", "model", "seed", "space", "metric", "value"])
+    return pd.DataFrame(rows, columns=["dataset", "model", "seed", "labels", "space", "metric", "value"])
 
 
 def test_each_score_has_mean_sd_and_interval():
@@ -33,6 +33,15 @@ def test_each_score_has_mean_sd_and_interval():
         low, high = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
         assert (row["n"], row["mean"], row["sd"]) == (5, pytest.approx(values.mean()), pytest.approx(values.std()))
         assert (row["low"], row["high"]) == pytest.approx((low, high))
+
+
+def test_spreads_over_cells_are_averaged_over_the_seeds_and_called_so():
+    spreads = scores(2).drop(columns="value").assign(mean=0.5, sd=0.1, low=0.3, high=[0.6, 0.6, 0.8, 0.8] * len(ROLES))
+    table = comparison.over_cells(spreads)
+    assert list(table.columns) == list(comparison.over_seeds(scores()).columns)
+    assert set(table["over"]) == {"cells"}
+    assert table[["n", "mean", "sd", "low"]].drop_duplicates().to_numpy().tolist() == [[2, 0.5, 0.1, 0.3]]
+    assert table["high"].to_numpy() == pytest.approx(0.7)
 
 
 def test_models_are_compared_with_each_pca_and_among_themselves():

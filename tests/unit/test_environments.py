@@ -17,7 +17,7 @@ PACKAGE_OF_IMPORT = {"sklearn": "scikit-learn", "skmisc": "scikit-misc", "yaml":
 # Packages that a script needs without importing them itself
 BEHIND_THE_SCENES = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
 
-LOADS_TRAINED = {"train_model": True, "embed_cells": True, "represent_cells": False}  # pages, by name
+LOADS_TRAINED = {"train_model": True, "embed_cells": True, "check_latents": True, "represent_cells": False}  # pages
 
 
 def pins():

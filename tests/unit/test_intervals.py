@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import metrics
 
 from scae.evaluation import intervals
 
@@ -103,3 +104,18 @@ def test_the_same_seed_draws_the_same_cells():
     labels, assigned = np.array(list("aabb") * 9), np.array(list("abab") * 9)
     first, again, other = (intervals.over_cells(recall, labels, assigned, seed=seed) for seed in (0, 0, 1))
     assert first == again != other
+
+
+def test_spreads_over_cells_are_those_of_the_scores():
+    source = np.random.default_rng(0)
+    labels = np.array(list("aabbbc") * 20)
+    clusters = np.where(source.random(120) < 0.7, np.unique(labels, return_inverse=True)[1], 0)
+    voted = np.where(source.random(120) < 0.8, labels, "b")
+    table = intervals.cell_spreads(labels, clusters, labels, voted).set_index("metric")
+    assert table["mean"]["ari"] == pytest.approx(metrics.adjusted_rand_score(labels, clusters))
+    assert table["mean"]["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(labels, clusters))
+    assert table["mean"]["knn_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, voted))
+    expected = intervals.over_cells(metrics.adjusted_rand_score, labels, clusters)
+    assert tuple(table.loc["ari"]) == pytest.approx(expected)
+    assert (table["low"] <= table["mean"]).all()
+    assert (table["mean"] <= table["high"]).all()

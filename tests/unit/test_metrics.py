@@ -4,9 +4,11 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from scae.evaluation import metrics
+from scae import tables
+from scae.evaluation import metrics, neighbors
 
 LINE = np.arange(6.0)[:, None]
 
@@ -20,7 +22,9 @@ def score(labels, clusters, points=None):
 
 def test_the_metrics_are_those_of_the_contract():
     found = score(["a", "a", "b", "b"], [0, 0, 1, 1])
-    assert list(found) == [metric.name for metric in metrics.METRICS]
+    of_clusters = [metric.name for metric in metrics.METRICS if metric.reads == ("labels", "clusters", "points")]
+    assert list(found) == of_clusters
+    assert len(of_clusters) == 6
     assert {"nmi", "ari", "homogeneity", "completeness", "silhouette", "detected_types"} <= set(found)
     assert all(type(value) is float for value in found.values())
 
@@ -37,8 +41,12 @@ def test_every_metric_says_what_it_is_and_keeps_to_its_range(metric):
     assert metric.says[-1] != "."
     random = np.random.default_rng(0)
     for _ in range(20):
-        labels, clusters = random.integers(4, size=30), random.integers(3, size=30)
-        value = float(metric.of(labels, clusters, random.normal(size=(30, 2))))
+        labels, clusters, points = random.integers(4, size=40), random.integers(3, size=40), random.normal(size=(40, 2))
+        distances = [neighbors.squared_distances(random.normal(size=(40, 3))) for _ in range(2)]
+        given = {"labels": labels, "clusters": clusters, "points": points, "voting": labels, "voted": clusters}
+        given |= {"agreement": random.uniform(-0.1, 1, 8), "ranked": labels}
+        given |= dict(zip(("reference", "distances"), distances, strict=True))
+        value = float(metric.of(*(given[name] for name in metric.reads)))
         assert metric.low is None or value >= metric.low
         assert metric.high is None or value <= metric.high
 
@@ -143,3 +151,21 @@ def test_silhouette_of_many_cells_is_that_of_a_fixed_sample(monkeypatch):
     sampled = [score(labels, np.zeros(600, int), points)["silhouette"] for _ in range(2)]
     assert sampled[0] == sampled[1] != whole
     assert sampled[0] == pytest.approx(whole, abs=0.05)
+
+
+@pytest.mark.parametrize("types", [["a", "b", "c"], ["a", ""]])
+def test_all_metrics_are_made_from_what_the_neighbours_tell(types):
+    source = np.random.default_rng(0)
+    cells = pd.Series(np.array(types)[np.arange(60) % len(types)], index=[f"c{number}" for number in range(60)])
+    points = pd.DataFrame(source.normal(size=(60, 3)), index=cells.index)
+    labels = tables.scored(cells)
+    around = neighbors.look(points, cells, labels, np.arange(0, 60, 2), neighbors.squared_distances(points[::2]) * 2)
+    table = metrics.score(labels, source.integers(0, 3, len(labels)), points.loc[labels.index], **around)
+    found = table.set_index("metric")["value"]
+    assert list(found.index) == [metric.name for metric in metrics.METRICS]
+    kept = ["knn_recall_15", "knn_recall_50"]
+    assert (found[kept] == 1).all()  # the input is the space itself, twice as large
+    assert found.drop(kept).notna().any() == (len(labels) == 60)
+    if len(labels) == 60:
+        assert found["leiden_median"] <= found["leiden_best"]
+        assert found["type_distances"] == pytest.approx(1)

@@ -128,6 +128,7 @@ def render(
         described=described(),
         training_times=times,
         heatmap=picture(folder, "heatmap.png"),
+        verdict=[f"{dataset}: Nothing is <shown> of it." for dataset in dict.fromkeys(run.dataset for run in runs)],
         published=published or {},
         settings={
             "datasets": {run.dataset: {"labels": {"from": "obs", "column": "type"}} for run in runs},
@@ -352,3 +353,8 @@ def test_quality_control_says_what_is_kept_and_what_each_limit_removes(tmp_path)
         ["max_genes", "–", "2,500", "0", "0"],
         ["mad.pct_mito of s1", "–", "4.875", "1", "1"],
     ]
+
+
+def test_the_verdict_stands_on_top(html):
+    body = html[html.index("<main>") :]
+    assert body.index("Nothing is &lt;shown&gt; of it.") < body.index('id="scores"')

@@ -184,9 +184,20 @@ def run_model(config, model, seed):
     run("cluster_cells", inputs=labels | spaces, outputs=clusters, wildcards=wildcards, kmeans=config["kmeans"])
     run(
         "score_clusters",
-        inputs=labels | clusters | spaces,
-        outputs={"metrics": f"{folder}/metrics.csv"},
+        inputs=labels | clusters | spaces | {"distances": f"{toy}/distances.npz"},
+        outputs={name: f"{folder}/{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
+        label_set="csv",
+    )
+    is_trained = (model, seed) in TRAINED_RUNS
+    trained = {name: f"{folder}/{TRAINED[name]}" if is_trained else [] for name in ("history", "model")}
+    run(
+        "check_latents",
+        inputs=labels | trained | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv"},
+        outputs={"health": f"{folder}/health.csv"},
+        wildcards=wildcards,
+        expression=config["expression"],
+        training=training_of(config),
     )
     tsne2d, tsne3d = {"tsne2d": f"{folder}/tsne2d.csv"}, {"tsne3d": f"{folder}/tsne3d.csv"}
     run("plot_clusters", inputs=labels | tsne2d | clusters, outputs=[f"{folder}/clusters.png"], wildcards=wildcards)
@@ -238,6 +249,13 @@ def results(tmp_path_factory):
             outputs={"expression": f"{toy}/export/expression.csv.gz", "labels": f"{toy}/export/labels.csv"},
             wildcards={"dataset": "toy"},
         )
+        run(
+            "measure_distances",
+            inputs={"expression": f"{toy}/expression.h5ad"},
+            outputs={"distances": f"{toy}/distances.npz"},
+            wildcards={"dataset": "toy"},
+            neighbors=config["neighbors"],
+        )
         for model, seed in RUNS:
             run_model(config, model, seed)
         of_runs = {
@@ -251,15 +269,30 @@ def results(tmp_path_factory):
                 "tsne3d_png": "tsne3d.png",
                 "losses_png": "losses.png",
                 "metrics": "metrics.csv",
+                "health": "health.csv",
+                "recalls": "recalls.csv",
+                "spreads": "spreads.csv",
                 "timing": "timing.csv",
             }.items()
         }
-        run("collect_metrics", inputs=of_runs["metrics"], outputs=["results/metrics.csv"])
+        run(
+            "collect_metrics",
+            inputs={name: of_runs[name] for name in ("metrics", "recalls")},
+            outputs={name: f"results/{name}.csv" for name in ("metrics", "recalls")},
+        )
+        run("collect_health", inputs=of_runs["health"], outputs=["results/health.csv"])
         run(
             "summarize_scores",
-            inputs={"metrics": "results/metrics.csv"},
+            inputs={"metrics": "results/metrics.csv", "spreads": of_runs["spreads"]},
             outputs={name: f"results/{name}.csv" for name in ("intervals", "differences")},
             roles=dict.fromkeys(config["models"], "model"),
+        )
+        run(
+            "write_verdict",
+            inputs={name: f"results/{name}.csv" for name in ("intervals", "differences", "health")},
+            outputs={"verdict": "results/verdict.txt"},
+            roles=dict.fromkeys(config["models"], "model"),
+            origins={"toy": {"csv": "csv"}},
         )
         run("collect_training_times", inputs=of_runs["timing"], outputs=["results/training_times.csv"])
         run(
@@ -291,6 +324,7 @@ def results(tmp_path_factory):
                 "metrics": "results/metrics.csv",
                 "training_times": "results/training_times.csv",
                 "heatmap": "results/heatmap.png",
+                "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],
                 "cells": [QUALITY["cells"]],
                 "limits": [QUALITY["limits"]],
@@ -377,7 +411,16 @@ def test_a_model_folder_holds_the_files_of_the_contract(of_run):
 
 
 def test_what_is_not_trained_has_no_file_of_a_training(results):
-    tables = {"latent.csv", "tsne2d.csv", "tsne3d.csv", "clusters.csv", "metrics.csv"}
+    tables = {
+        "latent.csv",
+        "tsne2d.csv",
+        "tsne3d.csv",
+        "clusters.csv",
+        "metrics.csv",
+        "health.csv",
+        "recalls.csv",
+        "spreads.csv",
+    }
     assert {path.name for path in (results / "toy/pca/seed0").iterdir()} == tables | {"clusters.png", "tsne3d.png"}
     assert list(read(results / "toy/pca/seed0/latent.csv").columns) == ["cell", "z1", "z2", "z3", "z4", "z5", "z6"]
 
@@ -397,7 +440,9 @@ def test_a_model_loads_without_trust(of_run):
         ("tsne2d.csv", ["cell", "x", "y"], N_CELLS),
         ("tsne3d.csv", ["cell", "x", "y", "z"], N_CELLS),
         ("clusters.csv", ["cell", "tsne2d", "latent"], N_CELLS),
-        ("metrics.csv", ["space", "metric", "value"], 2 * len(metrics.METRICS)),
+        ("metrics.csv", ["labels", "space", "metric", "value"], 2 * len(metrics.METRICS)),
+        ("recalls.csv", ["labels", "space", "label", "cells", "recall"], 6),
+        ("spreads.csv", ["labels", "space", "metric", "mean", "sd", "low", "high"], 6),
     ],
 )
 def test_a_table_has_the_columns_of_the_contract(file, columns, n_rows, of_run):
@@ -419,12 +464,13 @@ def test_both_spaces_have_all_metrics(of_run):
     names = list(metrics.described())
     assert table["metric"].tolist() == names * 2
     assert table["space"].tolist() == ["tsne2d"] * len(names) + ["latent"] * len(names)
+    assert set(table["labels"]) == {"csv"}
 
 
 def test_all_scores_stand_in_one_long_table(results):
     table = pd.read_csv(results / "metrics.csv")
-    assert list(table.columns) == ["dataset", "model", "seed", "space", "metric", "value"]
-    assert len(table) == 12 * len(RUNS)
+    assert list(table.columns) == ["dataset", "model", "seed", "labels", "space", "metric", "value"]
+    assert len(table) == 28 * len(RUNS)
     assert list(table[["model", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == RUNS
     single = pd.read_csv(results / "toy/beta_vsc/seed3/metrics.csv")
     assert table[table["model"] == "beta_vsc"]["value"].tolist() == single["value"].tolist()
@@ -451,7 +497,8 @@ def test_embeddings_hold_everything_for_scanpy(results):
         assert data.obs[f"{name}_tsne2d"].astype(int).tolist() == clusters["tsne2d"].tolist()
         about = json.loads(data.uns["scae"][f"X_{name}"])
         assert (about["model"], about["seed"], about["settings"]["n_latent"]) == (model, seed, 6)
-        scores = pd.read_csv(run_folder / "metrics.csv").set_index(["space", "metric"])["value"]
+        scores = pd.read_csv(run_folder / "metrics.csv", float_precision="round_trip")
+        scores = scores.set_index(["space", "metric"])["value"]
         assert about["scores"]["latent"]["ari"] == scores["latent", "ari"]
 
 
@@ -516,9 +563,10 @@ def test_cells_without_label_are_scored_nowhere_and_drawn(workdir, results):
     assert clusters["latent"].nunique() == 3
     run(
         "score_clusters",
-        inputs=inputs | {"clusters": "clusters.csv"},
-        outputs={"metrics": "metrics.csv"},
+        inputs=inputs | {"clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
+        outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
+        label_set="obs",
     )
     scored = (found != "").to_numpy()
     scores = pd.read_csv("metrics.csv").set_index(["space", "metric"])["value"]
@@ -548,11 +596,15 @@ def test_data_without_labels_are_clustered_and_have_no_scores(workdir, results):
     assert set(read("clusters.csv")["tsne2d"]) == set(range(5))
     run(
         "score_clusters",
-        inputs=inputs | {"clusters": "clusters.csv"},
-        outputs={"metrics": "metrics.csv"},
+        inputs=inputs | {"clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
+        outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
+        label_set="obs",
     )
-    assert pd.read_csv("metrics.csv")["value"].isna().all()
+    scores = pd.read_csv("metrics.csv").set_index("metric")["value"]
+    without_types = {"knn_recall_15", "knn_recall_50", "trustworthiness", "continuity"}
+    assert set(scores.index[scores.notna()]) == without_types
+    assert pd.read_csv("recalls.csv").empty
 
 
 def test_labels_can_come_from_clusters(workdir):

@@ -23,12 +23,18 @@ OF_RUN = {
     "tsne2d.csv": "cell,x,y",
     "tsne3d.csv": "cell,x,y,z",
     "clusters.csv": "cell,tsne2d,latent",
-    "metrics.csv": "space,metric,value",
+    "metrics.csv": "labels,space,metric,value",
+    "health.csv": "latent,measure,value",
+    "recalls.csv": "labels,space,label,cells,recall",
+    "spreads.csv": "labels,space,metric,mean,sd,low,high",
 }
+OVER_MODELS = ["distances.npz", "embeddings.h5ad"]
 OVER_ALL = {
-    "metrics.csv": "dataset,model,seed,space,metric,value",
-    "intervals.csv": "dataset,model,space,metric,over,n,mean,sd,low,high",
-    "differences.csv": "dataset,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
+    "metrics.csv": "dataset,model,seed,labels,space,metric,value",
+    "health.csv": "dataset,model,seed,latent,measure,value",
+    "recalls.csv": "dataset,model,seed,labels,space,label,cells,recall",
+    "intervals.csv": "dataset,model,labels,space,metric,over,n,mean,sd,low,high",
+    "differences.csv": "dataset,labels,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
     "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
 }
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
@@ -37,7 +43,11 @@ PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
 def contract(datasets, models=MODELS, seeds=(0,)):
     """Paths of every file that a run ends with, logs and benchmarks apart."""
     return {
-        *(f"results/{dataset}/{name}" for dataset in datasets for name in [*OF_DATASET, "embeddings.h5ad"]),
+        *(
+            f"results/{dataset}/{name}"
+            for dataset in datasets
+            for name in [*OF_DATASET, "distances.npz", "embeddings.h5ad"]
+        ),
         *(
             f"results/{dataset}/{model}/seed{seed}/{name}"
             for dataset in datasets
@@ -46,7 +56,7 @@ def contract(datasets, models=MODELS, seeds=(0,)):
             for name in ["model.pt", *OF_RUN, *PICTURES]
         ),
         *(f"results/{dataset}/quality/quality.png" for dataset in datasets),
-        *(f"results/{name}" for name in [*OVER_ALL, "heatmap.png", "heatmap.svg", "report.html"]),
+        *(f"results/{name}" for name in [*OVER_ALL, "verdict.txt", "heatmap.png", "heatmap.svg", "report.html"]),
     }
 
 
@@ -133,7 +143,7 @@ def test_collected_metrics_are_those_of_every_run(finished):
     assert list(dict.fromkeys(table["model"])) == sorted(MODELS)
     for model, scores in table.groupby("model"):
         of_run = pd.read_csv(finished.path(f"results/toy/{model}/seed0/metrics.csv"))
-        pd.testing.assert_frame_equal(scores[["space", "metric", "value"]].reset_index(drop=True), of_run)
+        pd.testing.assert_frame_equal(scores[["labels", "space", "metric", "value"]].reset_index(drop=True), of_run)
         assert set(zip(scores["dataset"], scores["seed"], strict=True)) == {("toy", 0)}
 
 

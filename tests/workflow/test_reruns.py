@@ -9,18 +9,20 @@ import pytest
 import yaml
 from workflow_project import MODELS
 
-OF_DATASET = ["fetch_counts", "preprocess_cells", "label_cells", "export_csv"]
-OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters"]
+TO_LABELS = ["fetch_counts", "preprocess_cells", "label_cells"]
+OF_DATASET = [*TO_LABELS, "export_csv"]
+OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters", "check_latents"]
 PLOTS = ["plot_quality", "plot_clusters", "plot_tsne3d", "plot_losses"]
 OVER_ALL = ["collect_metrics", "collect_training_times", "plot_heatmap", "write_report"]
-AGGREGATORS = [*OVER_ALL, "summarize_scores", "collect_embeddings"]
+SUMMARIES = ["collect_health", "summarize_scores", "write_verdict"]
+AGGREGATORS = [*OVER_ALL, *SUMMARIES, "collect_embeddings"]
 
 
 def jobs(*rules, models=MODELS):
     """{rule: wildcards of all its jobs}, in the form of `Project.planned`."""
     expected = {}
     for rule in rules:
-        if rule in [*OF_DATASET, "collect_embeddings", "plot_quality"]:
+        if rule in [*OF_DATASET, "measure_distances", "collect_embeddings", "plot_quality"]:
             expected[rule] = {("toy",)}
         elif rule in AGGREGATORS:
             expected[rule] = {()}
@@ -145,12 +147,12 @@ def test_deleted_plot_comes_back_the_same_and_no_other_file_is_touched(project):
         (
             "evaluation",
             [
-                *("fetch_counts", "preprocess_cells", "label_cells", *OF_RUN),
-                *("collect_metrics", "summarize_scores", "collect_training_times", "collect_embeddings"),
+                *(*TO_LABELS, "measure_distances", *OF_RUN),
+                *("collect_metrics", *SUMMARIES, "collect_training_times", "collect_embeddings"),
             ],
         ),
-        ("report", ["fetch_counts", "preprocess_cells", "label_cells", *OF_RUN, *PLOTS, *OVER_ALL]),
-        ("all", [*OF_DATASET, *OF_RUN, *PLOTS, *AGGREGATORS]),
+        ("report", [*TO_LABELS, "measure_distances", *OF_RUN, *PLOTS, *SUMMARIES, *OVER_ALL]),
+        ("all", [*OF_DATASET, "measure_distances", *OF_RUN, *PLOTS, *AGGREGATORS]),
     ],
 )
 def test_stage_target_runs_its_part(empty, target, rules):

@@ -7,24 +7,42 @@ import pandas as pd
 
 from scae.evaluation import intervals
 
-SCORE = ["dataset", "space", "metric"]  # what a family of comparisons shares
+SCORE = ["dataset", "labels", "space", "metric"]  # what a family of comparisons shares
 
 
 def over_seeds(metrics):
     """Mean, standard deviation and interval over the seeds of every score.
 
     Args:
-        metrics: DataFrame with dataset, model, seed, space, metric, value.
+        metrics: DataFrame with dataset, model, seed, labels, space, metric, value.
 
     Returns:
-        pandas.DataFrame: dataset, model, space, metric, over (``seeds``), n, mean, sd, low, high; in the order of
-        ``metrics``.
+        pandas.DataFrame: dataset, model, labels, space, metric, over (``seeds``), n, mean, sd, low, high; in the order
+        of ``metrics``.
     """
     rows = []
-    for keys, of_score in metrics.groupby(["dataset", "model", "space", "metric"], sort=False):
+    for keys, of_score in metrics.groupby(["dataset", "model", "labels", "space", "metric"], sort=False):
         interval = intervals.over_seeds(of_score["value"])
         rows.append((*keys, "seeds", len(of_score), *interval))
-    return pd.DataFrame(rows, columns=["dataset", "model", "space", "metric", "over", "n", *intervals.Interval._fields])
+    return pd.DataFrame(
+        rows, columns=["dataset", "model", "labels", "space", "metric", "over", "n", *intervals.Interval._fields]
+    )
+
+
+def over_cells(spreads):
+    """The spread over cells of every score that has one: the mean over the seeds of what each seed's cells give.
+
+    Args:
+        spreads: DataFrame with dataset, model, seed, labels, space, metric, mean, sd, low, high.
+
+    Returns:
+        pandas.DataFrame: as `over_seeds`, with over = ``cells``; n is the number of seeds that were averaged.
+    """
+    by_score = spreads.groupby(["dataset", "model", "labels", "space", "metric"], sort=False)
+    table = by_score[[*intervals.Interval._fields]].mean()
+    table.insert(0, "over", "cells")
+    table.insert(1, "n", by_score.size())
+    return table.reset_index()
 
 
 def pairs(roles):
@@ -45,12 +63,12 @@ def differences(metrics, compared):
     """Differences between representations, paired by seed; Holm over all pairs of one score.
 
     Args:
-        metrics: DataFrame with dataset, model, seed, space, metric, value.
+        metrics: DataFrame with dataset, model, seed, labels, space, metric, value.
         compared: list of (first, second), names of models.
 
     Returns:
-        pandas.DataFrame: dataset, space, metric, first, second, n (seeds), the mean of first - second, sd, low, high, p
-        and p_holm. Empty columns where nothing can be tested: below three seeds, or without any spread.
+        pandas.DataFrame: dataset, labels, space, metric, first, second, n (seeds), mean of first - second, sd, low,
+        high, p, p_holm; NaN where nothing can be tested: below three seeds, or without any spread.
     """
     rows = []
     for keys, of_score in metrics.groupby(SCORE, sort=False):

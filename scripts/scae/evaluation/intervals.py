@@ -8,7 +8,9 @@ types, the representation and its clusters being the same.
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # two seeds give an interval 13 times as wide as their standard deviation: as good as none
@@ -118,3 +120,31 @@ def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
         values[draw] = score(labels[cells], assigned[cells])
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(score(labels, assigned)), float(values.std(ddof=1)), float(low), float(high))
+
+
+def cell_spreads(labels, clusters, voting, voted):
+    """Spread over cells of the scores that are functions of the cells' types and what was found for each.
+
+    Args:
+        labels, clusters: (cells,).
+        voting, voted: types of the cells that were voted on, and what the vote gives each; None without a vote.
+
+    Returns:
+        pandas.DataFrame: metric, mean, sd, low, high; without rows where there is one type only.
+    """
+    if voted is None:
+        return pd.DataFrame(columns=["metric", *Interval._fields])
+    numbers = {name: number for number, name in enumerate(np.unique(labels))}  # numbers compare faster than text
+    types, of_voting, of_voted = (np.array([numbers[name] for name in names]) for names in (labels, voting, voted))
+    found = {
+        "nmi": over_cells(normalized_mutual_info_score, types, clusters),
+        "ari": over_cells(adjusted_rand_score, types, clusters),
+        "knn_accuracy": over_cells(_mean_recall, of_voting, of_voted),
+    }
+    rows = pd.DataFrame.from_dict(found, orient="index", columns=Interval._fields)
+    return rows.rename_axis("metric").reset_index()
+
+
+def _mean_recall(types, voted):
+    cells = np.bincount(types)
+    return (np.bincount(types, voted == types)[cells > 0] / cells[cells > 0]).mean()

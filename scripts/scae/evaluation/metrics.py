@@ -15,7 +15,9 @@ class Metric:
 
     ``name`` stands in tables and in the config, ``heading`` in pictures and in the report, where ``says`` explains it.
     ``low`` and ``high`` are its range, None where it has no end; what is a score and not a number of something has 1 as
-    its best. ``of`` takes the labels (cells,), the clusters (cells,) and the points (cells, dimensions).
+    its best. ``of`` takes what ``reads`` names: the labels (cells,), the clusters (cells,) and the points (cells,
+    dimensions) unless it says otherwise; what else there is, `scae.evaluation.neighbors.look` says. ``heatmap`` says
+    whether the heatmap shows it.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Metric:
     high: float | None
     up: bool  # whether more is better
     of: Callable
+    reads: tuple = ("labels", "clusters", "points")
+    heatmap: bool = True
 
 
 def agreement(name):
@@ -49,6 +53,24 @@ def silhouette(labels, clusters, points):
         return float("nan")
     sample = SILHOUETTE_CELLS if len(points) > SILHOUETTE_CELLS else None
     return silhouette_score(points, labels, sample_size=sample, random_state=0)
+
+
+def of_median(values):
+    """The median as a plain number."""
+    import numpy as np
+
+    return np.median(values)
+
+
+def of_neighbors(name, **settings):
+    """A metric that scae.evaluation.neighbors has."""
+
+    def of(*read):
+        from scae.evaluation import neighbors
+
+        return getattr(neighbors, name)(*read, **settings)
+
+    return of
 
 
 def detected_types(labels, clusters, points):
@@ -115,22 +137,128 @@ METRICS = [
         up=True,
         of=detected_types,
     ),
+    Metric(
+        "knn_accuracy",
+        heading="neighbours' vote",
+        says="balanced accuracy of a vote of a cell's 15 nearest others on its type: each type counts the same, and "
+        "nothing hangs on k-means",
+        low=0,
+        high=1,
+        up=True,
+        of=of_neighbors("balanced_accuracy"),
+        reads=("voting", "voted"),
+    ),
+    Metric(
+        "leiden_best",
+        heading="Leiden, best",
+        says="ARI of a graph clustering (Leiden) at the best of eight resolutions, which the types help to find: it "
+        "flatters",
+        low=None,
+        high=1,
+        up=True,
+        of=lambda agreement: agreement.max(),
+        reads=("agreement",),
+        heatmap=False,
+    ),
+    Metric(
+        "leiden_median",
+        heading="Leiden, median",
+        says="the median of the same over the resolutions",
+        low=None,
+        high=1,
+        up=True,
+        of=of_median,
+        reads=("agreement",),
+        heatmap=False,
+    ),
+    Metric(
+        "knn_recall_15",
+        heading="15 nearest kept",
+        says="share of a cell's 15 nearest in the input (neighbors.reference) that are among its 15 nearest here",
+        low=0,
+        high=1,
+        up=True,
+        of=of_neighbors("neighbor_recall", k=15),
+        reads=("reference", "distances"),
+        heatmap=False,
+    ),
+    Metric(
+        "knn_recall_50",
+        heading="50 nearest kept",
+        says="the same for 50",
+        low=0,
+        high=1,
+        up=True,
+        of=of_neighbors("neighbor_recall", k=50),
+        reads=("reference", "distances"),
+        heatmap=False,
+    ),
+    Metric(
+        "trustworthiness",
+        heading="trustworthiness",
+        says="how few of a cell's 15 nearest come from far away in the input",
+        low=0,
+        high=1,
+        up=True,
+        of=of_neighbors("trustworthiness"),
+        reads=("reference", "distances"),
+        heatmap=False,
+    ),
+    Metric(
+        "continuity",
+        heading="continuity",
+        says="how few of a cell's 15 nearest in the input went far away",
+        low=0,
+        high=1,
+        up=True,
+        of=of_neighbors("trustworthiness"),
+        reads=("distances", "reference"),
+        heatmap=False,
+    ),
+    Metric(
+        "type_distances",
+        heading="distances of types",
+        says="rank correlation of the distances between the means of the types with those in the input",
+        low=-1,
+        high=1,
+        up=True,
+        of=of_neighbors("distance_agreement"),
+        reads=("reference", "distances", "ranked"),
+        heatmap=False,
+    ),
 ]
 
 
 def described():
     """{name: its entry without the function} of all metrics, in order: what tables and pictures say of them."""
-    keys = ("heading", "high", "low", "says", "up")
+    keys = ("heading", "heatmap", "high", "low", "says", "up")
     return {metric.name: {key: getattr(metric, key) for key in keys} for metric in METRICS}
 
 
-def score(labels, clusters, points):
-    """All metrics of one clustering: DataFrame with the columns metric, value; NaN with fewer than two types."""
+def score(labels, clusters, points, **more):
+    """All metrics of one clustering: DataFrame with the columns metric, value.
+
+    NaN where there are fewer than two types, or where a metric reads what is not there.
+
+    Args:
+        labels, clusters: (cells,).
+        points: (cells, dimensions).
+        more: what further metrics read, by name, as from `scae.evaluation.neighbors.look`; without it their rows are
+            left out.
+    """
     import numpy as np
     import pandas as pd
 
-    labels, clusters = np.asarray(labels), np.asarray(clusters)
-    if len(set(labels)) < 2:
-        return pd.DataFrame({"metric": [metric.name for metric in METRICS], "value": float("nan")})
-    values = {metric.name: float(metric.of(labels, clusters, points)) for metric in METRICS}
-    return pd.DataFrame({"metric": values.keys(), "value": values.values()})
+    given = {"labels": np.asarray(labels), "clusters": np.asarray(clusters), "points": points} | more
+    if len(set(given["labels"])) < 2:
+        given["labels"] = None
+    rows = [
+        (metric.name, _of(metric, [given[name] for name in metric.reads]))
+        for metric in METRICS
+        if set(metric.reads) <= set(given)
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value"])
+
+
+def _of(metric, read):
+    return float("nan") if any(values is None for values in read) else float(metric.of(*read))

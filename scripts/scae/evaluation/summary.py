@@ -45,12 +45,16 @@ def score_rows(metrics, published):
 
 
 def score_columns(rows, described):
-    """The (space, metric) columns of `score_rows` that are scores with 1 as their best, in order.
+    """The (space, metric) columns of `score_rows` that the heatmap shows, in order: scores with 1 as their best.
 
     ``described`` is what scae.evaluation.metrics.described says of the metrics.
     """
     columns = dict.fromkeys((space, metric) for space, metric, _ in rows.columns)
-    return [(space, metric) for space, metric in columns if described[metric]["high"] == 1 and described[metric]["up"]]
+    return [(space, metric) for space, metric in columns if _in_heatmap(described[metric])]
+
+
+def _in_heatmap(metric):
+    return metric["heatmap"] and metric["high"] == 1 and metric["up"]
 
 
 def row_name(index):

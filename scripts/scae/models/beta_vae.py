@@ -29,11 +29,11 @@ SAME_ESTIMATES = {"slab_mean": "posterior_mean"}
 
 
 def kl_divergence(mu, log_sigma):
-    """KL(N(mu, sigma²) ‖ N(0, 1)) of each cell in nats, summed over latents; each (cells, n_latent) to (cells,).
+    """KL(N(mu, sigma²) ‖ N(0, 1)) of each latent of each cell in nats, (cells, n_latent) as its arguments.
 
     Kingma & Welling (2014), appendix B. ``log_sigma`` is the logarithm of the standard deviation.
     """
-    return -0.5 * (1 + 2 * log_sigma - mu.square() - (2 * log_sigma).exp()).sum(dim=1)
+    return -0.5 * (1 + 2 * log_sigma - mu.square() - (2 * log_sigma).exp())
 
 
 class Model(nn.Module):
@@ -56,8 +56,12 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma))
-        kl = kl_divergence(mu, log_sigma).mean()
+        kl = kl_divergence(mu, log_sigma).sum(dim=1).mean()
         return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+    def health(self, x):
+        """What each latent does, (cells, n_latent): its KL divergence in nats."""
+        return {"kl": kl_divergence(*self.posterior(x))}
 
     def embed(self, x, estimate):
         """Latent of each cell, (cells, n_latent): the posterior's mean or a sample of it."""

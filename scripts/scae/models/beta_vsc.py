@@ -43,7 +43,7 @@ GAMMA_MARGIN = 1e-6  # keeps the logarithms of gamma and 1 - gamma finite
 
 
 def kl_divergence(mu, log_sigma, gamma, alpha):
-    """KL divergence of the spike-and-slab posterior from its prior, per cell in nats; (cells, n_latent) to (cells,).
+    """KL divergence of each latent's spike-and-slab posterior from its prior in nats, (cells, n_latent).
 
     The slab counts as much as it is switched on; the switch itself is a Bernoulli(gamma) against a Bernoulli(alpha).
     Tonolini et al. (2019), equation 7.
@@ -51,7 +51,7 @@ def kl_divergence(mu, log_sigma, gamma, alpha):
     gamma = gamma.clamp(GAMMA_MARGIN, 1 - GAMMA_MARGIN)
     slab = -0.5 * (1 + 2 * log_sigma - mu.square() - (2 * log_sigma).exp())
     switch = (1 - gamma) * ((1 - gamma) / (1 - alpha)).log() + gamma * (gamma / alpha).log()
-    return (gamma * slab + switch).sum(dim=1)
+    return gamma * slab + switch
 
 
 class Model(nn.Module):
@@ -78,8 +78,13 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma, gamma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma, gamma))
-        kl = kl_divergence(mu, log_sigma, gamma, self.alpha).mean()
+        kl = kl_divergence(mu, log_sigma, gamma, self.alpha).sum(dim=1).mean()
         return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+    def health(self, x):
+        """What each latent does, each (cells, n_latent): its KL divergence in nats, and how far it is switched on."""
+        mu, log_sigma, gamma = self.posterior(x)
+        return {"kl": kl_divergence(mu, log_sigma, gamma, self.alpha), "gate": gamma}
 
     def embed(self, x, estimate):
         """Latent of each cell, (cells, n_latent): the posterior's mean, the slab's mean, or a sample."""

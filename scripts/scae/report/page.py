@@ -40,7 +40,9 @@ class Quality:
     picture: str  # path of a PNG
 
 
-def render(runs, notes, labels, quality, models, metrics, described, training_times, heatmap, published, settings):
+def render(
+    runs, notes, labels, quality, models, metrics, described, training_times, heatmap, verdict, published, settings
+):
     """The report as HTML text.
 
     Args:
@@ -52,6 +54,7 @@ def render(runs, notes, labels, quality, models, metrics, described, training_ti
         metrics, training_times: the tables over all runs.
         described: what scae.evaluation.metrics.described says of the metrics.
         heatmap: path of the PNG.
+        verdict: list of str, the lines of verdict.txt.
         published: {dataset: {"citation": …, "scores": …}}.
         settings: dict of what the run was configured with.
     """
@@ -64,11 +67,14 @@ def render(runs, notes, labels, quality, models, metrics, described, training_ti
     )
     environment.globals["picture"] = _picture
     rows = summary.score_rows(metrics, published)
+    others = [column for column in rows.columns if not described[column[1]]["heatmap"]]
+    rows, of_neighbors = rows.drop(columns=others), rows[others]
     seeds = sorted({run.seed for run in runs})
     return environment.get_template("page.html.j2").render(
         datasets=[
             _dataset(name, of_cells, runs, rows, described)
             | _quality(quality[name])
+            | {"neighbors": [_score_row(index, row, described) for index, row in _measured(of_neighbors.loc[[name]])]}
             | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
         ],
@@ -77,8 +83,10 @@ def render(runs, notes, labels, quality, models, metrics, described, training_ti
         fixed=[name for name, model in models.items() if model["deterministic"]],
         seeds=seeds,
         spaces=_columns(rows, described),
+        neighbor_spaces=_columns(of_neighbors, described),
         metrics=[metric | {"span": _span(metric)} for metric in described.values()],
         heatmap=heatmap,
+        verdict=[line.partition(": ")[::2] for line in verdict],
         training_times=_training_times(training_times),
         settings=_flat(settings),
         has_published=bool(published),
@@ -128,6 +136,11 @@ def _quality(quality):
 
 def _bound(value):
     return f"{value:,.4g}" if np.isfinite(value) else "–"
+
+
+def _measured(rows):
+    """Rows that have a score; a publication has none of these."""
+    return rows[rows.notna().any(axis=1)].iterrows()
 
 
 def _run(run, labels):

@@ -300,3 +300,48 @@ def embed(model, expression, estimate, seed, batch_size=256):
             for cells in batches
         ]
     )
+
+
+@torch.no_grad()
+def inside(model, expression, batch_size=256):
+    """What a model's page supplies of the health of its latents, by its method ``health`` if it has one.
+
+    Returns:
+        dict: {name: numpy.ndarray (cells, latents)}; empty without such a method.
+
+    Raises:
+        UserError: if the page returns something else.
+    """
+    if not hasattr(model, "health"):
+        return {}
+    torch.set_num_threads(1)
+    found = {}
+    for cells, batch in _in_order(expression, batch_size):
+        for name, values in model.health(batch).items():
+            if values.ndim != 2 or len(values) != len(cells):
+                raise UserError(
+                    f'{type(model).__module__}: health returned for "{name}" the shape {tuple(values.shape)}, not '
+                    f"(cells, latents) with {len(cells)} cells"
+                )
+            found.setdefault(name, []).append(values)
+    return {name: torch.cat(values).numpy() for name, values in found.items()}
+
+
+@torch.no_grad()
+@torch.random.fork_rng(devices=[])
+def losses(model, expression, seed, batch_size=256):
+    """Each term of the loss, mean over all cells, with the noise of ``seed``: {name: float}."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    sums = {}
+    for cells, batch in _in_order(expression, batch_size):
+        for name, value in model.loss(batch).items():
+            sums[name] = sums.get(name, 0.0) + value.item() * len(cells)
+    return {name: total / expression.shape[0] for name, total in sums.items()}
+
+
+def _in_order(expression, batch_size):
+    """All cells in dense batches, and their numbers."""
+    make_batch = DenseBatches(expression, torch.device("cpu"))
+    for cells in torch.arange(expression.shape[0]).split(batch_size):
+        yield cells, make_batch(cells)

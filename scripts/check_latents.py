@@ -1,0 +1,31 @@
+"""Check what each latent does: how much it says of a cell, how it is used, what is left of the expression."""
+
+import scae.workflow.runtime as runtime
+
+import logging
+
+import pandas as pd
+
+from scae import tables
+from scae.evaluation import health
+from scae.training import expression
+
+with runtime.job(snakemake):
+    inputs, resources = snakemake.input, snakemake.resources
+    labels = tables.read_labels(inputs.labels)
+    latent = tables.read_points(inputs.latent, cells=labels.index)
+    data = expression.read(inputs.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir)
+    inside, terms, trained = {}, None, []
+    if inputs.model:  # what needs no training has none
+        from scae.training import loop
+
+        model = loop.load(inputs.model, data.genes)
+        inside, terms = loop.inside(model, data), loop.losses(model, data, seed=int(snakemake.wildcards.seed))
+        trained = [health.of_training(tables.read(inputs.history), len(data.cells), snakemake.params.training)]
+    table = pd.concat(
+        [health.measure(latent, inside, labels), health.reconstruction(latent, data, terms), *trained],
+        ignore_index=True,
+    )
+    for sentence in health.warnings(table):
+        logging.info(sentence)
+    tables.write(table, snakemake.output.health)

@@ -1,0 +1,203 @@
+"""What each latent does: how much it says of a cell, how much of it is used, what is left of the expression.
+
+A score tells how good a representation is, this tells why. What can be seen in the latents themselves is measured for
+every representation; what only a model knows (the divergence of its posterior, its gates) its page may supply, as named
+arrays of (cells, latents), and is summarised here.
+"""
+
+import numpy as np
+import pandas as pd
+
+LIVE_NATS = 0.1  # of KL divergence; below it the posterior of a cell is all but the prior and says nothing of the cell
+MOSTLY_ZERO = 0.95  # share of the cells
+REPEATS = 0.95  # correlation of two latents, whatever its sign
+FEW_STEPS = 1_000  # of gradient; with 800 the study's settings fail on every simulated set
+STILL_FALLING = 0.02  # share of the whole decline of the loss that fell in the last tenth of the epochs
+WHOLE = "all"  # in the column latent: a measure of all latents together
+
+
+def measure(latent, inside=None, labels=None):
+    """Everything that latents tell of themselves, and what their model knows of them.
+
+    Args:
+        latent: DataFrame (cells, latents).
+        inside: {name: (cells, latents)} from the model's page: ``kl`` in nats, ``gate`` from 0 (off) to 1 (on); of
+            anything else the mean is told. None or {} for what has no such thing.
+        labels: (cells,) types, for the gates of each type, empty where a cell has none; or None.
+
+    Returns:
+        pandas.DataFrame: latent (a column of ``latent``, or ``all``), measure, value.
+    """
+    inside = inside or {}
+    points = latent.to_numpy(dtype=float)
+    alike = _correlations(points)
+    of_each = {
+        "sd": points.std(axis=0),
+        "zeros": (points == 0).mean(axis=0),
+        "constant": (np.ptp(points, axis=0) == 0).astype(float),
+        "repeats": alike.max(axis=0, initial=0.0),
+    }
+    for name, values in inside.items():
+        values = np.asarray(values, dtype=float)
+        if name == "gate":
+            of_each |= _gates(values)
+            for label in [] if labels is None else sorted(set(labels) - {""}):
+                of_type = np.asarray(labels) == label
+                of_each |= {f"{gate} in {label}": share for gate, share in _gates(values[of_type]).items()}
+        else:
+            of_each["kl" if name == "kl" else f"mean_{name}"] = values.mean(axis=0)
+    live = of_each["kl"] > LIVE_NATS if "kl" in of_each else of_each["constant"] == 0
+    whole = {
+        "latents": points.shape[1],
+        "live": live.sum(),
+        "constant": of_each["constant"].sum(),
+        "repeated_pairs": np.triu(alike > REPEATS, 1).sum(),
+        "effective_dimension": effective_dimension(points),
+    }
+    rows = [
+        (name, measured, float(value))
+        for measured, values in of_each.items()
+        for name, value in zip(latent.columns, values, strict=True)
+    ]
+    return _table(rows + [(WHOLE, measured, float(value)) for measured, value in whole.items()])
+
+
+def of_training(history, n_cells, settings):
+    """How long a model trained: gradient steps, and how much of the decline of the loss came at the very end.
+
+    Args:
+        history: DataFrame with epoch and loss.
+        n_cells: number of cells it trained on.
+        settings: dict with batch_size.
+
+    Returns:
+        pandas.DataFrame: latent (``all``), measure, value.
+    """
+    loss, n_epochs = history["loss"].to_numpy(), len(history)
+    late = loss[-max(1, n_epochs // 10) - 1] if n_epochs > 1 else loss[0]
+    decline = loss[0] - loss[-1]
+    steps = float(n_epochs * -(-n_cells // settings["batch_size"]))
+    falling = (late - loss[-1]) / decline if decline > 0 else 0.0
+    return _table([(WHOLE, "steps", steps), (WHOLE, "still_falling", falling)])
+
+
+def reconstruction(latent, expression, terms=None):
+    """What is lost of the expression, as the sum over genes of squared errors, mean over cells.
+
+    ``unexplained`` is what the best linear map from the latents to the genes leaves; for principal components it is
+    what PCA leaves unexplained, the least that any linear method of as many latents can. ``total`` is what the mean of
+    each gene leaves. ``reconstruction`` is what the model's own decoder leaves, noise of the posterior included.
+
+    Args:
+        latent: DataFrame (cells, latents).
+        expression: scae.training.expression.Expression.
+        terms: {"reconstruction": …} of the model over all cells, or None.
+
+    Returns:
+        pandas.DataFrame: latent (``all``), measure, value.
+    """
+    n_cells = expression.shape[0]
+    matrix = _csr(expression)
+    sums = np.asarray(matrix.sum(axis=0)).ravel()
+    total = float(np.square(matrix.data).sum() - np.square(sums).sum() / n_cells)
+    points = latent.to_numpy(dtype=float)
+    basis, strength, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    basis = basis[:, strength > 1e-6 * max(strength.max(), 1e-300)]  # (cells, rank); sums to 0 over cells
+    explained = float(np.square(matrix.T @ basis).sum())
+    rows = [(WHOLE, "total", total / n_cells), (WHOLE, "unexplained", (total - explained) / n_cells)]
+    if terms and "reconstruction" in terms:
+        rows.append((WHOLE, "reconstruction", float(terms["reconstruction"])))
+    return _table(rows)
+
+
+def effective_dimension(points):
+    """How many latents the variance is spread over: (Σλ)² / Σλ² of the covariance's eigenvalues; 0 without variance.
+
+    1 where all variance lies along a line, as many as latents where it is the same in every direction.
+    """
+    covariance = np.atleast_2d(np.cov(points, rowvar=False))
+    squares = np.square(covariance).sum()  # = Σλ² of a symmetric matrix
+    return float(np.trace(covariance) ** 2 / squares) if squares > 0 else 0.0
+
+
+def warnings(table):
+    """What is wrong with the latents of one run, in words.
+
+    Args:
+        table: as from `measure`, `of_training` and `reconstruction` together.
+
+    Returns:
+        list[str]: sentences; none where nothing is wrong.
+    """
+    of_all = table[table["latent"] == WHOLE].set_index("measure")["value"]
+    of_each = table[table["latent"] != WHOLE]
+    found = []
+    n_latents = int(of_all["latents"])
+    kl = _of(of_each, "kl")
+    if len(kl) and (live := int(of_all["live"])) < n_latents:
+        found.append(
+            f"Of {n_latents} latents {live} {'is' if live == 1 else 'are'} live (KL divergence above {LIVE_NATS:g} "
+            "nat); the rest says nothing of a cell."
+        )
+    constant = _of(of_each, "constant")
+    if len(names := list(constant.index[constant == 1])):
+        found.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} the same for every cell.")
+    zeros = _of(of_each, "zeros")
+    if len(names := [name for name in zeros.index if zeros[name] >= MOSTLY_ZERO and constant[name] != 1]):
+        found.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} 0 in over {MOSTLY_ZERO:.0%} of the cells.")
+    open_gates = _of(of_each, "gate_one")
+    if len(names := list(open_gates.index[open_gates >= 0.5])):
+        cells = open_gates[names]
+        share = f"{cells.min():.0%}" if len(names) == 1 else f"{cells.min():.0%} to {cells.max():.0%}"
+        found.append(f"The gate of {_listed(names)} is exactly 1 in {share} of the cells: always on, not sparse.")
+    between = _of(of_each, "gate_between")
+    if len(names := [name for name in between.index if between[name] >= 0.5 and kl.get(name, np.inf) <= LIVE_NATS]):
+        found.append(f"The gate of {_listed(names)} rests at its prior: it does not tell cells apart.")
+    if pairs := int(of_all["repeated_pairs"]):
+        found.append(f"Pairs of latents that repeat each other (correlation above {REPEATS:g}): {pairs}.")
+    if of_all.get("steps", np.inf) < FEW_STEPS:
+        found.append(
+            f"It trained for {of_all['steps']:.0f} gradient steps; below {FEW_STEPS:,} it may have learned little."
+        )
+    if of_all.get("still_falling", 0) > STILL_FALLING:
+        found.append("The loss was still falling when training ended.")
+    return found
+
+
+def _gates(values):
+    """Shares of the cells by what the gate does, each (latents,); they add up to 1."""
+    return {
+        "gate_one": (values == 1).mean(axis=0),
+        "gate_high": ((values > 0.99) & (values < 1)).mean(axis=0),
+        "gate_between": ((values >= 0.01) & (values <= 0.99)).mean(axis=0),
+        "gate_low": (values < 0.01).mean(axis=0),
+    }
+
+
+def _correlations(points):
+    """Absolute correlation of each pair of latents, 0 with itself and with a constant one; (latents, latents)."""
+    centred = points - points.mean(axis=0)
+    norm = np.sqrt(np.square(centred).sum(axis=0))
+    unit = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
+    alike = np.abs(unit.T @ unit)
+    np.fill_diagonal(alike, 0)
+    return alike
+
+
+def _csr(expression):
+    from scipy import sparse
+
+    arrays = expression.data.astype(np.float64), expression.indices, expression.indptr
+    return sparse.csr_matrix(arrays, shape=expression.shape)
+
+
+def _table(rows):
+    return pd.DataFrame(rows, columns=["latent", "measure", "value"])
+
+
+def _of(table, name):
+    return table[table["measure"] == name].set_index("latent")["value"]
+
+
+def _listed(names):
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
