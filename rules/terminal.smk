@@ -1,6 +1,6 @@
 """What stands on the terminal before a run, when asked for, and at the end of each.
 
-Needs the sources of the data sets, and the logs of the jobs. Makes no file: it prints what was found and noted.
+Needs the sources of the data sets, and the logs of the jobs. Makes no file: it prints what was found and noted, and the verdict.
 """
 
 
@@ -25,6 +25,8 @@ rule check:
 
 onsuccess:
     notes.show(placed("<logs>"), config["run"], CHECKING)
+    if Path(placed("<results>/verdict.txt")).exists() and not CHECKING:
+        print(Path(placed("<results>/verdict.txt")).read_text(encoding="utf-8"), end="", file=sys.stderr)
 
 
 onerror:
