@@ -11,6 +11,12 @@ import pytest
 SPREAD = {f"tests/workflow/test_{name}.py" for name in ("bad_config", "bad_data", "rerun_contract", "reruns")}
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--page", action="append", help="test_pages.py: a page to test (my_model.py), not those of the library"
+    )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """The tests of a file run in one worker, which makes the file's fixtures once."""

@@ -1,0 +1,179 @@
+"""What every page keeps: the library's, or your own with ``--page my_model.py``."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from jsonschema import Draft202012Validator
+from toy import expression_of, settings_of
+
+from scae.errors import UserError
+from scae.models import pages
+from scae.training import loop
+
+N_CELLS, N_GENES = 60, 40
+ESTIMATES = ("posterior_mean", "slab_mean", "sample")
+CLOSE = 1e-4  # of the sparse engine to the dense one, norm of the difference over the norm
+
+
+def pytest_generate_tests(metafunc):
+    kinds = metafunc.config.getoption("page") or pages.kinds()
+    if "any_kind" in metafunc.fixturenames:
+        metafunc.parametrize("any_kind", kinds)
+    for name, wanted in (("trained", True), ("untrained", False)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, [kind for kind in kinds if is_trained(kind) is wanted])
+
+
+def is_trained(kind):
+    try:
+        return pages.find(kind).trained
+    except UserError:
+        return None  # the first test says why
+
+
+@pytest.fixture(scope="module")
+def expression():
+    """Cells of three groups, with zeros where most values are."""
+    random = np.random.default_rng(0)
+    table = random.gamma(2.0, 0.5, (N_CELLS, N_GENES)) * (random.random((N_CELLS, N_GENES)) < 0.3)
+    for group in range(3):
+        table[group::3, 10 * group : 10 * group + 10] += 2
+    return expression_of(table)
+
+
+def test_a_page_says_what_it_is(any_kind):
+    about = pages.find(any_kind).about
+    assert about["title"]
+    assert re.fullmatch(r"\S.*[^.\s]", about["summary"]), "one sentence on one line, without the full stop"
+    assert re.fullmatch(r"(10\.\d{4,9}/\S+)?", about["doi"]), "10.…/…, or empty"
+
+
+def test_every_hyperparameter_has_a_description_and_a_default_in_its_range(any_kind):
+    for name, entry in pages.find(any_kind).config.items():
+        Draft202012Validator.check_schema(entry)
+        assert entry["description"], name
+        Draft202012Validator(entry).validate(entry["default"])
+
+
+# Pages that are trained
+
+
+def hyperparameters_of(kind):
+    return {name: entry["default"] for name, entry in pages.find(kind).config.items()}
+
+
+def model_of(kind):
+    torch.manual_seed(0)
+    return loop.build(kind, N_GENES, hyperparameters_of(kind))
+
+
+def loss_and_gradients(kind, expression, engine):
+    """Loss terms and gradients of a fresh model on all cells; its noise follows from a seed."""
+    model, batch = model_of(kind), loop.make_batches(expression, settings_of(engine=engine))(torch.arange(N_CELLS))
+    torch.manual_seed(1)
+    terms = model.loss(batch)
+    terms["loss"].backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    return terms, gradients
+
+
+def fitted(kind, expression, epochs=30):
+    settings = settings_of(epochs=epochs, batch_size=16, learning_rate=0.003)
+    return loop.fit(expression, kind, hyperparameters_of(kind), settings, seed=3)
+
+
+def latents_of(model, expression):
+    return {name: loop.embed(model, expression, name, seed=5) for name in ESTIMATES}
+
+
+def test_loss_is_a_dict_of_finite_numbers_and_reaches_every_parameter(trained, expression):
+    terms, gradients = loss_and_gradients(trained, expression, "dense")
+    assert "loss" in terms
+    for name, value in terms.items():
+        assert value.shape == (), name
+        assert value.isfinite(), name
+    for name, gradient in gradients.items():
+        assert gradient is not None, f"{name} is a parameter that the loss does not depend on"
+        assert gradient.isfinite().all(), name
+
+
+def test_loss_and_gradients_are_the_same_whatever_the_storage(trained, expression):
+    """A page that looks into its batch knows one storage only."""
+    (dense, dense_gradients), (sparse, sparse_gradients) = (
+        loss_and_gradients(trained, expression, engine) for engine in ("dense", "sparse")
+    )
+    assert dense.keys() == sparse.keys()
+    for name, value in dense.items():
+        assert sparse[name].item() == pytest.approx(value.item(), rel=CLOSE, abs=CLOSE), name
+    for name, gradient in dense_gradients.items():
+        assert (sparse_gradients[name] - gradient).norm() <= CLOSE * gradient.norm() + 1e-7, name
+
+
+def test_loss_falls(trained, expression):
+    _, history, _ = fitted(trained, expression)
+    assert all(np.isfinite(value) for epoch in history for value in epoch.values())
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_every_estimate_is_finite_and_has_a_row_for_each_cell(trained, expression):
+    model, n_latent = model_of(trained), hyperparameters_of(trained).get("n_latent")
+    for name, latent in latents_of(model.eval(), expression).items():
+        assert latent.shape == (N_CELLS, n_latent or latent.shape[1]), name
+
+
+def test_estimates_that_a_page_calls_the_same_are_the_same_and_no_others(trained, expression):
+    """A job that is not run again would have made the one, and a needless one is saved for the other."""
+    estimate, latents = pages.find(trained).estimate, latents_of(model_of(trained).eval(), expression)
+    for name in ESTIMATES:
+        for other in ESTIMATES:
+            same = latents[name].tobytes() == latents[other].tobytes()
+            assert same is (estimate(name) == estimate(other)), f"SAME_ESTIMATES: {name} and {other}"
+
+
+def test_training_twice_gives_the_same_bits(trained, expression):
+    (one, history, _), (other, again, _) = (fitted(trained, expression, epochs=3) for _ in range(2))
+    assert history == again
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+    first, second = (latents_of(model.eval(), expression) for model in (one, other))
+    assert {name: latent.tobytes() for name, latent in first.items()} == {
+        name: latent.tobytes() for name, latent in second.items()
+    }
+
+
+def test_a_model_that_was_saved_embeds_as_before(trained, expression, tmp_path):
+    model, _, _ = fitted(trained, expression, epochs=2)
+    loop.save(model, trained, hyperparameters_of(trained), settings_of(), expression.genes, tmp_path / "model.pt")
+    loaded = loop.load(tmp_path / "model.pt", expression.genes)
+    first, second = (latents_of(either, expression)["posterior_mean"] for either in (model.eval(), loaded))
+    np.testing.assert_array_equal(first, second)
+
+
+# Pages without training
+
+
+@pytest.fixture
+def embed(expression, tmp_path):
+    """Function: the embedding of the toy cells by a page for a seed, with its defaults."""
+    table = pd.DataFrame(np.random.default_rng(1).normal(size=(N_CELLS, 3)), expression.cells)
+    table.to_csv(tmp_path / "given.csv")
+    needed = {"given": {"path": str(tmp_path / "given.csv")}}
+
+    def embedded(kind, seed):
+        return pages.called(kind, "embed", expression, seed, **hyperparameters_of(kind) | needed.get(kind, {}))
+
+    return embedded
+
+
+def test_an_embedding_is_finite_and_has_a_row_for_each_cell(untrained, embed):
+    latent = pages.checked(embed(untrained, 0), N_CELLS, untrained)
+    assert latent.shape == (N_CELLS, hyperparameters_of(untrained).get("n_latent", latent.shape[1]))
+    assert np.ptp(latent, axis=0).any()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_only_where_it_matters(untrained, embed):
+    first, again, other = (np.asarray(embed(untrained, seed)).tobytes() for seed in (0, 0, 1))
+    assert first == again
+    assert (first == other) is pages.find(untrained).deterministic, "DETERMINISTIC says whether the seed matters"

@@ -1,0 +1,135 @@
+"""What CONTRIBUTING.md tells a stranger to write does what it says, word for word."""
+
+import re
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+import yaml
+from workflow_project import MODELS, REPOSITORY, parse_plan
+
+PAGE_TEST = "tests/unit/test_pages.py"
+
+
+def blocks(section, language):
+    """The code blocks of a section of CONTRIBUTING.md."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    part = re.search(rf"^## {section}\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
+    return [textwrap.dedent(block) for block in re.findall(rf"^ *```{language}\n(.*?)^ *```$", part, re.DOTALL | re.M)]
+
+
+@pytest.fixture(scope="module")
+def my_model():
+    [page] = blocks("Add a model", "python")
+    return page
+
+
+# The page
+
+BAD_PAGES = {  # what is wrong: (in the page, in its place, the test that finds it)
+    "looks_inside": (
+        "x.linear(self.encoder), self",
+        "x.expression @ self.encoder.weight, self",
+        "whatever_the_storage",
+    ),
+    "no_doi": ("10.1016/", "doi.org/10.1016/", "a_page_says_what_it_is"),
+    "no_description": (', "description": "Number of latents"', "", "every_hyperparameter_has"),
+    "unused_layer": (
+        "= nn.Linear(n_latent",
+        "= self.spare = nn.Linear(9, 9); self.decoder = nn.Linear(n_latent",
+        "reaches",
+    ),
+    "learns_nothing": ('{"loss": reconstruction', '{"loss": 0 * reconstruction', "loss_falls"),
+    "noisy": (
+        "return x.linear(self.encoder)",
+        "return x.linear(self.encoder) * numpy.random.rand()",
+        "gives_the_same_bits",
+    ),
+    "one_name_left_out": (', "sample": "posterior_mean"', "", "estimates_that_a_page_calls_the_same"),
+    "one_latent_more": ("GeneLinear(n_genes, n_latent)", "GeneLinear(n_genes, n_latent + 1)", "every_estimate"),
+}
+
+
+def test_the_page_passes_the_test_of_pages_and_worse_ones_do_not(my_model, tmp_path):
+    """Each of the others fails the one test that is about what is wrong with it, perhaps among others."""
+    kinds = {"my_model": my_model}
+    for name, (old, new, _) in BAD_PAGES.items():
+        assert old in my_model
+        kinds[name] = "import numpy\n" + my_model.replace(old, new)
+    arguments = []
+    for name, page in kinds.items():
+        (tmp_path / f"{name}.py").write_text(page)
+        arguments += ["--page", str(tmp_path / f"{name}.py")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", PAGE_TEST, *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    failed = re.findall(r"^(?:FAILED|ERROR) \S+::test_(\w+)\[(\S+?)\.py\]", done.stdout, re.MULTILINE)
+    of_page = {name: [test for test, page in failed if page.endswith(f"/{name}")] for name in kinds}
+    assert of_page.pop("my_model") == [], done.stdout
+    for name, found in of_page.items():
+        assert any(BAD_PAGES[name][2] in test for test in found), f"{name}: {found}\n{done.stdout}"
+
+
+def test_the_page_runs_by_its_path_to_the_report(project, my_model):
+    [config] = map(yaml.safe_load, blocks("Add a model", "yaml"))
+    project.path("my_model.py").write_text(my_model)
+    project.set("models.mine", config["models"]["mine"])
+    project.set("run.models", [*MODELS, *config["run"]["models"]])
+    plan = project.planned()
+    assert plan["train_model"] == plan["embed_cells"] == {("toy", "mine", "0")}
+    project.run()
+    latent = pd.read_csv(project.path("results/toy/mine/seed0/latent.csv"), index_col="cell")
+    assert latent.shape == (90, config["models"]["mine"]["n_latent"])
+    scores = pd.read_csv(project.path("results/metrics.csv"))
+    assert set(scores["model"]) == {*MODELS, "mine"}
+    report = project.path("results/report.html").read_text(encoding="utf-8")
+    assert "linear autoencoder" in report
+    assert "doi:10.1016/0893-6080(89)90014-2" in report
+    assert project.planned() == {}
+
+
+def test_a_page_that_breaks_its_word_stops_its_job_with_one_line(project, my_model):
+    project.path("my_model.py").write_text(my_model.replace('{"loss":', '{"total":'))
+    project.set("models.mine", {"kind": "my_model.py"})
+    project.set("run.models", ["mine"])
+    done = project.run("results/toy/mine/seed0/model.pt", check=False)
+    assert done.returncode
+    assert "Traceback" not in done.stdout
+    line = (
+        'my_model.py: loss returned only total, reconstruction; it must return a dict with "loss", which is minimised'
+    )
+    assert f"train_model dataset=toy model=mine seed=0: {line}" in done.stdout
+
+
+# The metric
+
+
+def test_the_metric_stands_in_tables_heatmap_and_report_and_nothing_is_trained_again(edited):
+    function, entry = blocks("Add a metric", "python")
+    path = edited.workflow / "scripts/scae/evaluation/metrics.py"
+    text = path.read_text(encoding="utf-8")
+    before, start, rest = text.partition("METRICS = [\n")
+    entries, end, after = rest.partition("\n]\n")
+    path.write_text(f"{before}{function}\n\n{start}{entries}\n{textwrap.indent(entry, '    ').rstrip()}{end}{after}")
+    edited.set("datasets.toy.published", {"citation": "a study", "scores": {"dae": {"purity": 0.875}}})
+    output = edited.snakemake("--dry-run", "--cores", 2).stdout
+    assert {"train_model", "embed_cells", "project_tsne", "cluster_cells"}.isdisjoint(parse_plan(output))
+    edited.run()
+    scores = pd.read_csv(edited.path("results/metrics.csv")).set_index(["model", "space", "metric"])["value"]
+    for model in MODELS:
+        clusters = pd.read_csv(edited.path(f"results/toy/{model}/seed0/clusters.csv"), index_col="cell")
+        labels = pd.read_csv(edited.path("results/toy/labels.csv"), index_col="cell")["label"]
+        for space in ("tsne2d", "latent"):
+            owned = pd.crosstab(clusters[space], labels.loc[clusters.index]).max(axis=1).sum()
+            assert scores[model, space, "purity"] == pytest.approx(owned / len(labels))
+    assert "<!-- purity -->" in edited.path("results/heatmap.svg").read_text(encoding="utf-8")
+    report = edited.path("results/report.html").read_text(encoding="utf-8")
+    assert (
+        "<strong>purity</strong> (0 to 1): share of the cells that are of the type that owns their cluster." in report
+    )
+    assert "<td>0.88</td>" in report  # as published
