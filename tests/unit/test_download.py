@@ -85,6 +85,15 @@ def test_a_file_arrives_under_its_own_name(server, tmp_path):
     assert server.ranges == [None]
 
 
+def test_what_was_fetched_is_kept_and_fetched_again_only_if_it_is_gone(server, tmp_path):
+    path = fetch(server, tmp_path, sha256=None)
+    assert download.kept(server.url, tmp_path) == path
+    assert len(server.ranges) == 1
+    path.unlink()
+    assert download.kept(server.url, tmp_path).read_bytes() == CONTENT
+    assert len(server.ranges) == 2
+
+
 def test_a_query_is_no_part_of_the_name(server, tmp_path):
     assert fetch(server, tmp_path, url=f"{server.url}?token=a/b").name == "counts.tar.gz"
 

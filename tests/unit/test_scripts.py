@@ -678,6 +678,29 @@ def test_an_address_is_downloaded_before_it_is_read(workdir, monkeypatch):
     assert anndata.read_h5ad("counts.h5ad").shape == (N_CELLS, N_GENES)
 
 
+def test_a_given_embedding_is_read_from_what_was_downloaded(workdir, monkeypatch):
+    from scae.data import download
+
+    data = source()
+    data.obsm["X_scvi"] = np.random.default_rng(0).normal(size=(N_CELLS, 4)).astype(np.float32)
+    data[::-1].copy().write_h5ad("elsewhere.h5ad")
+    asked = []
+    monkeypatch.setattr(download, "fetch", lambda *arguments: asked.append(arguments) or "elsewhere.h5ad")
+    run(
+        "represent_cells",
+        inputs={"expression": "results/toy/expression.h5ad"},
+        outputs={"latent": "results/toy/scvi/seed0/latent.csv"},
+        wildcards={"dataset": "toy", "model": "scvi", "seed": 0},
+        expression={"scale": False},
+        model={"kind": "given", "key": "X_scvi", "path": None},
+        source={"source": "https://example.org/toy.h5ad", "sha256": None},
+    )
+    assert asked == [("https://example.org/toy.h5ad", Path("results/toy/download"), None)]
+    table = read("results/toy/scvi/seed0/latent.csv").set_index("cell")
+    assert table.index.tolist() == CELLS
+    np.testing.assert_array_equal(table.to_numpy(np.float32), data.obsm["X_scvi"])
+
+
 def test_the_embedded_data_set_is_real_cells_with_labels(workdir):
     fetch({"source": "scanpy:pbmc68k_reduced", "matrix": "raw"})
     data = anndata.read_h5ad("counts.h5ad")
