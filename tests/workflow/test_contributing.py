@@ -115,7 +115,7 @@ def test_the_metric_stands_in_tables_heatmap_and_report_and_nothing_is_trained_a
     text = path.read_text(encoding="utf-8")
     before, start, rest = text.partition("METRICS = [\n")
     entries, end, after = rest.partition("\n]\n")
-    path.write_text(f"{before}{function}\n\n{start}{entries}\n{textwrap.indent(entry, '    ').rstrip()}{end}{after}")
+    path.write_text(f"{before}{function}\n\n{start}{entries}\n{entry.rstrip()},{end}{after}")
     edited.set("datasets.toy.published", {"citation": "a study", "scores": {"dae": {"purity": 0.875}}})
     output = edited.snakemake("--dry-run", "--cores", 2).stdout
     assert {"train_model", "embed_cells", "project_tsne", "cluster_cells"}.isdisjoint(parse_plan(output))
