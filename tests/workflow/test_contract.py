@@ -207,9 +207,17 @@ def test_training_job_imports_neither_scanpy_nor_matplotlib(finished, noted_impo
         assert imported.isdisjoint({"scanpy", "matplotlib"})
 
 
-def test_plain_snakemake_runs_the_embedded_data_set_with_all_models(tmp_path, warm, workflow):
-    planned = Project.create(tmp_path / "project", workflow, config=None, warm=warm).planned()
-    assert planned["train_model"] == {("pbmc68k_reduced", model, "0") for model in MODELS}
+CONTROLS = ("pca", "pca10", "random_projection")
+
+
+@pytest.mark.parametrize(("overlay", "dataset", "seeds"), [((), "pbmc68k_reduced", 3), (("pbmc3k.yaml",), "pbmc3k", 5)])
+def test_both_configs_run_all_models_and_the_controls_with_several_seeds(
+    overlay, dataset, seeds, tmp_path, warm, workflow
+):
+    files = [workflow / "config" / name for name in overlay]
+    planned = Project.create(tmp_path / "project", workflow, config=None, configfiles=files, warm=warm).planned()
+    assert planned["train_model"] == {(dataset, model, str(seed)) for model in MODELS for seed in range(seeds)}
+    assert planned["represent_cells"] == {(dataset, model, str(seed)) for model in CONTROLS for seed in range(seeds)}
 
 
 def test_embedded_data_set_needs_no_download_and_has_its_published_size(tmp_path, warm, workflow):

@@ -17,8 +17,9 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def study(workflow, warm, pbmc3k, tmp_path_factory):
-    """config/pbmc3k.yaml on the local archive, with few epochs and iterations; complete."""
+    """config/pbmc3k.yaml on the local archive, of its models one seed, with few epochs and iterations; complete."""
     overlay = {
+        "run": {"models": list(MODELS), "seeds": [0]},
         "datasets": {
             "pbmc3k": {"source": str(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz"), "sha256": None},
         },
