@@ -162,7 +162,8 @@ def test_embeddings_open_in_anndata_with_labels_clusters_and_every_space(finishe
         folder = finished.path(f"results/toy/{model}/seed0")
         for suffix, name in (("", "latent"), ("_tsne2d", "tsne2d"), ("_tsne3d", "tsne3d")):
             table = pd.read_csv(folder / f"{name}.csv", index_col="cell", float_precision="round_trip")
-            np.testing.assert_array_equal(data.obsm[f"X_{model}_seed0{suffix}"], table.loc[data.obs_names])
+            points = table.loc[data.obs_names].to_numpy(np.float32)
+            np.testing.assert_array_equal(data.obsm[f"X_{model}_seed0{suffix}"], points)
         clusters = pd.read_csv(folder / "clusters.csv", index_col="cell").loc[data.obs_names]
         for space in SPACES:
             assert list(data.obs[f"{model}_seed0_{space}"].astype(int)) == list(clusters[space])

@@ -138,12 +138,16 @@ def spoilt(warm, workflow, tmp_path_factory):
     return project
 
 
+STEADY = ("nmi", "ari", "homogeneity", "completeness", "silhouette")
+
+
 @pytest.mark.parametrize("number", range(len(SPOILT)), ids=list(SPOILT))
 def test_what_labs_do_to_counts_gives_the_scores_of_the_counts(number, spoilt):
-    ours, clean = (
-        pd.read_csv(spoilt.path(f"results/{name}/dae/seed0/metrics.csv")).query("metric != 'detected_types'")["value"]
-        for name in (f"spoilt{number}", "toy")
-    )
+    tables = [pd.read_csv(spoilt.path(f"results/{name}/dae/seed0/metrics.csv")) for name in (f"spoilt{number}", "toy")]
+    if number == 0:  # other numbers, so that a vote or a number of types may fall another way
+        tables = [table[table["metric"].isin(STEADY)] for table in tables]
+    ours, clean = (table["value"] for table in tables)
+    assert len(ours) >= 2 * len(STEADY)
     np.testing.assert_allclose(ours, clean, atol=0.05 if number == 0 else 0)
 
 

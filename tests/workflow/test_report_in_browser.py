@@ -127,7 +127,7 @@ def test_every_picture_of_the_page_is_inside_it_and_loads(opened):
     pictures = page.evaluate(
         "[...document.images].map(image => [image.src.slice(0, 15), image.naturalWidth > 0, image.alt.length > 0])"
     )
-    assert len(pictures) == 1 + 3 * len(MODELS)
+    assert len(pictures) == 2 + 3 * len(MODELS)  # the heatmap and quality control beside those of each model
     assert all(picture == ["data:image/png;", True, True] for picture in pictures)
     assert wrong == []
 
