@@ -235,6 +235,11 @@ def training_settings():
     return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}
 
 
+def training_of_model(wildcards):
+    """Params function: the settings of training, as far as they matter to the model."""
+    return training_settings() if PAGES[wildcards.model].trained else {}
+
+
 def model_code(script):
     """Params function: digest of a script that loads a model's page by name, with that page and no other model's."""
 

@@ -123,7 +123,7 @@ rule check_latents:
     params:
         code=model_code("check_latents"),
         expression=config["expression"],
-        training=training_settings(),
+        training=training_of_model,
     script:
         "../scripts/check_latents.py"
 
