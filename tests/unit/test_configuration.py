@@ -619,7 +619,8 @@ def test_the_configs_of_the_project_are_valid(n_files):
         config = merged(config, yaml.safe_load(file.read_text()))
     found = load(config, FILES[:n_files])
     assert found["run"]["datasets"] == [["pbmc68k_reduced"], ["pbmc3k"]][n_files - 1]
-    assert found["run"]["models"] == ["beta_vae", "beta_vsc", "dae"]
+    assert found["run"]["models"] == ["beta_vae", "beta_vsc", "dae", "pca", "pca10", "random_projection"]
+    assert len(found["run"]["seeds"]) == [3, 5][n_files - 1]
 
 
 def test_the_study_is_configured_as_it_was_published():

@@ -13,6 +13,7 @@ from places import ROOT
 from scipy import sparse
 
 from scae.training.expression import Expression
+from scae.workflow import code_digest
 
 KINDS = {
     "dae": {"n_latent": 6},
@@ -54,8 +55,8 @@ class Wildcards(dict):
     __getattr__ = dict.__getitem__
 
 
-class Files(SimpleNamespace):
-    """Files as a script sees them: by name and in order."""
+class Named(SimpleNamespace):
+    """Files or params as a script sees them: by name and in order."""
 
     def __iter__(self):
         return iter(vars(self).values())
@@ -66,9 +67,14 @@ def train_job(folder, kind="beta_vsc", minutes="5", **training):
     Path(folder).mkdir(parents=True, exist_ok=True)
     model, training = json.loads(json.dumps([{"kind": kind} | KINDS[kind], training]))  # as new as Snakemake makes them
     snakemake = SimpleNamespace(
-        input=SimpleNamespace(expression="expression.h5ad"),
-        output=Files(**{name: f"{folder}/{name}" for name in ("model", "history", "timing")}),
-        params=SimpleNamespace(code="digest", expression={"scale": False}, model=model, training=training),
+        input=Named(expression="expression.h5ad"),
+        output=Named(**{name: f"{folder}/{name}" for name in ("model", "history", "timing")}),
+        params=Named(
+            code=code_digest.code("train_model", f"scae.models.{kind}"),
+            expression={"scale": False},
+            model=model,
+            training=training,
+        ),
         resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes=minutes),
         wildcards=Wildcards(seed="3"),
         log=[f"{folder}/log"],
