@@ -164,8 +164,9 @@ def test_results_have_the_bytes_of_a_local_run(local, whole):
 def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
     jobs = [comment for comment, folder in map(str.split, squeue("%k %Z")) if folder == str(whole.folder)]
     assert sorted("_".join(job.split("_")[1:3]) for job in jobs) == [
-        *["evaluation_cluster"] * 2,
+        *["evaluation_check"] * 2,
         "labels_export",
+        "labels_measure",
         "losses_plot",
         "preprocess_cells",
         "summary_collect",
@@ -174,9 +175,9 @@ def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
 
 
 def test_group_asks_for_steps_whose_input_is_not_made_yet(whole):
-    """15 minutes to embed, 30 for t-SNE, 15 to cluster, 15 to score; memory and cores of both t-SNEs at once."""
+    """15 minutes to embed, 30 for t-SNE, 15 to cluster, 15 to score; what both t-SNEs and check_latents ask at once."""
     assert {job for job in squeue("%.15k|%l|%m|%C") if job.startswith("rule_evaluation")} == {
-        "rule_evaluation|1:15:00|3000M|2"
+        "rule_evaluation|1:15:00|4500M|3"
     }
 
 
