@@ -77,8 +77,10 @@ def test_generic_profile_runs_a_group_and_gives_a_killed_job_more(project, finis
     asked = [json.loads((grid_engine / f"{number}.json").read_text()) for number in (1, 2)]
     assert [(name, *environment) for name, _, environment in asked] == [("scae.GROUP", "smp", "2")] * 2
     (seconds, megabytes), retry = [map(int, re.findall(r"\d+", limits)) for _, limits, _ in asked]
-    distances = project.path("results/toy/distances.npz").stat().st_size / 2**20
-    assert (seconds, megabytes) == (30 * 60, 1000 + int(1500 + 50 * distances))  # plot_clusters beside score_clusters
+    read = ("distances.npz", "labels.csv", *(f"dae/seed0/{name}.csv" for name in ("clusters", "latent", "tsne2d")))
+    size = sum(project.path(f"results/toy/{name}").stat().st_size for name in read) / 2**20
+    assert megabytes == pytest.approx(1000 + 1500 + 50 * size, abs=1)  # plot_clusters beside score_clusters
+    assert seconds == 30 * 60
     assert list(retry) == [pytest.approx(2 * seconds), pytest.approx(2 * megabytes, abs=2)]
     assert comparable(project) == comparable(finished)
 
