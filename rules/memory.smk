@@ -29,6 +29,13 @@ def refuse_unwritable_folder():
         raise WorkflowError(f"{Path.cwd()}: {error.strerror.lower()}; {todo} and run again") from None
 
 
+def refuse_what_is_no_folder(path):
+    """Refuse a file, or a link to nothing or to itself, in the place of a folder, likewise."""
+    if os.path.lexists(path) and not os.path.isdir(path):
+        what = "is a link to no folder" if os.path.islink(path) else "is a file"
+        raise WorkflowError(f"{path}: {what}, where the results go; take it away and run again")
+
+
 def is_remembered(file, memory):
     """Whether Snakemake has a record of a file that it can compare with; a damaged one is none."""
     try:
@@ -59,4 +66,5 @@ def remember(files):
 
 if workflow.is_main_process:
     refuse_unwritable_folder()
+    refuse_what_is_no_folder(placed("<results>"))
     remember([placed(path) for path in [*all_files(), "<results>/MANIFEST.sha256"]])

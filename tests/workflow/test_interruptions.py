@@ -189,3 +189,26 @@ def test_a_project_on_a_full_or_read_only_disk_is_told_in_one_line(state, line, 
     assert done.returncode != 0
     assert f"{empty.path('disk')}: {line}" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("link", "what"), [("nowhere", "is a link to no folder"), ("results", "is a link to no folder"), ("", "is a file")]
+)
+def test_what_is_no_folder_in_the_place_of_results_is_told_in_one_line(link, what, empty):
+    results = empty.path("results")
+    results.symlink_to(link) if link else results.write_text("mine")
+    done = empty.run(check=False)
+    assert done.returncode != 0
+    assert f"results: {what}, where the results go; take it away and run again" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert results.is_symlink() or results.read_text() == "mine"
+
+
+def test_results_behind_a_link_are_made_and_kept_there(empty, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    empty.path("results").symlink_to(elsewhere)
+    empty.run("results/toy/counts.h5ad")
+    assert (elsewhere / "toy/counts.h5ad").is_file()
+    assert empty.path("results").is_symlink()
+    assert empty.planned("results/toy/counts.h5ad") == set()

@@ -361,7 +361,7 @@ def _problems_of_source(source, alone):
 def _problems_of_path(path, other, alone=True):
     if not alone and not os.path.exists(path):
         return  # a rule of the other workflow may make it
-    if alone and Path(path).resolve().is_relative_to(Path(RESULTS).resolve()):
+    if alone and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(RESULTS)):
         yield f"{_quoted(path)} lies in {RESULTS}/, where runs write and remove; copy it elsewhere and give that path"
     elif not os.path.exists(path):
         yield (
