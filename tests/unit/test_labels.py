@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from scae import tables
-from scae.data import counts, genes, labels, preprocessing
+from scae.data import counts, gates, genes, labels, preprocessing
 from scae.errors import UserError
 from scae.notes import NOTE
 
@@ -477,6 +477,15 @@ def test_pbmc3k_has_the_clusters_of_seurat_and_their_nine_names(study, seurat):
     names = ["Naive CD4 T", "CD14+ Mono", "Memory CD4 T", "B", "CD8 T", "FCGR3A+ Mono", "NK", "DC", "Platelet"]
     majority = pd.crosstab(expected, found).idxmax(axis=1)
     assert majority.tolist() == names
+
+
+def test_gates_on_the_markers_of_pbmc3k_label_half_of_its_cells_as_its_clusters_mostly_do(study, seurat):
+    markers = study.settings["labels"]["markers"]
+    found = gates.from_markers(study.expression, {"markers": markers, "threshold": 0.5}).dropna()
+    assert len(found) == 1313
+    assert set(found) == set(markers)
+    clusters = pd.read_csv(seurat / "clusters.csv", index_col="barcode")["cluster"].loc[found.index]
+    assert 0.6 < adjusted_rand_score(clusters, found) < 0.8  # another answer to the same question, not the same one
 
 
 CLUSTERING = {

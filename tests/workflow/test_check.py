@@ -17,6 +17,10 @@ BROKEN = {
         {"labels": {"from": "csv", "path": "types.csv"}},
         'labels.cell_names: {add_suffix: "-1"} would match 90',
     ),
+    "gated": (
+        {"labels": {"from": "markers", "markers": {"B": ["GENE1", "nope"], "T": ["GENE2"]}}},
+        "labels.markers: the data lack nope (B), and a gate needs all its genes",
+    ),
     "strange": ({"labels": {"from": "clusters", "markers": {"B": ["nope"]}}}, "labels.markers: none of the 1 genes"),
     "unknown": ({"labels": {"from": "none"}}, "none needs a number of clusters in kmeans.k"),
 }

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from scae import tables
-from scae.data import annotation, cell_names, label_tables
+from scae.data import annotation, cell_names, gates, label_tables
 from scae.data import genes as gene_names
 from scae.errors import UserError, control_character
 from scae.notes import NOTE
@@ -21,6 +21,27 @@ MANY_NUMBERS = 20  # different numbers, more of which are no clusters if they ar
 MANY_CLUSTERS = 100
 FEW_CELLS = 10
 MANY_SINGLE = 10
+
+
+def find(settings, expression, obs):
+    """The labels of all cells by one entry of the config, whatever they come from.
+
+    Args:
+        settings: a set of labels: ``from`` and what goes with it.
+        expression: AnnData with log-normalised X after quality control.
+        obs: function without arguments to the annotation of the cells as read, which not every origin needs.
+
+    Returns:
+        pandas.Series: as from `match`.
+    """
+    cells = expression.obs_names
+    if settings["from"] == "none":
+        return unscored(cells)
+    if settings["from"] == "clusters":
+        return match(from_clusters(expression, settings), cells)
+    if settings["from"] == "markers":
+        return match(gates.from_markers(expression, settings), cells, "unscored")
+    return match(given(settings, obs()), cells, settings["missing"])
 
 
 def given(settings, obs):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from scae import notes
-from scae.data import counts, labels, quality, samples, source_files
+from scae.data import counts, gates, labels, quality, samples, source_files
 from scae.data import genes as gene_names
 from scae.errors import UserError, one_line
 from scae.workflow import configuration
@@ -160,6 +160,9 @@ def _mitochondrial(names, kept, found, settings):
 
 
 def _markers(names, found, settings):
+    if settings["labels"]["from"] == "markers":
+        gates.refuse_missing(settings["labels"]["markers"], names)
+        return {"markers": f"all genes of {len(settings['labels']['markers'])} types"}
     if settings["labels"]["from"] != "clusters":
         return {}
     if found.holds in ("normalized", "log_normalized"):
@@ -174,6 +177,8 @@ def _labels(found, settings, problems):
         return {"labels": "none"}
     if section["from"] == "clusters":
         return {"labels": "by clustering, in the run"}
+    if section["from"] == "markers":
+        return {"labels": "by gates on markers, in the run"}
     given = labels.given(section, found.obs)
     of_cells = given.reindex(found.obs.index)
     sizes, without = of_cells.value_counts(), int(of_cells.isna().sum())

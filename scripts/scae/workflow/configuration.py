@@ -6,6 +6,7 @@ importing it.
 
 import copy
 import difflib
+import itertools
 import math
 import os
 import re
@@ -338,6 +339,14 @@ def problems_of_dataset(dataset, kmeans, alone=True):
             f"{labels['n_pcs']} components need more than {labels['n_variable_genes']} genes; lower it, or raise "
             "n_variable_genes",
         )
+    if labels["from"] == "markers":
+        for first, second in itertools.combinations(labels["markers"], 2):
+            if set(labels["markers"][first]) == set(labels["markers"][second]):
+                yield (
+                    "labels.markers",
+                    f"{_quoted(first)} and {_quoted(second)} have the same genes, which tell no cell of one from the "
+                    "other; give one of them another gene, or join them",
+                )
 
 
 def _problems_of_source(source, alone):
