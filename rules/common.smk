@@ -57,7 +57,7 @@ DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
 # The keys of a data set that say how its source is read
-READING = "format genome join matrix member modality orientation samples sha256 source values".split()
+READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()
 PAGES = {name: pages.find(config["models"][name]["kind"]) for name in MODELS}
 TRAINED = [name for name in MODELS if PAGES[name].trained]
 UNTRAINED = [name for name in MODELS if not PAGES[name].trained]
@@ -157,12 +157,14 @@ def is_known_by_content(file):
 
 def label_set(wildcards):
     """Params function: the name of a data set's labels, which says where they come from."""
-    return config["datasets"][wildcards.dataset]["labels"]["from"]
+    dataset = config["datasets"][wildcards.dataset]
+    return source_files.origin_of_labels(dataset["source"], dataset["labels"])
 
 
 def label_origins():
     """Params: {data set: {label set: where it comes from}}, the first set being that of pictures and k."""
-    origins = {name: config["datasets"][name]["labels"]["from"] for name in sorted(DATASETS)}
+    found = {name: config["datasets"][name] for name in sorted(DATASETS)}
+    origins = {name: source_files.origin_of_labels(entry["source"], entry["labels"]) for name, entry in found.items()}
     return {name: {origin: origin} for name, origin in origins.items()}
 
 
@@ -171,6 +173,16 @@ def of_trained(path):
 
     def files(wildcards):
         return path.format(**wildcards) if wildcards.model in TRAINED else []
+
+    return files
+
+
+def of_simulated(path):
+    """Input function: a file of a data set if it is simulated, so that its truth is known, else none."""
+
+    def files(wildcards):
+        source = config["datasets"][wildcards.dataset]["source"]
+        return path.format(**wildcards) if source_files.is_simulated(source) else []
 
     return files
 

@@ -109,6 +109,7 @@ rule check_latents:
         labels="<results>/{dataset}/labels.csv",
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
         model=of_trained("<results>/{dataset}/{model}/seed{seed}/model.pt"),
+        truth=of_simulated("<results>/{dataset}/counts.h5ad"),
     output:
         health="<results>/{dataset}/{model}/seed{seed}/health.csv",
     log:

@@ -7,7 +7,7 @@ import logging
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import health
+from scae.evaluation import health, truth
 from scae.training import expression
 
 with runtime.job(snakemake):
@@ -22,8 +22,9 @@ with runtime.job(snakemake):
         model = loop.load(inputs.model, data.genes)
         inside, terms = loop.inside(model, data), loop.losses(model, data, seed=int(snakemake.wildcards.seed))
         trained = [health.of_training(tables.read(inputs.history), len(data.cells), snakemake.params.training)]
+    known = [truth.recovery(latent, truth.read(inputs.truth, latent.index))] if inputs.truth else []
     table = pd.concat(
-        [health.measure(latent, inside, labels), health.reconstruction(latent, data, terms), *trained],
+        [health.measure(latent, inside, labels), health.reconstruction(latent, data, terms), *trained, *known],
         ignore_index=True,
     )
     for sentence in health.warnings(table):

@@ -5,7 +5,7 @@ import logging
 import anndata
 import pandas as pd
 
-from scae.data import annotation, counts, source_files
+from scae.data import annotation, counts, simulation, source_files
 from scae.errors import UserError
 from scae.notes import NOTE
 
@@ -19,7 +19,8 @@ def read(settings, downloads):
     """Read a data set.
 
     Args:
-        settings: of the data set in the config: source or samples, sha256, join and the keys of `counts.Reading`.
+        settings: of the data set in the config: source or samples, sha256, join and the keys of `counts.Reading`; or
+            a source that is simulated, and its simulation.
         downloads: folder for what comes from a URL.
 
     Returns:
@@ -30,6 +31,8 @@ def read(settings, downloads):
     Raises:
         UserError: if a source cannot be read, or the samples do not go together.
     """
+    if source_files.is_simulated(settings["source"]):
+        return simulation.simulate(settings["simulation"])
     parts = {}
     for sample, entry, member in _parts(settings, downloads):
         part = counts.read(entry["place"], **_reading(settings) | {"member": member})
@@ -43,6 +46,9 @@ def read(settings, downloads):
 
 def describe(settings, downloads):
     """{sample, or None where there is one source: `counts.Description`}; what lies at a URL is downloaded."""
+    if source_files.is_simulated(settings["source"]):
+        obs, var = simulation.cells(settings["simulation"]), simulation.genes(settings["simulation"])
+        return {None: counts.Description("simulated", obs=obs, var=var, matrix="X", holds="counts")}
     found = {}
     try:
         for sample, entry, member in _parts(settings, downloads):

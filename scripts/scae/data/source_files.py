@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from scae.errors import UserError
 
 URL = re.compile(r"https?://", re.IGNORECASE)
+SIMULATED = "simulated"  # the source that is none: its cells are made
 SHIPPED = re.compile(r"scanpy:")
 # What `scanpy:` may name: what scanpy.datasets loads by name alone
 SHIPPED_DATASETS = (
@@ -51,6 +52,16 @@ def is_url(source):
 def is_shipped(source):
     """Whether the source is a data set inside the scanpy package."""
     return bool(SHIPPED.match(source))
+
+
+def is_simulated(source):
+    """Whether the cells are made by scae.data.simulation; a file of this name is ./simulated."""
+    return source == SIMULATED
+
+
+def origin_of_labels(source, labels):
+    """Where labels come from: what their entry says, or the simulation if that has made the annotation they are of."""
+    return "simulation" if is_simulated(source) and labels["from"] == "obs" else labels["from"]
 
 
 def problem_of_url(url):
@@ -149,6 +160,8 @@ def sample_name(member):
 
 def files_of(dataset):
     """The local files that a data set is read from, its table of samples too."""
+    if is_simulated(dataset["source"]):
+        return []
     table = [dataset["samples"]] if dataset.get("samples") else []
     return table + [file for entry in samples(dataset).values() for file in local_files(entry["source"])]
 

@@ -13,6 +13,7 @@ MOSTLY_ZERO = 0.95  # share of the cells
 REPEATS = 0.95  # correlation of two latents, whatever its sign
 FEW_STEPS = 1_000  # of gradient; with 800 the study's settings fail on every simulated set
 STILL_FALLING = 0.02  # share of the whole decline of the loss that fell in the last tenth of the epochs
+COLUMNS = ["latent", "measure", "value"]
 WHOLE = "all"  # in the column latent: a measure of all latents together
 
 
@@ -192,7 +193,7 @@ def _csr(expression):
 
 
 def _table(rows):
-    return pd.DataFrame(rows, columns=["latent", "measure", "value"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _of(table, name):

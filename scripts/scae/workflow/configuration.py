@@ -24,6 +24,11 @@ from scae.workflow import choices, config_files
 
 NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
 RESULTS = "results"
+# Keys of a data set that mean nothing where its cells are simulated
+OF_FILES = {
+    **{"format": "auto", "matrix": "auto", "values": "auto", "orientation": "auto"},
+    **{"member": None, "genome": None, "modality": "rna"},
+}
 LONGEST_VALUE = 80  # characters of a value in a message
 
 
@@ -302,6 +307,7 @@ def problems_of_dataset(dataset, kmeans, alone=True):
     if dataset["samples"] is not None and (problems := list(_problems_of_path(dataset["samples"], ""))):
         yield from (("samples", problem) for problem in problems)
         return
+    yield from _problems_of_simulation(dataset)
     try:
         samples = source_files.samples(dataset)
     except UserError as error:
@@ -309,8 +315,11 @@ def problems_of_dataset(dataset, kmeans, alone=True):
         return
     for sample, entry in samples.items():
         key = "source" if sample is None else f"samples: {sample}" if source is None else f"source.{sample}"
-        yield from ((key, problem) for problem in _problems_of_source(entry["source"], alone))
-    if dataset["sha256"] and (None not in samples or is_shipped(source) or os.path.isdir(source)):
+        if sample is not None or not source_files.is_simulated(source):
+            yield from ((key, problem) for problem in _problems_of_source(entry["source"], alone))
+    if dataset["sha256"] and (
+        None not in samples or source_files.is_simulated(source) or is_shipped(source) or os.path.isdir(source)
+    ):
         what = "samples have a column sha256 in their table" if None not in samples else f"source is {source}"
         yield "sha256", f"only a file has one, and {what}; set sha256 to null"
     if labels["from"] == "csv":
@@ -347,6 +356,29 @@ def problems_of_dataset(dataset, kmeans, alone=True):
                     f"{_quoted(first)} and {_quoted(second)} have the same genes, which tell no cell of one from the "
                     "other; give one of them another gene, or join them",
                 )
+
+
+def _problems_of_simulation(dataset):
+    """(key, problem) of a data set whose cells are made, or of settings for that of one whose cells are not."""
+    settings, simulated = dataset["simulation"], source_files.is_simulated(dataset["source"])
+    if not simulated:
+        if settings is not None:
+            yield "simulation", f"is for source: {source_files.SIMULATED} alone; remove it, or set source to that"
+        return
+    if settings is None:
+        yield "simulation", "is null; write {} to take all defaults"
+        return
+    for key, default in OF_FILES.items():
+        if dataset[key] != default:
+            yield key, "says how a file is read, but the source is simulated; remove it"
+    n_types = settings["types"] if isinstance(settings["types"], int) else len(settings["types"])
+    if settings["cells"] < n_types:
+        yield "simulation.cells", f"{settings['cells']} cells are too few for {n_types} types; raise it"
+    if settings["genes"] < settings["program_genes"]:
+        yield (
+            "simulation.program_genes",
+            f"a program of {settings['program_genes']} genes needs as many; lower it, or raise simulation.genes",
+        )
 
 
 def _problems_of_source(source, alone):
@@ -422,6 +454,9 @@ def _spelled_out(config):
     for dataset in datasets.values() if isinstance(datasets, dict) else ():
         if isinstance(dataset, dict) and dataset.get("genes") == "all":
             dataset["genes"] = {}
+        if isinstance(dataset, dict) and source_files.is_simulated(dataset.get("source")):
+            dataset.setdefault("labels", {"from": "obs", "column": "type"})
+            dataset.setdefault("simulation", {})
     return config
 
 
