@@ -3,11 +3,15 @@
 import logging
 
 import numpy as np
+import pandas as pd
+from scipy import sparse
 
 from scae.data import genes as gene_names
-from scae.data import quality
+from scae.data import quality, row_blocks
 
 log = logging.getLogger(__name__)
+
+COUNTS = ("counts", "corrected_counts")  # what a source may hold that is normalised here
 
 
 def preprocess(data, qc, scale_factor, genes=gene_names.ALL):
@@ -29,24 +33,66 @@ def normalize(passed, scale_factor, n_variable=None):
         these, total and pct_mito, never an annotation: training cannot see labels.
     """
     import anndata
-    import pandas as pd
 
+    genes = _genes(passed, scale_factor, n_variable)
+    matrices = _stacked(_blocks(passed, scale_factor, genes))
+    return anndata.AnnData(X=matrices.pop("X"), obs=_obs(passed), var=_var(passed, genes), layers=matrices)
+
+
+def write(passed, scale_factor, n_variable, path):
+    """Write what `normalize` gives as .h5ad, block by block: memory does not follow the number of cells.
+
+    Only the most variable genes are looked for in memory, in counts or logarithms alone.
+    """
+    genes = _genes(passed, scale_factor, n_variable)
+    blocks = _blocks(passed, scale_factor, genes)
+    n_entries = int(passed.cells["genes"][passed.kept].sum())
+    row_blocks.write(path, _obs(passed), _var(passed, genes), blocks, n_entries)
+
+
+def _obs(passed):
     cells = passed.cells[passed.kept]
-    result = anndata.AnnData(
-        X=passed.matrix,
-        obs=pd.DataFrame({"n_genes": cells["genes"]}, index=cells.index),
-        var=pd.DataFrame(index=passed.genes),
-    )
-    if passed.holds in ("counts", "corrected_counts"):
-        result.obs = result.obs.assign(total=cells["counts"], pct_mito=cells["pct_mito"])
-        result.layers["counts"] = result.X.copy()
-        result.X = log_normalize(result.X, scale_factor)
-    elif passed.holds == "normalized":
-        result.X = np.log1p(result.X)
-    if n_variable is not None and n_variable < result.n_vars:
-        result = result[:, gene_names.variable(result, n_variable)].copy()
-        log.info("%d most variable genes taken", result.n_vars)
-    return result
+    obs = pd.DataFrame({"n_genes": cells["genes"]}, index=cells.index)
+    if passed.holds in COUNTS:
+        obs = obs.assign(total=cells["counts"], pct_mito=cells["pct_mito"])
+    return obs
+
+
+def _var(passed, genes):
+    return pd.DataFrame(index=passed.genes[genes])
+
+
+def _genes(passed, scale_factor, n_variable):
+    """Numbers of the genes to take of those that passed: all, or the most variable."""
+    import anndata
+
+    if n_variable is None or n_variable >= len(passed.genes):
+        return np.arange(len(passed.genes))
+    name = "counts" if passed.holds in COUNTS else "X"
+    everything = np.arange(len(passed.genes))
+    matrix = _stacked({name: block[name]} for block in _blocks(passed, scale_factor, everything))[name]
+    data = anndata.AnnData(None if name == "counts" else matrix, obs=_obs(passed), var=_var(passed, everything))
+    if name == "counts":
+        data.layers[name] = matrix
+    chosen = np.flatnonzero(passed.genes.isin(gene_names.variable(data, n_variable)))
+    log.info("%d most variable genes taken", len(chosen))
+    return chosen
+
+
+def _blocks(passed, scale_factor, genes):
+    """{"X": …} of each block of the kept cells, with {"counts": …} if the source held counts; of these genes."""
+    for block in passed.blocks:
+        block = block[:, passed.gene_rows]
+        if passed.holds in COUNTS:
+            found = {"X": log_normalize(block, scale_factor), "counts": block}
+        else:
+            found = {"X": np.log1p(block) if passed.holds == "normalized" else block}
+        yield {name: matrix[:, genes] for name, matrix in found.items()} if len(genes) < block.shape[1] else found
+
+
+def _stacked(blocks):
+    blocks = list(blocks)
+    return {name: sparse.vstack([block[name] for block in blocks], format="csr") for name in blocks[0]}
 
 
 def log_normalize(counts, scale_factor):

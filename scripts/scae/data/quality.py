@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from scae.data import genes as gene_names
+from scae.data.row_blocks import RowBlocks
 from scae.errors import UserError
 from scae.notes import NOTE
 
@@ -23,7 +23,7 @@ class Quality:
     """What quality control found."""
 
     holds: str  # counts, corrected_counts, normalized or log_normalized
-    matrix: sparse.csr_matrix  # (kept cells, kept genes), values as in the source
+    blocks: RowBlocks  # the kept cells, all genes, values as in the source
     cells: pd.DataFrame  # index: all cells; sample, genes, counts, pct_mito, removed_by ("" for a kept cell)
     kept: np.ndarray  # (all cells,) bool
     genes: pd.Index  # names of the kept genes
@@ -32,8 +32,8 @@ class Quality:
     top_genes: pd.DataFrame  # index: names; percent_before, percent_after
 
 
-def measure(data, qc, genes=gene_names.ALL):
-    """Apply the limits of quality control.
+def measure(data, qc, genes=gene_names.ALL, chosen=None):
+    """Apply the limits of quality control, in passes over blocks of the cells.
 
     Seurat's order: cells with at least ``min_genes`` genes, then genes found in at least ``min_cells`` of these
     cells, then cells with ``min_genes`` < genes < ``max_genes`` and less than ``max_pct_mito`` % mitochondrial counts.
@@ -41,11 +41,13 @@ def measure(data, qc, genes=gene_names.ALL):
     logarithmic scale on both sides, the mitochondrial percentage above. What a cell has is measured on the kept genes.
 
     Args:
-        data: AnnData, CSR, cells x genes; obs may have a ``sample``; ``uns["values"]`` is what X holds: ``counts``,
-            ``corrected_counts``, ``normalized`` (in each cell, without logarithm) or ``log_normalized``.
+        data: AnnData, CSR, cells x genes, in memory or backed; obs may have a ``sample``; ``uns["values"]`` is what X
+            holds: ``counts``, ``corrected_counts``, ``normalized`` (in each cell, without logarithm) or
+            ``log_normalized``.
         qc: dict with min_cells, min_genes, max_genes, max_pct_mito (the last two may be None: no limit), mito_prefix,
             mito_genes, and mad (dict with genes, counts, pct_mito: numbers of MADs or None).
         genes: dict with names, exclude and variable, as in the config.
+        chosen: (cells,) bool, the cells to look at; None is all.
 
     Returns:
         Quality
@@ -54,33 +56,59 @@ def measure(data, qc, genes=gene_names.ALL):
         UserError: if a limit needs counts and X holds logarithms, or no cell or gene passes.
     """
     names = gene_names.name(data.var, genes["names"])
-    matrix = sparse.csr_matrix(data.X, copy=True)
-    matrix.eliminate_zeros()  # a stored zero is no expression
+    obs = data.obs if chosen is None else data.obs[chosen]
+    blocks = RowBlocks(data.X, None if chosen is None else np.flatnonzero(chosen))
     values = str(data.uns["values"])
     if values == "log_normalized":
         refuse_limits_on_logarithms(qc)
-    rows = np.flatnonzero(~_excluded(names, matrix, genes["exclude"]))
-    matrix = matrix[:, rows]
-    enough_genes = np.diff(matrix.indptr) >= qc["min_genes"]
-    found_in = np.bincount(matrix[np.flatnonzero(enough_genes)].indices, minlength=matrix.shape[1])
-    in_enough_cells = np.flatnonzero(found_in >= qc["min_cells"])
-    matrix, rows = matrix[:, in_enough_cells], rows[in_enough_cells]
+    before = _sums(blocks)
+    rows = np.flatnonzero(~_excluded(names, before, genes["exclude"]))
+    enough_genes = np.concatenate([np.diff(block[:, rows].indptr) for block in blocks]) >= qc["min_genes"]
+    rows = rows[_found_in(blocks, enough_genes, len(names))[rows] >= qc["min_cells"]]
     names = names[rows]
 
-    cells = pd.DataFrame({"sample": _samples(data.obs), "genes": np.diff(matrix.indptr)}, index=data.obs_names)
-    cells["counts"] = np.asarray(matrix.sum(axis=1)).ravel()
+    mitochondrial = None
     if values != "log_normalized":  # a share of logarithms means nothing
         mitochondrial = gene_names.mitochondrial(names, qc, data.var.iloc[rows])
-        with np.errstate(invalid="ignore"):
-            cells["pct_mito"] = 100 * np.asarray(matrix[:, mitochondrial].sum(axis=1)).ravel() / cells["counts"]
+    cells = pd.concat([_of_cells(block[:, rows], mitochondrial) for block in blocks]).set_axis(obs.index)
+    cells.insert(0, "sample", _samples(obs))
     breaks, limits = _limits(cells, enough_genes, qc)
     kept = ~breaks.any(axis=1).to_numpy()
     if not kept.any() or not len(rows):
-        raise UserError(f"no cell of {data.n_obs} passes quality control {qc}; loosen the limits under qc")
+        raise UserError(f"no cell of {len(obs)} passes quality control {qc}; loosen the limits under qc")
     cells["removed_by"] = np.where(kept, "", breaks.idxmax(axis=1))
     _tell(breaks, kept, len(rows), data.n_vars)
-    after = matrix[np.flatnonzero(kept)]
-    return Quality(values, after, cells, kept, names, rows, limits, _top_genes(names, matrix, after))
+    blocks = blocks.taking(kept)
+    top_genes = _top_genes(names, before[rows], _sums(blocks)[rows])
+    return Quality(values, blocks, cells, kept, names, rows, limits, top_genes)
+
+
+def _sums(blocks):
+    """Sum of each gene over the cells: (genes,) float64, in the order of the cells, so that blocks change no bit."""
+    sums = np.zeros(blocks.stored.shape[1])
+    for block in blocks:
+        np.add.at(sums, block.indices, block.data.astype(np.float64))
+    return sums
+
+
+def _found_in(blocks, counted, n_genes):
+    """Number of the counted cells in which each gene is found: (genes,)."""
+    found, start = np.zeros(n_genes, int), 0
+    for block in blocks:
+        stop = start + block.shape[0]
+        found += np.bincount(block[np.flatnonzero(counted[start:stop])].indices, minlength=n_genes)
+        start = stop
+    return found
+
+
+def _of_cells(matrix, mitochondrial):
+    """Genes, counts and, unless it is None which are mitochondrial, their percentage, of each cell."""
+    cells = pd.DataFrame({"genes": np.diff(matrix.indptr)})
+    cells["counts"] = np.asarray(matrix.sum(axis=1)).ravel()
+    if mitochondrial is not None:
+        with np.errstate(invalid="ignore"):
+            cells["pct_mito"] = 100 * np.asarray(matrix[:, mitochondrial].sum(axis=1)).ravel() / cells["counts"]
+    return cells
 
 
 def refuse_limits_on_logarithms(qc):
@@ -91,8 +119,7 @@ def refuse_limits_on_logarithms(qc):
         )
 
 
-def _excluded(names, matrix, prefixes):
-    counts = np.asarray(matrix.sum(axis=0, dtype=np.float64)).ravel()
+def _excluded(names, counts, prefixes):
     excluded = gene_names.exclude(names, prefixes)
     if excluded.any():
         share = 100 * counts[excluded].sum() / max(counts.sum(), 1e-12)
@@ -160,10 +187,7 @@ def _tell(breaks, kept, n_genes, all_genes):
 def _top_genes(names, before, after):
     """The genes with most counts: their percentage of all counts, of all cells and of the kept ones."""
     sums = pd.DataFrame(
-        {
-            f"percent_{when}": 100 * np.asarray(matrix.sum(axis=0, dtype=np.float64)).ravel() / matrix.sum(dtype=float)
-            for when, matrix in (("before", before), ("after", after))
-        },
+        {f"percent_{when}": 100 * sums / sums.sum() for when, sums in (("before", before), ("after", after))},
         index=names,
     )
     return sums.sort_values("percent_before", ascending=False, kind="stable").head(TOP_GENES)

@@ -1,0 +1,96 @@
+"""A matrix of cells x genes some cells at a time, from memory or from an .h5ad, and an .h5ad written that way."""
+
+import numpy as np
+from scipy import sparse
+
+BLOCK_ENTRIES = 1 << 22  # stored values in memory at a time
+MOST_ENTRIES = 2**31 - 1  # that positions of 32 bits count
+
+
+class RowBlocks:
+    """A CSR matrix in blocks of rows, as often as it is iterated; one that is a single block is read once.
+
+    Each block is a CSR matrix without stored zeros: a stored zero is no expression. A block without a row is left out.
+
+    Args:
+        stored: CSR matrix, or one in an .h5ad as anndata's backed mode gives it.
+        rows: numbers of the rows to take, ascending; None takes all.
+        entries: stored values of a block, unless a single row has more.
+    """
+
+    def __init__(self, stored, rows=None, entries=None):
+        self.stored = stored
+        self.rows = np.arange(stored.shape[0]) if rows is None else np.asarray(rows)
+        ends = stored.indptr if sparse.issparse(stored) else stored.group["indptr"][:]
+        self.bounds = _bounds(ends, BLOCK_ENTRIES if entries is None else entries)
+        self.single = None
+
+    def taking(self, chosen):
+        """The same with the rows of this one that are chosen, (rows,) bool."""
+        return RowBlocks(self.stored, self.rows[chosen])
+
+    def __iter__(self):
+        if len(self.bounds) == 2:
+            self.single = self._read(*self.bounds) if self.single is None else self.single
+            yield from [self.single] if self.single.shape[0] else []
+            return
+        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+            block = self._read(start, stop)
+            if block.shape[0]:
+                yield block
+
+    def _read(self, start, stop):
+        first, last = np.searchsorted(self.rows, [start, stop])
+        if first == last:
+            return sparse.csr_matrix((0, self.stored.shape[1]), dtype=np.float32)
+        block = sparse.csr_matrix(self.stored[start:stop])[self.rows[first:last] - start]  # a copy
+        block.eliminate_zeros()
+        return block
+
+
+def _bounds(ends, entries):
+    """Row numbers at which blocks begin and end, each block with up to so many entries and a row at least."""
+    bounds, n_rows = [0], len(ends) - 1
+    while bounds[-1] < n_rows:
+        stop = int(np.searchsorted(ends, ends[bounds[-1]] + entries, side="right")) - 1
+        bounds.append(min(max(stop, bounds[-1] + 1), n_rows))
+    return bounds
+
+
+def write(path, obs, var, blocks, n_entries):
+    """Write an .h5ad block by block.
+
+    Args:
+        path: of the file.
+        obs, var: DataFrames, the annotation of all cells and of all genes.
+        blocks: iterable of {name of a layer, or ``X``: CSR matrix of the next cells}.
+        n_entries: stored values of X in all.
+    """
+    import anndata
+    import h5py
+
+    n_written = 0
+    for block in blocks:
+        n_before, n_written = n_written, n_written + block["X"].shape[0]
+        if n_before:
+            _append(path, block)
+            continue
+        first = anndata.AnnData(X=block["X"], obs=obs[:n_written], var=var)
+        first.layers.update({name: matrix for name, matrix in block.items() if name != "X"})
+        if n_entries > MOST_ENTRIES:
+            for matrix in (first.X, *first.layers.values()):
+                matrix.indptr = matrix.indptr.astype(np.int64)  # what is appended has the type of the first
+        first.write_h5ad(path)
+    if n_before:
+        with h5py.File(path, "r+") as file:
+            del file["obs"]
+            anndata.io.write_elem(file, "obs", obs)
+
+
+def _append(path, block):
+    import anndata
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        for name, matrix in block.items():
+            anndata.io.sparse_dataset(file[name if name == "X" else f"layers/{name}"]).append(matrix)

@@ -1,0 +1,145 @@
+"""A matrix looked at and written in blocks of rows is the matrix, whatever the blocks."""
+
+import tracemalloc
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from scae.data import genes, preprocessing, quality, row_blocks
+
+QC = {
+    **{"min_cells": 2, "min_genes": 3, "max_genes": 40, "max_pct_mito": 30, "mito_prefix": "auto", "mito_genes": None},
+    "mad": {"genes": 5, "counts": None, "pct_mito": None},
+}
+GENES = {"exclude": ["ERCC-"], "names": "auto", "variable": None}
+
+
+def matrix_of(n_cells=60, n_genes=50, seed=0):
+    source = np.random.default_rng(seed)
+    counts = source.poisson(0.6, (n_cells, n_genes)) * source.integers(0, 2, (n_cells, 1))  # some cells are empty
+    return sparse.csr_matrix(counts, dtype=np.float32)
+
+
+@pytest.fixture(params=["counts", "log_normalized"])
+def data(request):
+    matrix = matrix_of()
+    names = [f"MT-{number}" for number in range(4)] + ["ERCC-1"] + [f"g{number}" for number in range(45)]
+    found = anndata.AnnData(matrix, var=pd.DataFrame(index=names), uns={"values": request.param})
+    found.obs_names = [f"cell{number}" for number in range(found.n_obs)]
+    if request.param == "log_normalized":
+        found.X = np.log1p(found.X / 3).astype(np.float32)
+    return found
+
+
+def qc_for(data):
+    return QC if data.uns["values"] == "counts" else QC | {"max_pct_mito": None}
+
+
+@pytest.mark.parametrize("entries", [1, 70, 10**6])
+@pytest.mark.parametrize("rows", [None, [0, 3, 4, 59], []])
+def test_blocks_are_the_rows(entries, rows):
+    matrix = matrix_of()
+    matrix.data[::5] = 0
+    blocks = row_blocks.RowBlocks(matrix, rows, entries)
+    for _ in range(2):
+        found = list(blocks)
+        assert all(block.shape[0] > 0 and block.data.all() for block in found)
+        assert max((block.nnz for block in found), default=0) <= max(entries, matrix.getnnz(axis=1).max())
+        whole = matrix.toarray() if rows is None else matrix.toarray()[rows]
+        stacked = sparse.vstack(found).toarray() if found else np.zeros((0, 50))
+        np.testing.assert_array_equal(stacked, whole)
+    assert (matrix.data[::5] == 0).all()  # the source is left as it was
+
+
+def test_rows_of_rows():
+    matrix = matrix_of()
+    chosen = np.array([False, True, True, False])
+    [block] = row_blocks.RowBlocks(matrix, [1, 20, 21, 40]).taking(chosen)
+    np.testing.assert_array_equal(block.toarray(), matrix.toarray()[[20, 21]])
+
+
+def written(data, path, chosen=None):
+    passed = quality.measure(data, qc_for(data), GENES, chosen)
+    preprocessing.write(passed, 1e4, None, path)
+    return passed
+
+
+@pytest.mark.parametrize("dropping", [False, True])
+def test_blocks_change_no_bit(data, dropping, tmp_path, monkeypatch):
+    data.write_h5ad(tmp_path / "counts.h5ad")
+    chosen = np.arange(60) % 7 != 3 if dropping else None
+    whole = written(data, tmp_path / "whole.h5ad", chosen)
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
+    backed = anndata.read_h5ad(tmp_path / "counts.h5ad", backed="r")
+    passed = written(backed, tmp_path / "blocks.h5ad", chosen)
+    pd.testing.assert_frame_equal(passed.cells, whole.cells)
+    pd.testing.assert_frame_equal(passed.top_genes, whole.top_genes, check_exact=True)
+    ours, theirs = (anndata.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("blocks", "whole"))
+    pd.testing.assert_frame_equal(ours.obs, theirs.obs)
+    pd.testing.assert_frame_equal(ours.var, theirs.var)
+    assert ours.layers.keys() == theirs.layers.keys()
+    for name in (None, *ours.layers):
+        one, other = ours.layers[name] if name else ours.X, theirs.layers[name] if name else theirs.X
+        assert one.dtype == other.dtype == np.float32
+        for part in ("data", "indices", "indptr"):
+            np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+
+
+def test_what_is_written_whole_has_the_bytes_of_anndata(data, tmp_path):
+    passed = written(data, tmp_path / "blocks.h5ad")
+    preprocessing.normalize(passed, 1e4).write_h5ad(tmp_path / "whole.h5ad")
+    assert (tmp_path / "blocks.h5ad").read_bytes() == (tmp_path / "whole.h5ad").read_bytes()
+
+
+def test_more_entries_than_32_bits_count_get_64_bits(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
+    passed = quality.measure(data, qc_for(data), GENES)
+    monkeypatch.setattr(row_blocks, "MOST_ENTRIES", 200)
+    preprocessing.write(passed, 1e4, None, tmp_path / "large.h5ad")
+    monkeypatch.undo()
+    with h5py.File(tmp_path / "large.h5ad") as file:
+        assert file["X/indptr"].dtype == np.int64
+        assert file["X/indices"].dtype == np.int32
+    preprocessing.write(passed, 1e4, None, tmp_path / "small.h5ad")
+    large, small = (anndata.read_h5ad(tmp_path / f"{name}.h5ad").X for name in ("large", "small"))
+    assert (large != small).nnz == 0
+
+
+def test_the_most_variable_genes_are_those_of_the_whole(data, tmp_path, monkeypatch):
+    passed = quality.measure(data, qc_for(data), GENES)
+    preprocessing.write(passed, 1e4, 20, tmp_path / "whole.h5ad")
+    every = preprocessing.normalize(passed, 1e4)
+    chosen = genes.variable(every, 20)
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
+    passed = quality.measure(data, qc_for(data), GENES)
+    preprocessing.write(passed, 1e4, 20, tmp_path / "blocks.h5ad")
+    for name in ("whole", "blocks"):
+        found = anndata.read_h5ad(tmp_path / f"{name}.h5ad")
+        assert list(found.var_names) == [gene for gene in every.var_names if gene in set(chosen)]
+        assert (found.X != every[:, found.var_names].X).nnz == 0
+
+
+def test_memory_follows_the_block_and_not_the_cells(tmp_path, monkeypatch):
+    n_cells, n_genes, per_cell = 6_000, 2_000, 500
+    source = np.random.default_rng(0)
+    indices = np.sort(source.permuted(np.tile(np.arange(n_genes), (n_cells, 1)), axis=1)[:, :per_cell], axis=1)
+    indptr = np.arange(0, n_cells * per_cell + 1, per_cell)
+    matrix = sparse.csr_matrix((np.ones(indices.size, np.float32), indices.ravel().astype(np.int32), indptr))
+    size = matrix.data.nbytes + matrix.indices.nbytes
+    data = anndata.AnnData(matrix, uns={"values": "counts"})
+    data.var_names = [f"g{number}" for number in range(n_genes)]
+    data.write_h5ad(tmp_path / "counts.h5ad")
+    del data, matrix, indices
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 100_000)
+    backed = anndata.read_h5ad(tmp_path / "counts.h5ad", backed="r")
+    tracemalloc.start()
+    passed = quality.measure(backed, QC | {"max_genes": None, "max_pct_mito": None})
+    preprocessing.write(passed, 1e4, None, tmp_path / "expression.h5ad")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < size / 2, (peak, size)
+    assert (tmp_path / "expression.h5ad").stat().st_size > size
