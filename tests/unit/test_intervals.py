@@ -119,3 +119,23 @@ def test_spreads_over_cells_are_those_of_the_scores():
     assert tuple(table.loc["ari"]) == pytest.approx(expected)
     assert (table["low"] <= table["mean"]).all()
     assert (table["mean"] <= table["high"]).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scores_of_draws_are_those_of_sklearn_to_the_last_bit(seed):
+    random = np.random.default_rng(seed)
+    for _ in range(10):
+        n_cells, n_types, n_clusters = random.integers([2, 1, 1], [3_000, 25, 25])
+        types = random.integers(0, n_types, n_cells)
+        clusters = np.where(random.random(n_cells) < random.random(), types % n_clusters, n_clusters - 1)
+        assert intervals.nmi(types, clusters) == metrics.normalized_mutual_info_score(types, clusters)
+        assert intervals.ari(types, clusters) == metrics.adjusted_rand_score(types, clusters)
+
+
+@pytest.mark.parametrize(
+    ("types", "clusters"), [([0, 0], [0, 0]), ([0, 0], [0, 1]), ([0, 1], [0, 0]), ([0, 1], [1, 0])]
+)
+def test_scores_of_one_type_or_one_cluster_are_those_of_sklearn(types, clusters):
+    types, clusters = np.array(types), np.array(clusters)
+    assert intervals.nmi(types, clusters) == metrics.normalized_mutual_info_score(types, clusters)
+    assert intervals.ari(types, clusters) == metrics.adjusted_rand_score(types, clusters)

@@ -5,12 +5,12 @@ k-means start elsewhere, the cells being the same. Over *cells*: how much it wou
 types, the representation and its clusters being the same.
 """
 
+from math import log
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # two seeds give an interval 13 times as wide as their standard deviation: as good as none
@@ -135,14 +135,59 @@ def cell_spreads(labels, clusters, voting, voted):
     if voted is None:
         return pd.DataFrame(columns=["metric", *Interval._fields])
     numbers = {name: number for number, name in enumerate(np.unique(labels))}  # numbers compare faster than text
+    clusters = np.unique(clusters, return_inverse=True)[1]
     types, of_voting, of_voted = (np.array([numbers[name] for name in names]) for names in (labels, voting, voted))
     found = {
-        "nmi": over_cells(normalized_mutual_info_score, types, clusters),
-        "ari": over_cells(adjusted_rand_score, types, clusters),
+        "nmi": over_cells(nmi, types, clusters),
+        "ari": over_cells(ari, types, clusters),
         "knn_accuracy": over_cells(_mean_recall, of_voting, of_voted),
     }
     rows = pd.DataFrame.from_dict(found, orient="index", columns=Interval._fields)
     return rows.rename_axis("metric").reset_index()
+
+
+def nmi(types, clusters):
+    """Normalized mutual information, to the last bit that of sklearn, whose checks take 20 times as long as the score.
+
+    Args:
+        types, clusters: (cells,) numbers from 0.
+    """
+    shared = _shared(types, clusters)
+    if shared.shape == (1, 1):
+        return 1.0
+    if 1 in shared.shape:
+        return 0.0
+    of_type, of_cluster, n_cells = shared.sum(axis=1), shared.sum(axis=0), shared.sum()
+    row, column = np.nonzero(shared)
+    cells = shared[row, column]
+    of_both = -np.log(of_type[row] * of_cluster[column]) + log(n_cells) + log(n_cells)
+    parts = cells / n_cells * (np.log(cells) - log(n_cells)) + cells / n_cells * of_both
+    information = max(0.0, np.where(np.abs(parts) < np.finfo(float).eps, 0.0, parts).sum())
+    return float(information / np.mean([_entropy(of_type), _entropy(of_cluster)]))
+
+
+def ari(types, clusters):
+    """Adjusted Rand index, to the last bit that of sklearn; see `nmi`."""
+    shared = _shared(types, clusters)
+    n_cells, same = int(shared.sum()), int((shared**2).sum())
+    apart_in_types, apart_in_clusters = (int((shared.sum(axis=axis) ** 2).sum()) - same for axis in (0, 1))
+    if apart_in_types == apart_in_clusters == 0:
+        return 1.0
+    together, apart = same - n_cells, n_cells**2 - apart_in_types - apart_in_clusters - same
+    chance = (together + apart_in_clusters) * (apart_in_clusters + apart)
+    chance += (together + apart_in_types) * (apart_in_types + apart)
+    return 2.0 * (together * apart - apart_in_clusters * apart_in_types) / chance
+
+
+def _shared(types, clusters):
+    """(types, clusters) number of cells that a type and a cluster share, without empty rows and columns."""
+    shape = types.max() + 1, clusters.max() + 1
+    shared = np.bincount(types * shape[1] + clusters, minlength=shape[0] * shape[1]).reshape(shape)
+    return shared[shared.any(axis=1)][:, shared.any(axis=0)]
+
+
+def _entropy(cells):
+    return -np.sum(cells / cells.sum() * (np.log(cells) - log(cells.sum())))
 
 
 def _mean_recall(types, voted):
