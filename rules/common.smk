@@ -242,6 +242,13 @@ def latent_settings(wildcards):
     return {"estimate": PAGES[wildcards.model].estimate(config["latent"]["estimate"])}
 
 
+def tsne_settings(wildcards):
+    """Params function: the settings of a t-SNE in so many dimensions."""
+    most = {"2": "max_cells", "3": "max_cells_3d"}
+    settings = {key: value for key, value in config["tsne"].items() if key not in most.values()}
+    return settings | {"max_cells": config["tsne"][most[wildcards.dimensions]]}
+
+
 def training_settings():
     """Params: the settings of training that can change its result."""
     return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}

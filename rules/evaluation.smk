@@ -22,7 +22,7 @@ rule project_tsne:
         runtime=growing(30, 0.5, of="../../expression.h5ad"),
     params:
         code=code("project_tsne"),
-        tsne=config["tsne"],
+        tsne=tsne_settings,
     script:
         "../scripts/project_tsne.py"
 

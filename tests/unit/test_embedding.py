@@ -7,7 +7,7 @@ from scae.errors import UserError
 from scae.evaluation import embedding
 
 GROUPS = np.repeat([0, 1, 2], 20)
-SETTINGS = {"perplexity": 8, "iterations": 150, "early_exaggeration_iterations": 50}
+SETTINGS = {"perplexity": 8, "iterations": 150, "early_exaggeration_iterations": 50, "max_cells": 1000}
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,52 @@ def test_a_latent_that_is_the_same_for_all_cells_gives_no_gaps():
     except UserError as error:
         points, message = None, str(error)
     assert "latent" in message if points is None else np.isfinite(points).all()
+
+
+def many(n_common=3_000, n_rare=12):
+    """Two common kinds of cells and a rare one, and which is which."""
+    source = np.random.default_rng(1)
+    kinds = np.array([0] * n_common + [1] * n_common + [2] * n_rare)
+    source.shuffle(kinds)
+    return (20 * np.eye(3, 4)[kinds] + source.normal(size=(len(kinds), 4))).astype(np.float32), kinds
+
+
+@pytest.mark.parametrize("n_cells", [50, 200, 5_000])
+def test_a_sketch_has_as_many_cells_as_asked_for_and_rare_kinds_among_them(n_cells):
+    latent, kinds = many()
+    chosen = embedding.sketch(latent, n_cells)
+    assert chosen.sum() == n_cells
+    share = (kinds[chosen] == 2).mean()
+    assert share > (kinds == 2).mean()  # as a sample at random would have
+    np.testing.assert_array_equal(chosen, embedding.sketch(latent, n_cells))
+    assert embedding.sketch(latent, len(latent)).all()
+
+
+@pytest.mark.parametrize("latent", [np.zeros((50, 3)), np.repeat(np.eye(3), 20, axis=0)])
+def test_a_sketch_of_cells_that_lie_on_each_other(latent):
+    assert embedding.sketch(latent, 10).sum() == 10
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_cells_that_are_not_projected_lie_among_their_kind(dimensions):
+    latent, kinds = many(150, 20)
+    settings = SETTINGS | {"max_cells": 100}
+    points = embedding.tsne(latent, dimensions, settings, seed=0)
+    assert points.shape == (320, dimensions)
+    assert np.isfinite(points).all()
+    means = np.array([points[kinds == kind].mean(axis=0) for kind in range(3)])
+    nearest = np.linalg.norm(points[:, None] - means[None], axis=2).argmin(axis=1)
+    assert (nearest == kinds).mean() > 0.98
+    chosen = embedding.sketch(latent, 100)
+    alone = embedding.tsne(latent[chosen], dimensions, settings, seed=0)
+    np.testing.assert_array_equal(points[chosen], alone)
+    np.testing.assert_array_equal(points, embedding.tsne(latent, dimensions, settings, seed=0))
+
+
+def test_approximate_neighbours_of_many_cells_give_the_same_embedding_each_time(latent, monkeypatch):
+    monkeypatch.setattr(embedding, "EXACT_CELLS", 50)
+    monkeypatch.setattr(embedding, "EXACT_LATENTS", 5)
+    first, second = (embedding.tsne(latent, 2, SETTINGS, seed=0) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+    means = np.array([first[group == GROUPS].mean(axis=0) for group in range(3)])
+    assert (np.linalg.norm(first[:, None] - means[None], axis=2).argmin(axis=1) == GROUPS).all()

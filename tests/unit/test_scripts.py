@@ -96,7 +96,7 @@ def config_of():
         },
         "models": {kind: {"kind": kind} for kind, _ in RUNS},
         "training": {"epochs": 3, "batch_size": 20},
-        "tsne": {"perplexity": 6, "iterations": 60, "early_exaggeration_iterations": 30},
+        "tsne": {"perplexity": 6, "iterations": 60, "early_exaggeration_iterations": 30, "max_cells": 1000},
         "kmeans": {"n_init": 3},
     }
     return configuration.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
@@ -193,7 +193,9 @@ def run_model(config, model, seed):
     trained = {name: f"{folder}/{TRAINED[name]}" if is_trained else [] for name in ("history", "model")}
     run(
         "check_latents",
-        inputs=labels | trained | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv"},
+        inputs=labels
+        | trained
+        | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv", "truth": []},
         outputs={"health": f"{folder}/health.csv"},
         wildcards=wildcards,
         expression=config["expression"],
