@@ -178,6 +178,51 @@ rule collect_health:
         "../scripts/collect_health.py"
 
 
+rule measure_stability:
+    """Whether another seed tells the same: of the clusters, cell by cell, and of the space that the latents span."""
+    input:
+        clusters=expand("<results>/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),
+        latent=expand("<results>/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
+    output:
+        stability="<results>/{dataset}/stability.csv",
+        cells="<results>/{dataset}/cell_stability.csv",
+    log:
+        "<logs>/measure_stability/{dataset}.log",
+    benchmark:
+        "<benchmarks>/measure_stability/{dataset}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1000, 10),
+        runtime=growing(15, 0.1),
+    params:
+        code=code("measure_stability"),
+        runs={model: len(SEEDS) for model in MODELS},
+    script:
+        "../scripts/measure_stability.py"
+
+
+rule collect_stability:
+    """The stability of all data sets in one table."""
+    input:
+        expand("<results>/{dataset}/stability.csv", dataset=DATASETS),
+    output:
+        "<results>/stability.csv",
+    log:
+        "<logs>/collect_stability/all.log",
+    benchmark:
+        "<benchmarks>/collect_stability/all.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1000, 10),
+        runtime=growing(10),
+    params:
+        code=code("collect_stability"),
+    script:
+        "../scripts/collect_stability.py"
+
+
 rule summarize_scores:
     """Every score with its intervals over seeds and over cells, and the differences between representations."""
     input:
@@ -208,6 +253,7 @@ rule write_verdict:
         differences="<results>/differences.csv",
         health="<results>/health.csv",
         intervals="<results>/intervals.csv",
+        stability="<results>/stability.csv",
     output:
         verdict="<results>/verdict.txt",
     log:

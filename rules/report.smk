@@ -116,6 +116,35 @@ rule plot_quality:
         "../scripts/plot_quality.py"
 
 
+rule plot_stability:
+    """Which cells keep their cluster under another seed, on the t-SNE of the first."""
+    input:
+        stability="<results>/{dataset}/stability.csv",
+        cells="<results>/{dataset}/cell_stability.csv",
+        tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS[0]),
+    output:
+        report(
+            "<results>/{dataset}/stability.png",
+            caption="captions/stability.rst",
+            category="4. Pictures of {dataset}",
+            labels={"what": "stability over seeds", "type": "picture"},
+        ),
+    log:
+        "<logs>/plot_stability/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_stability/{dataset}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
+    params:
+        code=code("plot_stability"),
+        models=MODELS,
+    script:
+        "../scripts/plot_stability.py"
+
+
 rule plot_heatmap:
     """All scores at a glance, beside published ones where the config gives some (figure 4 of the study)."""
     input:

@@ -47,10 +47,18 @@ def evaluation_files():
         "<results>/differences.csv",
         "<results>/recalls.csv",
         "<results>/health.csv",
+        "<results>/stability.csv",
         "<results>/verdict.txt",
         "<results>/training_times.csv",
         *expand("<results>/{dataset}/embeddings.h5ad", dataset=DATASETS),
-        *expand("<results>/{dataset}/distances.npz", dataset=DATASETS),
+        *expand(
+            [
+                "<results>/{dataset}/distances.npz",
+                "<results>/{dataset}/stability.csv",
+                "<results>/{dataset}/cell_stability.csv",
+            ],
+            dataset=DATASETS,
+        ),
         *per_run(
             [
                 "<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
@@ -70,7 +78,7 @@ def report_files():
         "<results>/heatmap.png",
         "<results>/heatmap.svg",
         "<results>/report.html",
-        *expand("<results>/{dataset}/quality/quality.png", dataset=DATASETS),
+        *expand(["<results>/{dataset}/quality/quality.png", "<results>/{dataset}/stability.png"], dataset=DATASETS),
         *per_run(
             [
                 "<results>/{dataset}/{model}/seed{seed}/clusters.png",

@@ -16,5 +16,6 @@ with runtime.job(snakemake):
         tables.read(inputs.health),
         snakemake.params.roles,
         snakemake.params.origins,
+        tables.read(inputs.stability),
     )
     Path(snakemake.output.verdict).write_text(verdict.text(verdicts), encoding="utf-8")

@@ -14,7 +14,9 @@ TEXT = (
 NUMBERS = (  # of which a table may lack some
     *("value", "mean", "sd", "low", "high", "p", "p_holm"),
     *("lower", "upper", "pct_mito"),
+    *("kept_tsne2d", "kept_latent"),
 )
+HELD_OUT = "held_out_"  # before the name of a term of the loss, of cells that were not trained on
 UNSCORED = ""  # the label of a cell without one: it is trained, embedded and drawn
 
 

@@ -283,6 +283,22 @@ def results(tmp_path_factory):
             outputs={name: f"results/{name}.csv" for name in ("metrics", "recalls")},
         )
         run("collect_health", inputs=of_runs["health"], outputs=["results/health.csv"])
+        stability = {"stability": f"{toy}/stability.csv", "cells": f"{toy}/cell_stability.csv"}
+        run(
+            "measure_stability",
+            inputs={name: of_runs[name] for name in ("clusters", "latent")},
+            outputs=stability,
+            wildcards={"dataset": "toy"},
+            runs={model: 1 for model, _ in RUNS},
+        )
+        run("collect_stability", inputs=[stability["stability"]], outputs=["results/stability.csv"])
+        run(
+            "plot_stability",
+            inputs=stability | {"tsne2d": of_runs["tsne2d"]},
+            outputs=[f"{toy}/stability.png"],
+            wildcards={"dataset": "toy"},
+            models=[model for model, _ in RUNS],
+        )
         run(
             "summarize_scores",
             inputs={"metrics": "results/metrics.csv", "spreads": of_runs["spreads"]},
@@ -291,7 +307,7 @@ def results(tmp_path_factory):
         )
         run(
             "write_verdict",
-            inputs={name: f"results/{name}.csv" for name in ("intervals", "differences", "health")},
+            inputs={name: f"results/{name}.csv" for name in ("intervals", "differences", "health", "stability")},
             outputs={"verdict": "results/verdict.txt"},
             roles=dict.fromkeys(config["models"], "model"),
             origins={"toy": {"csv": "csv"}},

@@ -36,14 +36,37 @@ def health_of(n_seeds=1, steps=5_000, still_falling=0.0, **models):
     return pd.DataFrame(rows, columns=["dataset", "model", "seed", "latent", "measure", "value"])
 
 
-NO_HEALTH = health_of()
+def stability_of(pairs=3, **models):
+    """A table of stability: for each model its ARI and canonical correlation between seeds."""
+    rows = []
+    for model, (ari, shared) in models.items():
+        rows += [("toy", model, "tsne2d", "ari", pairs, 0.1), ("toy", model, "latent", "ari", pairs, ari)]
+        rows.append(("toy", model, "latent", "canonical_correlation", pairs, shared))
+    return pd.DataFrame(rows, columns=["dataset", "model", "space", "measure", "pairs", "value"])
 
 
-def sentences(*tables, roles=ROLES, origins=MARKERS, health=NO_HEALTH):
+NO_HEALTH, NO_STABILITY = health_of(), stability_of()
+
+
+def sentences(*tables, roles=ROLES, origins=MARKERS, health=NO_HEALTH, stability=NO_STABILITY):
     metrics = pd.concat(tables)
     compared = comparison.pairs({model: roles[model] for model in dict.fromkeys(metrics["model"])})
     differences = comparison.differences(metrics, compared)
-    return verdict.write(comparison.over_seeds(metrics), differences, health, roles, origins)["toy"]
+    return verdict.write(comparison.over_seeds(metrics), differences, health, roles, origins, stability)["toy"]
+
+
+def test_agreement_of_the_seeds_is_told_of_models_alone():
+    found = sentences(scores({"dae": 0.5, "vae": 0.5}), stability=stability_of(dae=(0.62, 0.914), pca=(1.0, 1.0)))
+    assert found[-1] == (
+        "Between seeds, clusters of the latent and the space that it spans agree for dae by an ARI of 0.62 and a mean "
+        "canonical correlation of 0.91."
+    )
+
+
+def test_one_seed_says_nothing_of_stability():
+    nan = float("nan")
+    found = sentences(scores({"dae": 0.5}, n_seeds=1), stability=stability_of(pairs=0, dae=(nan, nan)))
+    assert "With one seed nothing is known of whether another would find the same clusters and latents." in found
 
 
 def test_by_default_no_difference_is_shown():

@@ -28,13 +28,14 @@ OF_RUN = {
     "recalls.csv": "labels,space,label,cells,recall",
     "spreads.csv": "labels,space,metric,mean,sd,low,high",
 }
-OVER_MODELS = ["distances.npz", "embeddings.h5ad"]
+OVER_MODELS = ["distances.npz", "embeddings.h5ad", "stability.csv", "cell_stability.csv", "stability.png"]
 OVER_ALL = {
     "metrics.csv": "dataset,model,seed,labels,space,metric,value",
     "health.csv": "dataset,model,seed,latent,measure,value",
     "recalls.csv": "dataset,model,seed,labels,space,label,cells,recall",
     "intervals.csv": "dataset,model,labels,space,metric,over,n,mean,sd,low,high",
     "differences.csv": "dataset,labels,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
+    "stability.csv": "dataset,model,space,measure,pairs,value",
     "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
 }
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
@@ -43,11 +44,7 @@ PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
 def contract(datasets, models=MODELS, seeds=(0,)):
     """Paths of every file that a run ends with, logs and benchmarks apart."""
     return {
-        *(
-            f"results/{dataset}/{name}"
-            for dataset in datasets
-            for name in [*OF_DATASET, "distances.npz", "embeddings.h5ad"]
-        ),
+        *(f"results/{dataset}/{name}" for dataset in datasets for name in [*OF_DATASET, *OVER_MODELS]),
         *(
             f"results/{dataset}/{model}/seed{seed}/{name}"
             for dataset in datasets

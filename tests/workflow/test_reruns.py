@@ -12,9 +12,10 @@ from workflow_project import MODELS
 TO_LABELS = ["fetch_counts", "preprocess_cells", "label_cells"]
 OF_DATASET = [*TO_LABELS, "export_csv"]
 OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters", "check_latents"]
-PLOTS = ["plot_quality", "plot_clusters", "plot_tsne3d", "plot_losses"]
+PLOTS = ["plot_quality", "plot_clusters", "plot_tsne3d", "plot_losses", "plot_stability"]
 OVER_ALL = ["collect_metrics", "collect_training_times", "plot_heatmap", "write_report"]
-SUMMARIES = ["collect_health", "summarize_scores", "write_verdict"]
+OVER_SEEDS = ["measure_stability", "plot_stability"]
+SUMMARIES = ["collect_health", "collect_stability", "summarize_scores", "write_verdict"]
 AGGREGATORS = [*OVER_ALL, *SUMMARIES, "collect_embeddings"]
 
 
@@ -22,7 +23,7 @@ def jobs(*rules, models=MODELS):
     """{rule: wildcards of all its jobs}, in the form of `Project.planned`."""
     expected = {}
     for rule in rules:
-        if rule in [*OF_DATASET, "measure_distances", "collect_embeddings", "plot_quality"]:
+        if rule in [*OF_DATASET, *OVER_SEEDS, "measure_distances", "collect_embeddings", "plot_quality"]:
             expected[rule] = {("toy",)}
         elif rule in AGGREGATORS:
             expected[rule] = {()}
@@ -147,12 +148,12 @@ def test_deleted_plot_comes_back_the_same_and_no_other_file_is_touched(project):
         (
             "evaluation",
             [
-                *(*TO_LABELS, "measure_distances", *OF_RUN),
+                *(*TO_LABELS, "measure_distances", "measure_stability", *OF_RUN),
                 *("collect_metrics", *SUMMARIES, "collect_training_times", "collect_embeddings"),
             ],
         ),
-        ("report", [*TO_LABELS, "measure_distances", *OF_RUN, *PLOTS, *SUMMARIES, *OVER_ALL]),
-        ("all", [*OF_DATASET, "measure_distances", *OF_RUN, *PLOTS, *AGGREGATORS]),
+        ("report", [*TO_LABELS, "measure_distances", "measure_stability", *OF_RUN, *PLOTS, *SUMMARIES, *OVER_ALL]),
+        ("all", [*OF_DATASET, "measure_distances", "measure_stability", *OF_RUN, *PLOTS, *AGGREGATORS]),
     ],
 )
 def test_stage_target_runs_its_part(empty, target, rules):

@@ -25,7 +25,7 @@ FAVOURS_PCA = ("clusters",)
 GATE_SHARE = 0.5  # of the cells
 
 
-def write(scores, differences, health_of_runs, roles, origins):
+def write(scores, differences, health_of_runs, roles, origins, stability):
     """All sentences, a paragraph for each data set.
 
     Args:
@@ -34,6 +34,7 @@ def write(scores, differences, health_of_runs, roles, origins):
         health_of_runs: DataFrame with dataset, model, seed, latent, measure, value.
         roles: {model: "model", "pca" or "floor"}.
         origins: {dataset: {label set: origin}}, the first set being that of the pictures.
+        stability: DataFrame with dataset, model, space, measure, pairs, value.
 
     Returns:
         dict: {dataset: list of str}.
@@ -44,6 +45,7 @@ def write(scores, differences, health_of_runs, roles, origins):
             *_among_models(_of(differences, dataset), roles, sets),
             *_disagreements(_of(differences, dataset), sets),
             *_near_the_floor(_of(scores, dataset), roles, sets),
+            *_stable(_of(stability, dataset), roles),
             *_life(_of(health_of_runs, dataset), roles),
             *_training(_of(health_of_runs, dataset)),
             *_left_over(_of(health_of_runs, dataset), roles),
@@ -161,6 +163,21 @@ def _near_the_floor(scores, roles, sets):
             if low:
                 found.append(f"{_listed(low)} cannot be told from {floor} {_on(name, sets)}: the intervals overlap.")
     return found
+
+
+def _stable(table, roles):
+    """Whether another seed of a model tells the same."""
+    of_models = table[(table["model"].map(roles) == "model") & (table["space"] == "latent")]
+    if not len(of_models):
+        return []
+    if not of_models["pairs"].any():
+        return ["With one seed nothing is known of whether another would find the same clusters and latents."]
+    value = of_models.pivot_table(index="model", columns="measure", values="value", sort=False)
+    told = _listed(
+        f"{model} by an ARI of {row['ari']:.2f} and a mean canonical correlation of {row['canonical_correlation']:.2f}"
+        for model, row in value.iterrows()
+    )
+    return [f"Between seeds, clusters of the latent and the space that it spans agree for {told}."]
 
 
 def _life(table, roles):

@@ -1,0 +1,16 @@
+"""Draw how much of its cluster each cell keeps under another seed."""
+
+import scae.workflow.runtime as runtime
+
+from scae import tables
+from scae.report import plotting, stability_picture
+
+with runtime.job(snakemake):
+    inputs = snakemake.input
+    of_models, of_cells = tables.read(inputs.stability), tables.read(inputs.cells)
+    points = {
+        model: tables.read_points(path, cells=of_cells["cell"][of_cells["model"] == model])
+        for model, path in zip(snakemake.params.models, inputs.tsne2d, strict=True)
+    }
+    figure = stability_picture.stability(of_models, of_cells, points, f"stability on {snakemake.wildcards.dataset}")
+    plotting.save(figure, snakemake.output[0])
