@@ -2,12 +2,13 @@
 # make check  lint, unit tests, one toy run  make lint   format and lint checks alone
 # make docs   config/README.md, docs/reruns.md and tests/bad_inputs/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
+# make evidence   simulated data sets -> docs/evidence.md
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm lint bench verify interruptions docs constraints clean
+.PHONY: run check test test-slurm lint bench verify interruptions evidence docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -46,6 +47,10 @@ verify: .venv/installed
 KILLS ?= 20
 interruptions: .venv/installed-dev
 	PYTHONPATH=scripts $(BIN)/python tests/workflow/interruptions.py $(KILLS)
+
+# The run itself stays in evidence/; a second one does what is left
+evidence: .venv/installed
+	CORES=$(CORES) $(BIN)/python tools/evidence.py evidence
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md
