@@ -250,8 +250,9 @@ def tsne_settings(wildcards):
 
 
 def training_settings():
-    """Params: the settings of training that can change its result."""
-    return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}
+    """Params: the settings of training that can change its result; without holdout where nothing is held out."""
+    without = {"checkpoint_minutes"} | ({"holdout"} if not config["training"]["holdout"] else set())
+    return {key: value for key, value in config["training"].items() if key not in without}
 
 
 def training_of_model(wildcards):

@@ -19,9 +19,11 @@ with runtime.job(snakemake):
     if inputs.model:  # what needs no training has none
         from scae.training import loop
 
-        model = loop.load(inputs.model, data.genes)
-        inside, terms = loop.inside(model, data), loop.losses(model, data, seed=int(snakemake.wildcards.seed))
-        trained = [health.of_training(tables.read(inputs.history), len(data.cells), snakemake.params.training)]
+        model, settings = loop.load(inputs.model, data.genes), snakemake.params.training
+        seed = int(snakemake.wildcards.seed)
+        inside, terms = loop.inside(model, data), loop.losses(model, data, settings, seed)
+        seen, _ = loop.split(len(data.cells), settings, seed)
+        trained = [health.of_training(tables.read(inputs.history), len(seen), settings)]
     known = [truth.recovery(latent, truth.read(inputs.truth, latent.index))] if inputs.truth else []
     table = pd.concat(
         [health.measure(latent, inside, labels), health.reconstruction(latent, data, terms), *trained, *known],

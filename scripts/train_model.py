@@ -24,5 +24,7 @@ with runtime.job(snakemake):
         model, history, seconds = loop.fit(data, kind, hyperparameters, settings, seed, saved)
     loop.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
-    tables.write_rows([loop.timing(seconds, data.shape[0], settings)], outputs.timing)
+    tables.write_rows(
+        [loop.timing(seconds, len(loop.split(len(data.cells), settings, seed)[0]), settings)], outputs.timing
+    )
     saved.remove()

@@ -131,9 +131,9 @@ def test_the_terms_of_the_loss_are_means_over_all_cells(kind, table):
     model, _, _ = loop.fit(expression, kind, KINDS[kind], settings_of(), seed=0)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    found = loop.losses(model, expression, seed=0)
+    found = loop.losses(model, expression, settings_of(), seed=0)
     assert torch.equal(before, torch.get_rng_state())
-    assert found == loop.losses(model, expression, seed=0)
+    assert found == loop.losses(model, expression, settings_of(), seed=0)
     assert found.keys() >= {"loss", "reconstruction"}
     if kind == "dae":
         with torch.no_grad():

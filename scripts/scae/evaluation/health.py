@@ -92,7 +92,8 @@ def reconstruction(latent, expression, terms=None):
     Args:
         latent: DataFrame (cells, latents).
         expression: scae.training.expression.Expression.
-        terms: {"reconstruction": …} of the model over all cells, or None.
+        terms: {"reconstruction": …} of the model over all cells, or None; with a part held out also
+            ``reconstruction_trained`` and ``reconstruction_held_out``, over the cells of each.
 
     Returns:
         pandas.DataFrame: latent (``all``), measure, value.
@@ -106,8 +107,7 @@ def reconstruction(latent, expression, terms=None):
     basis = basis[:, strength > 1e-6 * max(strength.max(), 1e-300)]  # (cells, rank); sums to 0 over cells
     explained = float(np.square(matrix.T @ basis).sum())
     rows = [(WHOLE, "total", total / n_cells), (WHOLE, "unexplained", (total - explained) / n_cells)]
-    if terms and "reconstruction" in terms:
-        rows.append((WHOLE, "reconstruction", float(terms["reconstruction"])))
+    rows += [(WHOLE, name, float(value)) for name, value in (terms or {}).items() if name.startswith("reconstruction")]
     return _table(rows)
 
 

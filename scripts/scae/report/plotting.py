@@ -137,8 +137,14 @@ def tsne3d(points, labels, title):
 
 
 def losses(history, title):
-    """Every loss term over the epochs, one panel each; history: DataFrame with epoch and one column per term."""
-    terms = [name for name in history.columns if name != "epoch" and history[name].any()]
+    """Every loss term over the epochs, one panel each; history: DataFrame with epoch and one column per term.
+
+    Cells that were held out, if any, have a dashed curve of their own.
+    """
+    held_out = tables.HELD_OUT
+    terms = [
+        name for name in history.columns if name != "epoch" and not name.startswith(held_out) and history[name].any()
+    ]
     if "reconstruction" in terms and history["loss"].equals(history["reconstruction"]):
         terms.remove("loss")  # a model with one term has one curve
     names = {"loss": "total loss", "reconstruction": "reconstruction", "kl": "KL divergence (nats)"}
@@ -148,6 +154,10 @@ def losses(history, title):
         panel.plot(history["epoch"], history[name], color="#332288")
         panel.set(title=f"{names.get(name, name)}, mean over cells", xlabel="epoch")
         panel.set_ylim(bottom=min(0, history[name].min()))
+        if f"{held_out}{name}" in history:
+            panel.lines[0].set_label("trained on")
+            panel.plot(history["epoch"], history[f"{held_out}{name}"], color="#CC6677", dashes=(4, 2), label="held out")
+            panel.legend(fontsize=8)
         panel.annotate(
             f"{history[name].iloc[-1]:.4g}",
             (history["epoch"].iloc[-1], history[name].iloc[-1]),

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scae import tables
 from scae.errors import UserError
 from scae.models import pages
 from scae.training.batches import DenseBatches
@@ -71,6 +72,33 @@ def make_batches(expression, settings):
     return DenseBatches(expression, torch.device(settings["device"]))
 
 
+def split(n_cells, settings, seed):
+    """Which cells a model trains on and which it never sees (``training.holdout``), by chance.
+
+    Args:
+        n_cells: number of cells.
+        settings: dict that may have holdout, a share of the cells; without it or with 0 all are trained on.
+        seed: the same seed gives the same cells.
+
+    Returns:
+        (torch.Tensor, torch.Tensor): the numbers of the trained and of the held-out cells, ascending; int64.
+
+    Raises:
+        UserError: if one of both would be without cells.
+    """
+    share = settings.get("holdout", 0)
+    if not share:
+        return torch.arange(n_cells), torch.arange(0)
+    n_held = round(share * n_cells)
+    if not 0 < n_held < n_cells:
+        raise UserError(
+            f"training.holdout: {share:g} of {n_cells} cells holds out {n_held} of them; set it so that some are held "
+            "out and some are left, or to 0"
+        )
+    order = torch.from_numpy(np.random.default_rng([seed, n_cells]).permutation(n_cells))
+    return order[n_held:].sort().values, order[:n_held].sort().values
+
+
 @torch.random.fork_rng(devices=[])  # leaves the caller's random state alone
 def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     """Train one model with Adam on shuffled batches of cells.
@@ -83,13 +111,14 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         kind: of the model: the name of its page, or the path of one outside the library.
         hyperparameters: arguments of its ``Model``.
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
-            returns it.
+            returns it; perhaps holdout, see `split`.
         seed: non-negative int.
         checkpoint: scae.training.checkpoint.Checkpoint, or None to go without.
 
     Returns:
         (torch.nn.Module, list of dict, float): the trained model; per epoch its number and the mean over cells of each
-        loss term; the seconds that the epochs took, over all attempts.
+        loss term, and of the cells that are held out, if any (``held_out_<term>``); the seconds that the epochs took,
+        over all attempts.
 
     Raises:
         UserError: if the loss stops being a number or the page does not return what it should, or a signal ended it
@@ -97,8 +126,8 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     """
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
-    n_cells, n_genes = expression.shape
-    model = build(kind, n_genes, hyperparameters).to(settings["device"])
+    trained, held_out = split(expression.shape[0], settings, seed)
+    model = build(kind, expression.shape[1], hyperparameters).to(settings["device"])
     make_batch = make_batches(expression, settings)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"], fused=True)
     run = _Run(model, optimizer, settings["device"], torch.Generator().manual_seed(seed))
@@ -110,7 +139,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     )
     report = _Progress(settings["epochs"], run)
     while run.epoch <= settings["epochs"]:
-        batches = run.shuffled(n_cells).split(settings["batch_size"])
+        batches = trained[run.shuffled(len(trained))].split(settings["batch_size"])
         for cells in batches[run.batch :]:
             batch = make_batch(cells)
             with autocast:
@@ -123,9 +152,29 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
                 checkpoint.save(run.state())
                 if checkpoint.stop:
                     raise UserError(f"stopped by {checkpoint.stop} in epoch {run.epoch}; run again to go on from there")
-        run.end_epoch(n_cells)
+        with autocast:
+            run.end_epoch(len(trained), _unseen(model, make_batch, held_out, settings, seed))
         report()
     return model, run.history, run.seconds()
+
+
+def _unseen(model, make_batch, cells, settings, seed):
+    """Each term of the loss of cells that are not trained on: {held_out_<term>: mean}; {} without such cells.
+
+    Its noise is the same in every epoch and none of that of training.
+    """
+    if not len(cells):
+        return {}
+    sums = {}
+    devices = [torch.cuda.current_device()] if settings["device"] == "cuda" else []
+    model.eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        for some in cells.split(settings["batch_size"]):
+            for name, value in model.loss(make_batch(some)).items():
+                sums[name] = sums.get(name, 0.0) + value.item() * len(some)
+    model.train()
+    return {f"{tables.HELD_OUT}{name}": sums.get(name, 0.0) / len(cells) for name in dict.fromkeys([*TERMS, *sums])}
 
 
 def _checked(terms, kind):
@@ -171,8 +220,9 @@ class _Run:
                 "training.learning_rate, or look for extreme values in the data"
             )
 
-    def end_epoch(self, n_cells):
-        self.history.append({"epoch": self.epoch} | {name: total / n_cells for name, total in self.sums.items()})
+    def end_epoch(self, n_cells, unseen):
+        means = {name: total / n_cells for name, total in self.sums.items()}
+        self.history.append({"epoch": self.epoch} | means | unseen)
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, dict.fromkeys(TERMS, 0.0)
         self.epoch_order = self.shuffle.get_state()
 
@@ -303,7 +353,7 @@ def embed(model, expression, estimate, seed, batch_size=256):
 
 
 @torch.no_grad()
-def inside(model, expression, batch_size=256):
+def inside(model, expression):
     """What a model's page supplies of the health of its latents, by its method ``health`` if it has one.
 
     Returns:
@@ -316,7 +366,7 @@ def inside(model, expression, batch_size=256):
         return {}
     torch.set_num_threads(1)
     found = {}
-    for cells, batch in _in_order(expression, batch_size):
+    for cells, batch in _in_order(expression, torch.arange(expression.shape[0])):
         for name, values in model.health(batch).items():
             if values.ndim != 2 or len(values) != len(cells):
                 raise UserError(
@@ -327,21 +377,33 @@ def inside(model, expression, batch_size=256):
     return {name: torch.cat(values).numpy() for name, values in found.items()}
 
 
+def losses(model, expression, settings, seed):
+    """Each term of the loss, mean over all cells, with the noise of ``seed``.
+
+    Returns:
+        dict: {name: float}; with cells held out also {<name>_trained, <name>_held_out} over those of each part.
+    """
+    found = _losses(model, expression, torch.arange(expression.shape[0]), seed)
+    trained, held_out = split(expression.shape[0], settings, seed)
+    for part, cells in {"trained": trained, "held_out": held_out}.items() if len(held_out) else ():
+        found |= {f"{name}_{part}": value for name, value in _losses(model, expression, cells, seed).items()}
+    return found
+
+
 @torch.no_grad()
 @torch.random.fork_rng(devices=[])
-def losses(model, expression, seed, batch_size=256):
-    """Each term of the loss, mean over all cells, with the noise of ``seed``: {name: float}."""
+def _losses(model, expression, chosen, seed):
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     sums = {}
-    for cells, batch in _in_order(expression, batch_size):
+    for cells, batch in _in_order(expression, chosen):
         for name, value in model.loss(batch).items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(cells)
-    return {name: total / expression.shape[0] for name, total in sums.items()}
+    return {name: total / len(chosen) for name, total in sums.items()}
 
 
-def _in_order(expression, batch_size):
-    """All cells in dense batches, and their numbers."""
+def _in_order(expression, chosen, batch_size=256):
+    """These cells in dense batches, and their numbers."""
     make_batch = DenseBatches(expression, torch.device("cpu"))
-    for cells in torch.arange(expression.shape[0]).split(batch_size):
+    for cells in chosen.split(batch_size):
         yield cells, make_batch(cells)
