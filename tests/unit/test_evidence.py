@@ -1,4 +1,4 @@
-"""The page of evidence from made-up tables, and how often intervals hold the truth, of which `make evidence` has more."""
+"""The page of evidence from made-up tables, and how often intervals hold the truth; `make evidence` does more of it."""
 
 import runpy
 
@@ -36,7 +36,7 @@ def test_the_presets_are_in_order_and_train_long_enough():
 
 
 def tables_of(means):
-    """What a run of the presets `apart` and `coil` gives if these are the means of dae and pca."""
+    """What a run of the presets `shallow` and `coil` gives if these are the means of dae and pca."""
     rows = [
         (name, model, seed, "simulation", "latent", metric, mean + 0.01 * (seed - 2) * (1 if model == "dae" else -1))
         for name, of_models in means.items()
@@ -63,13 +63,13 @@ def tables_of(means):
 
 def test_the_page_says_who_is_shown_ahead_and_who_behind():
     config = TOOL["read_config"]() | {
-        "run": {"datasets": ["apart", "coil", "rare"], "models": ["dae", "pca"], "seeds": [0] * 5}
+        "run": {"datasets": ["shallow", "coil", "rare"], "models": ["dae", "pca"], "seeds": [0] * 5}
     }
-    means = {"apart": {"dae": 0.5, "pca": 0.7}, "coil": {"dae": 0.9, "pca": 0.6}, "rare": {"dae": 0.5, "pca": 0.5}}
+    means = {"shallow": {"dae": 0.5, "pca": 0.7}, "coil": {"dae": 0.9, "pca": 0.6}, "rare": {"dae": 0.5, "pca": 0.5}}
     page = TOOL["page"](config, tables_of(means))
     assert "- Shown ahead of `pca`: `dae` on coil." in page
-    assert "- Shown behind `pca`: `dae` on apart." in page
-    assert "| `apart` | behind: -0.20 (-0.24 to -0.16) |" in page
+    assert "- Shown behind `pca`: `dae` on shallow." in page
+    assert "| `shallow` | behind: -0.20 (-0.24 to -0.16) |" in page
     assert "| `rare` | +0.00 |" in page
     assert "| `coil` | **0.90 (0.88–0.92)** | 0.60 (0.58–0.62) |" in page
     assert "1,300 gradient steps" in page
