@@ -56,6 +56,7 @@ except UserError as error:
 DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
+BATCHED = [name for name in DATASETS if config["datasets"][name]["batch"]]
 # The keys of a data set that say how its source is read
 READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()
 PAGES = {name: pages.find(config["models"][name]["kind"]) for name in MODELS}
@@ -138,6 +139,16 @@ def label_column(wildcards):
     """Resource function: the column of obs that a source must have. What cannot change counts is no param."""
     labels = config["datasets"][wildcards.dataset]["labels"]
     return labels["column"] if labels["from"] == "obs" else ""
+
+
+def batch_column(wildcards):
+    """Resource function: the column of obs that says of which batch a cell is, as `label_column`."""
+    return config["datasets"][wildcards.dataset]["batch"] or ""
+
+
+def batch_table(wildcards):
+    """The batches of the cells of a data set that has some."""
+    return f"<results>/{wildcards.dataset}/batches.csv" if wildcards.dataset in BATCHED else []
 
 
 def mito_paths(wildcards):

@@ -1,6 +1,7 @@
 """From a source to expression and labels.
 
-Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv and export/ of each data set.
+Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv and export/ of each data set,
+and batches.csv of those with a batch.
 """
 
 
@@ -21,6 +22,7 @@ rule fetch_counts:
     resources:
         mem_mb=growing(2000, 20),
         runtime=growing(60),
+        batch_column=batch_column,
         label_column=label_column,
     params:
         code=code("fetch_counts"),
@@ -82,6 +84,31 @@ rule label_cells:
         labels=dataset_settings("labels"),
     script:
         "../scripts/label_cells.py"
+
+
+rule assign_batches:
+    """Give every cell its batch, and say whether batches can be told from cell types."""
+    input:
+        counts="<results>/{dataset}/counts.h5ad",
+        labels="<results>/{dataset}/labels.csv",
+    output:
+        batches="<results>/{dataset}/batches.csv",
+    log:
+        "<logs>/assign_batches/{dataset}.log",
+    benchmark:
+        "<benchmarks>/assign_batches/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(BATCHED),
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(10),
+    params:
+        code=code("assign_batches"),
+        batch=dataset_settings("batch"),
+    script:
+        "../scripts/assign_batches.py"
 
 
 rule export_csv:

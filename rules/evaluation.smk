@@ -76,6 +76,7 @@ rule measure_distances:
 rule score_clusters:
     """Agreement of the clusters, and of the neighbours of each cell, with the cell types and with the input."""
     input:
+        batches=batch_table,
         distances="<results>/{dataset}/distances.npz",
         labels="<results>/{dataset}/labels.csv",
         clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",

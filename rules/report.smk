@@ -33,6 +33,37 @@ rule plot_clusters:
         "../scripts/plot_clusters.py"
 
 
+rule plot_batches:
+    """2-D t-SNE coloured by cell type beside the same by batch."""
+    input:
+        batches="<results>/{dataset}/batches.csv",
+        labels="<results>/{dataset}/labels.csv",
+        tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
+    output:
+        report(
+            "<results>/{dataset}/{model}/seed{seed}/batches.png",
+            caption="captions/batches.rst",
+            category="4. Pictures of {dataset}",
+            subcategory="{model}",
+            labels={"what": "types and batches", "seed": "{seed}"},
+        ),
+    log:
+        "<logs>/plot_batches/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/plot_batches/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(BATCHED),
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
+    params:
+        code=code("plot_batches"),
+    script:
+        "../scripts/plot_batches.py"
+
+
 rule plot_tsne3d:
     """3-D t-SNE coloured by cell type."""
     input:
@@ -180,6 +211,7 @@ rule write_report:
         metrics="<results>/metrics.csv",
         training_times="<results>/training_times.csv",
         heatmap="<results>/heatmap.png",
+        batches=expand("<results>/{dataset}/batches.csv", dataset=BATCHED),
         labels=expand("<results>/{dataset}/labels.csv", dataset=DATASETS),
         cells=expand("<results>/{dataset}/quality/cells.csv", dataset=DATASETS),
         limits=expand("<results>/{dataset}/quality/limits.csv", dataset=DATASETS),
@@ -188,6 +220,7 @@ rule write_report:
         tsne3d=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.csv"),
         clusters_png=per_run("<results>/{dataset}/{model}/seed{seed}/clusters.png"),
         tsne3d_png=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.png"),
+        batches_png=per_run("<results>/{dataset}/{model}/seed{seed}/batches.png", datasets=BATCHED),
         losses_png=per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
         verdict="<results>/verdict.txt",
     output:

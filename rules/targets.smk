@@ -5,13 +5,13 @@ deleted intermediate file.
 """
 
 
-def per_run(patterns, models=MODELS):
+def per_run(patterns, models=MODELS, datasets=DATASETS):
     """Path patterns filled in for every data set, model and seed of the run."""
-    return expand(patterns, dataset=DATASETS, model=models, seed=SEEDS)
+    return expand(patterns, dataset=datasets, model=models, seed=SEEDS)
 
 
 def data_files():
-    return expand(
+    return expand("<results>/{dataset}/batches.csv", dataset=BATCHED) + expand(
         [
             "<results>/{dataset}/counts.h5ad",
             "<results>/{dataset}/expression.h5ad",
@@ -85,6 +85,7 @@ def report_files():
                 "<results>/{dataset}/{model}/seed{seed}/tsne3d.png",
             ]
         ),
+        *per_run("<results>/{dataset}/{model}/seed{seed}/batches.png", datasets=BATCHED),
         *per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     ]
 

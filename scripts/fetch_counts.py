@@ -7,7 +7,9 @@ from pathlib import Path
 from scae.data import annotation, samples
 
 with runtime.job(snakemake):
+    resources = snakemake.resources
     data = samples.read(snakemake.params.source, Path(snakemake.output.counts).with_name("download"))
-    if column := snakemake.resources.label_column:
-        annotation.check_column(data.obs, column)
+    for key, column in (("labels.column", resources.label_column), ("batch", resources.batch_column)):
+        if column:
+            annotation.check_column(data.obs, column, key)
     data.write_h5ad(snakemake.output.counts, compression="gzip")

@@ -14,6 +14,9 @@ with runtime.job(snakemake):
     names = [(dataset, model, seed) for dataset in run["datasets"] for model in run["models"] for seed in run["seeds"]]
     trained = [name for name in names if snakemake.params.models[name[1]]["trained"]]
     losses = dict(zip(trained, files.losses_png, strict=True))
+    batched = [name for name in run["datasets"] if snakemake.params.settings["datasets"][name]["batch"]]
+    batches = {name: tables.read_batches(path) for name, path in zip(batched, files.batches, strict=True)}
+    of_batches = dict(zip([name for name in names if name[0] in batched], files.batches_png, strict=True))
     runs = [
         page.Run(
             dataset=dataset,
@@ -21,7 +24,12 @@ with runtime.job(snakemake):
             seed=seed,
             clusters=tables.read_points(clusters, cells=labels[dataset].index),
             tsne3d=tables.read_points(tsne3d, cells=labels[dataset].index),
-            pictures={"clusters": clusters_png, "tsne3d": tsne3d_png, "losses": losses.get((dataset, model, seed))},
+            pictures={
+                "clusters": clusters_png,
+                "tsne3d": tsne3d_png,
+                "losses": losses.get((dataset, model, seed)),
+                "batches": of_batches.get((dataset, model, seed)),
+            },
         )
         for (dataset, model, seed), clusters, tsne3d, clusters_png, tsne3d_png in zip(
             names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, strict=True
@@ -37,6 +45,7 @@ with runtime.job(snakemake):
         runs=runs,
         notes=notes.summary(Path(snakemake.log[0]).parents[1], run),
         labels=labels,
+        batches=batches,
         quality=quality,
         models=snakemake.params.models,
         metrics=tables.read(files.metrics),

@@ -9,7 +9,7 @@ from scae.errors import UserError
 TEXT = (
     *("cell", "label", "dataset", "model", "labels", "space", "metric", "device"),
     *("over", "first", "second", "latent", "measure"),
-    *("sample", "removed_by", "limit", "gene"),
+    *("sample", "batch", "removed_by", "limit", "gene"),
 )
 NUMBERS = (  # of which a table may lack some
     *("value", "mean", "sd", "low", "high", "p", "p_holm"),
@@ -44,6 +44,11 @@ def write_rows(rows, path):
 def read_labels(path):
     """Labels by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
     return read(path).set_index("cell")["label"]
+
+
+def read_batches(path):
+    """Batches by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
+    return read(path).set_index("cell")["batch"]
 
 
 def scored(labels):

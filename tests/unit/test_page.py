@@ -80,7 +80,13 @@ LIMITS = pd.DataFrame(
 
 
 def render(
-    folder, seeds=(0,), models=("dae", "beta_vae"), datasets=("toy",), published=None, types=("B", HOSTILE, "NK")
+    folder,
+    seeds=(0,),
+    models=("dae", "beta_vae"),
+    datasets=("toy",),
+    published=None,
+    types=("B", HOSTILE, "NK"),
+    batches=(),
 ):
     labels = {
         dataset: pd.Series(np.array(types, object)[np.arange(12) % len(types)], index=CELLS) for dataset in datasets
@@ -99,7 +105,8 @@ def render(
                 if name != "losses" or ABOUT[model]["trained"]
                 else None
                 for name in ("clusters", "tsne3d", "losses")
-            },
+            }
+            | {"batches": picture(folder, f"{dataset}_{model}_{seed}_batches.png") if dataset in batches else None},
         )
         for dataset, model, seed in names
     ]
@@ -108,7 +115,7 @@ def render(
             (*name, space, metric, value + 0.1 * name[2])
             for name in names
             for space in ("tsne2d", "latent")
-            for metric, value in METRICS.items()
+            for metric, value in (METRICS | ({"ilisi": 0.25, "clisi": 0.75} if name[0] in batches else {})).items()
         ],
         columns=["dataset", "model", "seed", "space", "metric", "value"],
     )
@@ -119,6 +126,7 @@ def render(
     return report.render(
         runs=runs,
         labels=labels,
+        batches={name: pd.Series(np.array(["", HOSTILE, "late"])[np.arange(12) // 4], index=CELLS) for name in batches},
         notes=["toy: 12 of 13 cells kept", f"warning: toy: {HOSTILE}"],
         quality={
             dataset: report.Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets
@@ -358,3 +366,23 @@ def test_quality_control_says_what_is_kept_and_what_each_limit_removes(tmp_path)
 def test_the_verdict_stands_on_top(html):
     body = html[html.index("<main>") :]
     assert body.index("Nothing is &lt;shown&gt; of it.") < body.index('id="scores"')
+
+
+def test_a_data_set_with_a_batch_shows_its_pictures_scores_and_cells(tmp_path):
+    page = Page(render(tmp_path, datasets=("toy", "mixed"), batches=("mixed",)))
+    text = " ".join(filter(None, page.text))
+    assert text.count("whether batches mix and types stay apart") == 1
+    table = text[
+        text.index("mixed : whether batches mix") if "mixed : whether" in text else text.index("mixed: whether") :
+    ]
+    assert table.index("iLISI") < table.index("cLISI") < table.index("0.25") < table.index("0.75")
+    assert "Cells of each type in each batch" in text
+    assert f"cell type {HOSTILE} late no batch" in text
+    alts = [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
+    assert sum("right by batch" in alt for alt in alts) == 2
+
+
+def test_without_a_batch_there_is_none_of_it(html):
+    assert "iLISI</th>" not in html
+    assert "right by batch" not in html
+    assert "in each batch" not in html

@@ -287,3 +287,26 @@ def test_a_matplotlibrc_of_the_users_changes_nothing(tmp_path):
         subprocess.run([sys.executable, "-c", DRAW], cwd=tmp_path, env=environment, check=True)
         pictures.append((tmp_path / "losses.svg").read_bytes())
     assert pictures[0] == pictures[1]
+
+
+def test_batches_stand_beside_the_types_and_none_lies_on_the_others_for_its_name(cells):
+    points, labels, _ = cells
+    batches = np.where(np.arange(30) % 3 == 0, "late", "early").astype(object)
+    batches[:2] = ""
+    figure = plotting.batches(points[:, :2], labels, batches, "a title")
+    assert {"B (10)", "NK (12)", "T (8)", "early (19)", "late (9)", "no batch (2)"} <= set(texts_of(figure))
+    looks = palette.styles(["early", "late"])
+    drawn = figure.axes[1].collections[-1]  # over the others
+    place = {tuple(point): name for point, name in zip(points[:, :2].tolist(), batches, strict=True)}
+    names = [place[tuple(point)] for point in drawn.get_offsets().tolist()]
+    colors = [to_hex(color).upper() for color in drawn.get_facecolor()]
+    assert colors == [looks[name][0].upper() for name in names]
+    assert len(names) == 28
+    assert names != sorted(names)
+
+
+def test_more_batches_than_colours_differ_in_shape():
+    points, batches = np.random.default_rng(0).normal(size=(60, 2)), np.array([f"b{n:02d}" for n in range(20)] * 3)
+    figure = plotting.batches(points, np.full(60, "B"), batches, "a title")
+    first, second = figure.axes[1].collections[-2:]
+    assert (len(first.get_offsets()), len(second.get_offsets())) == (36, 24)

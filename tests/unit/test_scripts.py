@@ -28,6 +28,7 @@ N_CELLS, N_GENES = 48, 30
 CELLS = [f"cell-{number}" for number in range(N_CELLS)]
 GENES = [f"MT-{number}" if number < 2 else f"G{number}" for number in range(N_GENES)]
 TYPES = np.array(["B", "NK, bright", "007"])[np.arange(N_CELLS) % 3]
+LANES = np.array(["early", "late"])[np.arange(N_CELLS) // 4 % 2]
 READING = ("format", "genome", "matrix", "member", "modality", "orientation", "values")
 RUNS = [("dae", 0), ("beta_vae", 0), ("beta_vsc", 3), ("pca", 0)]
 TRAINED_RUNS = RUNS[:3]
@@ -60,7 +61,7 @@ class Namedlist:
         return self._named.items()
 
 
-def run(script, *, inputs=None, outputs=None, wildcards=None, label_column="", **params):
+def run(script, *, inputs=None, outputs=None, wildcards=None, label_column="", batch_column="", **params):
     """Run an adapter as Snakemake would; ``inputs`` and ``outputs`` are dicts, or lists of unnamed files."""
     named = [
         Namedlist(**files) if isinstance(files, dict) else Namedlist(*(files or [])) for files in (inputs, outputs)
@@ -72,7 +73,13 @@ def run(script, *, inputs=None, outputs=None, wildcards=None, label_column="", *
         output=named[1],
         params=Namedlist(code=code_digest.code(script), **params),
         wildcards=Namedlist(**{name: str(value) for name, value in (wildcards or {}).items()}),
-        resources=SimpleNamespace(mem_mb=1500, tmpdir="scratch", checkpoint_minutes="5", label_column=label_column),
+        resources=SimpleNamespace(
+            mem_mb=1500,
+            tmpdir="scratch",
+            checkpoint_minutes="5",
+            label_column=label_column,
+            batch_column=batch_column,
+        ),
         log=[f"results/logs/{script}/test.log"],
         rule=script,
         threads=1,
@@ -91,6 +98,7 @@ def config_of():
                 "source": "toy.csv",
                 "qc": {"min_cells": 1, "min_genes": 1},
                 "labels": {"from": "csv", "path": "types.csv"},
+                "batch": "lane",
                 "published": {"citation": "study", "scores": {"dae": {"nmi": 0.72}}},
             }
         },
@@ -184,7 +192,7 @@ def run_model(config, model, seed):
     run("cluster_cells", inputs=labels | spaces, outputs=clusters, wildcards=wildcards, kmeans=config["kmeans"])
     run(
         "score_clusters",
-        inputs=labels | clusters | spaces | {"distances": f"{toy}/distances.npz"},
+        inputs=labels | clusters | spaces | {"batches": f"{toy}/batches.csv", "distances": f"{toy}/distances.npz"},
         outputs={name: f"{folder}/{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
         label_set="csv",
@@ -203,10 +211,13 @@ def run_model(config, model, seed):
     )
     tsne2d, tsne3d = {"tsne2d": f"{folder}/tsne2d.csv"}, {"tsne3d": f"{folder}/tsne3d.csv"}
     run("plot_clusters", inputs=labels | tsne2d | clusters, outputs=[f"{folder}/clusters.png"], wildcards=wildcards)
+    batches = {"batches": f"{toy}/batches.csv"}
+    run("plot_batches", inputs=labels | tsne2d | batches, outputs=[f"{folder}/batches.png"], wildcards=wildcards)
     run("plot_tsne3d", inputs=labels | tsne3d, outputs=[f"{folder}/tsne3d.png"], wildcards=wildcards)
 
 
 QUALITY = {name: f"results/toy/quality/{name}.csv" for name in ("cells", "limits", "top_genes")}
+OF_REPORT = ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png", "batches_png")
 OF_TRAINED = ("losses.png", "timing.csv")
 TRAINED = {"model": "model.pt", "history": "history.csv", "timing": "timing.csv"}
 
@@ -218,7 +229,9 @@ def results(tmp_path_factory):
         folder = tmp_path_factory.mktemp("run")
         patch.chdir(folder)
         export.write_csv(source(), "toy.csv.gz")
-        (folder / "toy.csv").write_bytes(gzip.decompress((folder / "toy.csv.gz").read_bytes()))
+        table = pd.read_csv("toy.csv.gz")
+        table.insert(1, "lane", LANES)
+        table.to_csv("toy.csv", index=False)
         pd.DataFrame({"cell": CELLS, "label": TYPES}).iloc[::-1].to_csv("types.csv", index=False)
         config = config_of()
         toy = "results/toy"
@@ -246,6 +259,13 @@ def results(tmp_path_factory):
             labels=subset(config, "labels"),
         )
         run(
+            "assign_batches",
+            inputs={"counts": f"{toy}/counts.h5ad", "labels": f"{toy}/labels.csv"},
+            outputs={"batches": f"{toy}/batches.csv"},
+            wildcards={"dataset": "toy"},
+            batch=subset(config, "batch"),
+        )
+        run(
             "export_csv",
             inputs={"expression": f"{toy}/expression.h5ad", "labels": f"{toy}/labels.csv"},
             outputs={"expression": f"{toy}/export/expression.csv.gz", "labels": f"{toy}/export/labels.csv"},
@@ -269,6 +289,7 @@ def results(tmp_path_factory):
                 "tsne3d": "tsne3d.csv",
                 "clusters_png": "clusters.png",
                 "tsne3d_png": "tsne3d.png",
+                "batches_png": "batches.png",
                 "losses_png": "losses.png",
                 "metrics": "metrics.csv",
                 "health": "health.csv",
@@ -344,11 +365,12 @@ def results(tmp_path_factory):
                 "heatmap": "results/heatmap.png",
                 "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],
+                "batches": [f"{toy}/batches.csv"],
                 "cells": [QUALITY["cells"]],
                 "limits": [QUALITY["limits"]],
                 "quality_png": [f"{toy}/quality/quality.png"],
             }
-            | {name: seed0[name] for name in ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png")},
+            | {name: seed0[name] for name in OF_REPORT},
             outputs={"report": "results/report.html"},
             described=metrics.described(),
             models={
@@ -439,7 +461,11 @@ def test_what_is_not_trained_has_no_file_of_a_training(results):
         "recalls.csv",
         "spreads.csv",
     }
-    assert {path.name for path in (results / "toy/pca/seed0").iterdir()} == tables | {"clusters.png", "tsne3d.png"}
+    assert {path.name for path in (results / "toy/pca/seed0").iterdir()} == tables | {
+        "batches.png",
+        "clusters.png",
+        "tsne3d.png",
+    }
     assert list(read(results / "toy/pca/seed0/latent.csv").columns) == ["cell", "z1", "z2", "z3", "z4", "z5", "z6"]
 
 
@@ -488,7 +514,7 @@ def test_both_spaces_have_all_metrics(of_run):
 def test_all_scores_stand_in_one_long_table(results):
     table = pd.read_csv(results / "metrics.csv")
     assert list(table.columns) == ["dataset", "model", "seed", "labels", "space", "metric", "value"]
-    assert len(table) == 28 * len(RUNS)
+    assert len(table) == 34 * len(RUNS)
     assert list(table[["model", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == RUNS
     single = pd.read_csv(results / "toy/beta_vsc/seed3/metrics.csv")
     assert table[table["model"] == "beta_vsc"]["value"].tolist() == single["value"].tolist()
@@ -523,7 +549,7 @@ def test_embeddings_hold_everything_for_scanpy(results):
 def test_pictures_and_report_are_there(results):
     for path in [results / "heatmap.png", *results.glob("toy/*/seed*/*.png")]:
         assert path.read_bytes().startswith(b"\x89PNG")
-    assert len(list(results.glob("toy/*/seed*/*.png"))) == 2 * len(RUNS) + len(TRAINED_RUNS)
+    assert len(list(results.glob("toy/*/seed*/*.png"))) == 3 * len(RUNS) + len(TRAINED_RUNS)
     assert (results / "heatmap.svg").read_text().startswith("<?xml")
     html = (results / "report.html").read_text()
     assert "NK, bright" in html
@@ -581,7 +607,7 @@ def test_cells_without_label_are_scored_nowhere_and_drawn(workdir, results):
     assert clusters["latent"].nunique() == 3
     run(
         "score_clusters",
-        inputs=inputs | {"clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
+        inputs=inputs | {"batches": [], "clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
         outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
         label_set="obs",
@@ -614,7 +640,7 @@ def test_data_without_labels_are_clustered_and_have_no_scores(workdir, results):
     assert set(read("clusters.csv")["tsne2d"]) == set(range(5))
     run(
         "score_clusters",
-        inputs=inputs | {"clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
+        inputs=inputs | {"batches": [], "clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
         outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
         label_set="obs",
@@ -642,10 +668,10 @@ def test_a_missing_column_is_one_line(workdir, capfd):
     assert not (workdir / "labels.csv").exists()
 
 
-def fetch(settings, label_column=""):
+def fetch(settings, **columns):
     run(
         "fetch_counts",
-        label_column=label_column,
+        **columns,
         outputs={"counts": "counts.h5ad"},
         wildcards={"dataset": "toy"},
         source={"sha256": None} | settings,
@@ -659,6 +685,30 @@ def test_the_column_of_the_labels_is_missed_when_the_file_is_read(workdir, capfd
     assert 'labels.column: the data has no column "celltype"; it has "type"' in capfd.readouterr().err
     assert not (workdir / "counts.h5ad").exists()
     fetch({"source": "toy.h5ad"}, label_column="type")
+
+
+def test_the_column_of_the_batches_is_missed_when_the_file_is_read(workdir, capfd):
+    source().write_h5ad("toy.h5ad")
+    with pytest.raises(SystemExit):
+        fetch({"source": "toy.h5ad"}, batch_column="donor")
+    assert 'batch: the data has no column "donor"; it has "type"' in capfd.readouterr().err
+
+
+def test_a_data_set_without_batch_has_no_score_of_mixing(workdir, results):
+    folder = results / "toy/dae/seed0"
+    files = {name: str(folder / f"{name}.csv") for name in ("clusters", "tsne2d", "latent")}
+    run(
+        "score_clusters",
+        inputs=files
+        | {"batches": [], "labels": "results/toy/labels.csv", "distances": str(results / "toy/distances.npz")},
+        outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
+        wildcards={"dataset": "toy", "model": "dae", "seed": 0},
+        label_set="csv",
+    )
+    theirs = read(folder / "metrics.csv")
+    of_batches = theirs["metric"].isin(["ilisi", "clisi", "graph_connectivity"])
+    assert of_batches.sum() == 6
+    pd.testing.assert_frame_equal(read("metrics.csv"), theirs[~of_batches].reset_index(drop=True))
 
 
 def test_a_local_file_with_its_digest_is_read(workdir):

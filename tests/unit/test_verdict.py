@@ -236,3 +236,16 @@ def test_controls_have_no_health_to_speak_of():
 
 def test_the_text_has_a_line_for_each_sentence():
     assert verdict.text({"toy": ["One.", "Two."], "other": ["Three."]}) == "toy: One.\ntoy: Two.\nother: Three.\n"
+
+
+def test_mixing_of_batches_is_told_where_there_are_batches():
+    of_batches = [
+        scores({"dae": 0.5, "pca": value}, score=("latent", name)) for name, value in (("ilisi", 0.2), ("clisi", 0.9))
+    ]
+    *_, last = sentences(scores({"dae": 0.5, "pca": 0.5}), *of_batches)
+    assert last == (
+        "Batches, which nothing corrects, mix in the latent by iLISI (1 is best): dae 0.50 and pca 0.20; types stay "
+        "apart there by cLISI: dae 0.50 and pca 0.90."
+    )
+    undefined = [table.assign(value=np.nan) for table in of_batches]
+    assert not any("iLISI" in sentence for sentence in sentences(scores({"dae": 0.5, "pca": 0.5}), *undefined))

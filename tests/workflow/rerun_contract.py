@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
-RULES, BASES, UNTRAINED = CONTRACT["rules"], CONTRACT["bases"], CONTRACT["untrained"]
+RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]
+UNTRAINED, BATCHED = CONTRACT["untrained"], CONTRACT["batched"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Row:
     @property
     def text(self):
         """What is changed, in words."""
-        keys = (re.sub(r"^(datasets|models)\.(toy)\.", r"\1.<name>.", key) for key in self.set)
+        keys = (re.sub(r"^(datasets|models)\.(toy|mixed)\.", r"\1.<name>.", key) for key in self.set)
         return self.change or " and ".join(f"`{name}`" for name in [*keys, *self.edit, " ".join(self.options)] if name)
 
 
@@ -41,12 +42,13 @@ def all_jobs(run):
     values = {"dataset": run["datasets"], "model": run["models"], "seed": [f"{seed:g}" for seed in run["seeds"]]}
     values["dimensions"] = ["2", "3"]
     of = {
-        "trained": [name for name in run["models"] if name not in UNTRAINED],
-        "untrained": [name for name in run["models"] if name in UNTRAINED],
+        "trained": {"model": [name for name in run["models"] if name not in UNTRAINED]},
+        "untrained": {"model": [name for name in run["models"] if name in UNTRAINED]},
+        "batched": {"dataset": [name for name in run["datasets"] if name in BATCHED]},
     }
     found = set()
     for rule, entry in RULES.items():
-        of_rule = values | ({"model": of[entry["of"]]} if "of" in entry else {})
+        of_rule = values | (of[entry["of"]] if "of" in entry else {})
         found |= {(rule, job) for job in product(*(of_rule[name] for name in wildcards(rule)))}
     return found
 

@@ -22,7 +22,7 @@ from workflow_project import TOY_CONFIG, Project, toy_cells
 PAGE = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 DATASETS = {name: entry for block in BLOCKS for name, entry in block["datasets"].items()}
-SAMPLES = {"cohort", "study"}
+SAMPLES = {"batches", "cohort", "study"}
 QC = {"min_cells": 1, "min_genes": 5}
 
 
@@ -102,7 +102,7 @@ def test_each_format_of_the_page_gives_the_latent_of_the_h5ad(name, run):
     assert run.path(latent(name)).read_bytes() == run.path(latent("mine")).read_bytes()
 
 
-@pytest.mark.parametrize(("name", "n_genes"), [("cohort", 55), ("study", 60)])
+@pytest.mark.parametrize(("name", "n_genes"), [("batches", 55), ("cohort", 55), ("study", 60)])
 def test_samples_of_the_page_bear_their_names(name, n_genes, run):
     counts = anndata.read_h5ad(run.path(f"results/{name}/counts.h5ad"))
     assert counts.shape == (90, n_genes)

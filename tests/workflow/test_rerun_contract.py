@@ -50,6 +50,7 @@ def base(warm, workflow, made_once):
 def write_data(project):
     """The sources and label files that the rows speak of."""
     cells = toy_cells()
+    cells.obs["lane"] = [f"lane {number % 4}" for number in range(cells.n_obs)]
     cells.var["genome"] = np.where(np.arange(cells.n_vars) < 50, "hg19", "mm10")
     cells.var["long_name"] = [f"long {name}" for name in cells.var_names]
     cells.obs["partial"] = ["NA" if number % 9 == 4 else name for number, name in enumerate(cells.obs["cell_type"])]
@@ -58,7 +59,7 @@ def write_data(project):
     cells.write_h5ad(project.path("copy.h5ad"))
     cells[:80].write_h5ad(project.path("other.h5ad"))
     cells[:40, :50].write_h5ad(project.path("fewer.h5ad"))
-    project.path("samples.csv").write_text("sample,path\none,toy.h5ad\ntwo,fewer.h5ad\n")
+    project.path("samples.csv").write_text("sample,path\ntwo,fewer.h5ad\none,toy.h5ad\nthree,other.h5ad\n")
     cells.uns["more"] = list(range(200_000))
     cells.write_h5ad(project.path("large.h5ad"))
     project.path("genes.txt").write_text("MT-CO1\nMT-ND1\n")

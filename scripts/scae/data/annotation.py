@@ -76,15 +76,15 @@ def check_cells(names):
         )
 
 
-def check_column(obs, column):
-    """Refuse data without the column of obs that holds the labels.
+def check_column(obs, column, key="labels.column"):
+    """Refuse data without the column of obs that a key of the config names.
 
     Raises:
         UserError: naming those that there are.
     """
     if column not in obs:
         there = ", ".join(f'"{name}"' for name in sorted(obs.columns)) or "none"
-        raise UserError(f'labels.column: the data has no column "{column}"; it has {there}')
+        raise UserError(f'{key}: the data has no column "{column}"; it has {there}')
 
 
 def check_genes(genes):

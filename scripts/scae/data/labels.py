@@ -94,8 +94,12 @@ def without_words(labels, ignore=()):
     return text.where((text != "") & ~ignored, pd.NA)
 
 
-def refuse_numbers(labels):
-    """Refuse labels that are measurements or names of cells, not types.
+def refuse_numbers(labels, key="labels", wanted="cell types"):
+    """Refuse labels that are measurements or names of cells, not types (or batches).
+
+    Args:
+        labels: Series of text, missing where there is none.
+        key, wanted: of the config, and what it should name.
 
     Raises:
         UserError: showing what was seen.
@@ -111,9 +115,9 @@ def refuse_numbers(labels):
     whole = (numbers % 1 == 0).all()
     many = len(sizes) > (MANY_CLUSTERS if whole and not few_each else MANY_NUMBERS)
     if numbers.notna().all() and many:
-        raise UserError(f"labels: {seen} are numbers, which look measured; name a column with cell types")
+        raise UserError(f"{key}: {seen} are numbers, which look measured; name a column with {wanted}")
     if len(sizes) >= MANY_SINGLE and (sizes == 1).mean() > 0.5:
-        raise UserError(f"labels: {seen}, most of one cell each, are no cell types; name another column")
+        raise UserError(f"{key}: {seen}, most of one cell each, are no {wanted}; name another column")
 
 
 def _refuse_other_cells(labels, cells, settings):

@@ -1,6 +1,7 @@
 """Data sets of one source or of several samples, read into one table of cells."""
 
 import logging
+from dataclasses import replace
 
 import anndata
 import pandas as pd
@@ -52,7 +53,8 @@ def describe(settings, downloads):
     found = {}
     try:
         for sample, entry, member in _parts(settings, downloads):
-            found[sample] = counts.describe(entry["place"], **_reading(settings) | {"member": member})
+            part = counts.describe(entry["place"], **_reading(settings) | {"member": member})
+            found[sample] = part if part.obs is None else replace(part, obs=part.obs.assign(**entry["columns"]))
     except UserError as error:
         found[None] = counts.Description("unknown", problems=(str(error),))
     return found

@@ -16,7 +16,8 @@ class Metric:
     ``name`` stands in tables and in the config, ``heading`` in pictures and in the report, where ``says`` explains it.
     ``low`` and ``high`` are its range, None where it has no end; what is a score and not a number of something has 1 as
     its best. ``of`` takes what ``reads`` names: the labels (cells,), the clusters (cells,) and the points (cells,
-    dimensions) unless it says otherwise; what else there is, `scae.evaluation.neighbors.look` says. ``heatmap`` says
+    dimensions) unless it says otherwise; what else there is, `scae.evaluation.neighbors.look` says, and
+    `scae.evaluation.mixing.look` for data sets with a batch, which alone have the scores that read it. ``heatmap`` says
     whether the heatmap shows it.
     """
 
@@ -29,6 +30,11 @@ class Metric:
     of: Callable
     reads: tuple = ("labels", "clusters", "points")
     heatmap: bool = True
+
+    @property
+    def of_batches(self):
+        """Whether only data sets with a batch have it."""
+        return "placed" in self.reads
 
 
 def agreement(name):
@@ -69,6 +75,17 @@ def of_neighbors(name, **settings):
         from scae.evaluation import neighbors
 
         return getattr(neighbors, name)(*read, **settings)
+
+    return of
+
+
+def of_mixing(name):
+    """A metric that scae.evaluation.mixing has."""
+
+    def of(*read):
+        from scae.evaluation import mixing
+
+        return getattr(mixing, name)(*read)
 
     return of
 
@@ -226,12 +243,46 @@ METRICS = [
         reads=("reference", "distances", "ranked"),
         heatmap=False,
     ),
+    Metric(
+        "ilisi",
+        heading="iLISI",
+        says="how well batches mix: 0 where all around a cell are of one batch, 1 where they are of all in equal "
+        "shares; median over cells",
+        low=0,
+        high=1,
+        up=True,
+        of=of_mixing("integration"),
+        reads=("placed", "batches"),
+        heatmap=False,
+    ),
+    Metric(
+        "clisi",
+        heading="cLISI",
+        says="whether types stay apart by the same measure: 1 where all around a cell are of one type",
+        low=0,
+        high=1,
+        up=True,
+        of=of_mixing("conservation"),
+        reads=("placed", "typed"),
+        heatmap=False,
+    ),
+    Metric(
+        "graph_connectivity",
+        heading="graph connectivity",
+        says="share of a type's cells that hang together through their 15 nearest, whatever their batch; mean of types",
+        low=0,
+        high=1,
+        up=True,
+        of=of_mixing("graph_connectivity"),
+        reads=("placed", "typed"),
+        heatmap=False,
+    ),
 ]
 
 
 def described():
     """{name: its entry without the function} of all metrics, in order: what tables and pictures say of them."""
-    keys = ("heading", "heatmap", "high", "low", "says", "up")
+    keys = ("heading", "heatmap", "high", "low", "of_batches", "says", "up")
     return {metric.name: {key: getattr(metric, key) for key in keys} for metric in METRICS}
 
 
@@ -243,8 +294,8 @@ def score(labels, clusters, points, **more):
     Args:
         labels, clusters: (cells,).
         points: (cells, dimensions).
-        more: what further metrics read, by name, as from `scae.evaluation.neighbors.look`; without it their rows are
-            left out.
+        more: what further metrics read, by name, as from `scae.evaluation.neighbors.look` and
+            `scae.evaluation.mixing.look`; without it their rows are left out.
     """
     import numpy as np
     import pandas as pd

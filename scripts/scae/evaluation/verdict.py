@@ -49,6 +49,7 @@ def write(scores, differences, health_of_runs, roles, origins, stability):
             *_life(_of(health_of_runs, dataset), roles),
             *_training(_of(health_of_runs, dataset)),
             *_left_over(_of(health_of_runs, dataset), roles),
+            *_mixing(_of(scores, dataset)),
         ]
         for dataset, sets in origins.items()
     }
@@ -245,6 +246,20 @@ def _left_over(table, roles):
         return []
     told = {role: _listed(f"{name} {value:,.1f}" for name, value in found.items()) for role, found in left.items()}
     return [f"Squared error left per cell: {told['model']}; {told['pca']}, which is linear."]
+
+
+def _mixing(scores):
+    """How batches mix and types stay apart, of a data set that has batches."""
+    told = {}
+    for metric in ("ilisi", "clisi"):
+        rows = scores[(scores["space"] == "latent") & (scores["metric"] == metric)].drop_duplicates("model")
+        told[metric] = [f"{row.model} {row.mean:.2f}" for row in rows.dropna(subset=["mean"]).itertuples()]
+    if not all(told.values()):
+        return []
+    return [
+        f"Batches, which nothing corrects, mix in the latent by iLISI (1 is best): {_listed(told['ilisi'])}; types "
+        f"stay apart there by cLISI: {_listed(told['clisi'])}."
+    ]
 
 
 def _untested(rows):

@@ -15,7 +15,7 @@ from scae import tables
 from scae.evaluation import summary
 from scae.report.palette import RASTER_DPI, UNSCORED_COLOR, styles
 
-NO_LABEL = "no label"
+NO_LABEL, NO_BATCH = "no label", "no batch"
 ROTATABLE_CELLS = 20_000  # more points than this make a page heavy; the static pictures show all cells
 
 
@@ -28,7 +28,7 @@ class Run:
     seed: int
     clusters: pd.DataFrame  # index cell; tsne2d, latent
     tsne3d: pd.DataFrame  # index cell; x, y, z
-    pictures: dict  # {"clusters" | "tsne3d" | "losses": path of a PNG}, losses None where nothing was trained
+    pictures: dict  # {"clusters" | "tsne3d" | "losses" | "batches": path of a PNG, or None where there is none}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,19 @@ class Quality:
 
 
 def render(
-    runs, notes, labels, quality, models, metrics, described, training_times, heatmap, verdict, published, settings
+    runs,
+    notes,
+    labels,
+    batches,
+    quality,
+    models,
+    metrics,
+    described,
+    training_times,
+    heatmap,
+    verdict,
+    published,
+    settings,
 ):
     """The report as HTML text.
 
@@ -49,6 +61,7 @@ def render(
         runs: list of `Run`.
         notes: what the jobs noted for the user, a line each.
         labels: {dataset: Series of labels by cell}.
+        batches: the same of batches, of the data sets that have some.
         quality: {dataset: `Quality`}.
         models: {model: what its page says: title, summary, reference, doi, trained, deterministic}.
         metrics, training_times: the tables over all runs.
@@ -67,14 +80,20 @@ def render(
     )
     environment.globals["picture"] = _picture
     rows = summary.score_rows(metrics, published)
-    others = [column for column in rows.columns if not described[column[1]]["heatmap"]]
-    rows, of_neighbors = rows.drop(columns=others), rows[others]
+    of_batches = rows[[column for column in rows.columns if described[column[1]]["of_batches"]]]
+    others = [
+        column
+        for column in rows.columns.difference(of_batches.columns, sort=False)
+        if not described[column[1]]["heatmap"]
+    ]
+    of_neighbors, rows = rows[others], rows.drop(columns=[*others, *of_batches.columns])
     seeds = sorted({run.seed for run in runs})
     return environment.get_template("page.html.j2").render(
         datasets=[
             _dataset(name, of_cells, runs, rows, described)
             | _quality(quality[name])
-            | {"neighbors": [_score_row(index, row, described) for index, row in _measured(of_neighbors.loc[[name]])]}
+            | {"neighbors": _measured(of_neighbors.loc[[name]], described)}
+            | {"mixing": _measured(of_batches.loc[[name]], described), "batches": _batches(of_cells, batches.get(name))}
             | {"labels_from": settings["datasets"][name]["labels"]["from"]}
             for name, of_cells in labels.items()
         ],
@@ -84,6 +103,7 @@ def render(
         seeds=seeds,
         spaces=_columns(rows, described),
         neighbor_spaces=_columns(of_neighbors, described),
+        mixing_spaces=_columns(of_batches, described),
         metrics=[metric | {"span": _span(metric)} for metric in described.values()],
         heatmap=heatmap,
         verdict=[line.partition(": ")[::2] for line in verdict],
@@ -138,9 +158,18 @@ def _bound(value):
     return f"{value:,.4g}" if np.isfinite(value) else "–"
 
 
-def _measured(rows):
-    """Rows that have a score; a publication has none of these."""
-    return rows[rows.notna().any(axis=1)].iterrows()
+def _measured(rows, described):
+    """Lines of the rows that have a score; a publication has none of these."""
+    return [_score_row(index, row, described) for index, row in rows[rows.notna().any(axis=1)].iterrows()]
+
+
+def _batches(labels, batches):
+    """The batches of a data set with the cells of each type in each; None where it has no batch."""
+    if batches is None:
+        return None
+    known = batches[labels.index].replace(tables.UNSCORED, NO_BATCH)
+    counts = pd.crosstab(labels.replace(tables.UNSCORED, NO_LABEL).to_numpy(), known.to_numpy())
+    return {"names": list(counts.columns), "rows": [(name, list(line)) for name, line in counts.iterrows()]}
 
 
 def _run(run, labels):

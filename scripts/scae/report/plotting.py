@@ -91,10 +91,48 @@ def clusters(points, labels, clusters, title):
     return figure
 
 
-def _scatter(axes, points, groups, looks, **options):
-    size = float(np.clip(6000 / len(points), 1, 14))
+def batches(points, labels, batches, title):
+    """2-D t-SNE coloured by cell type beside the same by batch.
+
+    The cells of the batches are drawn in a fixed random order, so that none lies on the others for its name.
+
+    Args:
+        points: (cells, 2).
+        labels, batches: (cells,); cells without are grey.
+        title: heading.
+    """
+    labels, batches = np.asarray(labels), np.asarray(batches)
+    of_types, of_batches = (styles(names[names != tables.UNSCORED]) for names in (labels, batches))
+    width = 13.5 + 3 * (_legend_columns(len(of_types)) + _legend_columns(len(of_batches)) - 2)
+    figure, panels = plt.subplots(1, 2, figsize=(width, 4.8), sharex=True, sharey=True, layout="constrained")
+    figure.suptitle(title)
+    both = ("cell types", labels, of_types), ("batches", batches, of_batches)
+    for axes, (heading, names, looks) in zip(panels, both, strict=True):
+        shown = {name: (looks[name], f"{name} ({(names == name).sum()})") for name in looks}
+        _scatter(axes, points, names, shown, without="label" if names is labels else "batch")
+        axes.set(title=f"{heading} (number of cells)", xlabel="t-SNE 1", xticks=[], yticks=[])
+    panels[0].set_ylabel("t-SNE 2")
+    _scatter_mixed(panels[1], points, batches, of_batches)
+    return figure
+
+
+def _scatter_mixed(axes, points, groups, looks):
+    """Points in a fixed random order, each in the colour and with the marker of its group."""
+    order = np.random.default_rng(0).permutation(len(points))
+    for shape in dict.fromkeys(marker for _, marker, _ in looks.values()):
+        cells = [cell for cell in order if groups[cell] in looks and looks[groups[cell]][1] == shape]
+        colors = [looks[groups[cell]][0] for cell in cells]
+        axes.scatter(*points[cells].T, s=_size(points), c=colors, marker=shape, linewidths=0)
+
+
+def _size(points):
+    return float(np.clip(6000 / len(points), 1, 14))
+
+
+def _scatter(axes, points, groups, looks, without="label", **options):
+    size = _size(points)
     if (unscored := groups == tables.UNSCORED).any():
-        looks = {tables.UNSCORED: ((UNSCORED_COLOR, "o", None), f"no label ({unscored.sum()})")} | looks
+        looks = {tables.UNSCORED: ((UNSCORED_COLOR, "o", None), f"no {without} ({unscored.sum()})")} | looks
     for name, ((color, marker, _), text) in looks.items():
         chosen = groups == name
         axes.scatter(*points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, **options)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from scae import notes
-from scae.data import counts, gates, labels, quality, samples, source_files
+from scae.data import batch, counts, gates, labels, quality, samples, source_files
 from scae.data import genes as gene_names
 from scae.errors import UserError, one_line
 from scae.workflow import configuration
@@ -81,8 +81,8 @@ def _parts(name, settings):
 
 def _together(parts, join):
     """What the samples hold together, as far as they can be read."""
-    if len(parts) == 1:
-        return next(iter(parts.values()))
+    if list(parts) == [None]:
+        return parts[None]
     usable = {sample: part for sample, part in parts.items() if part.obs is not None and part.var is not None}
     if not usable:
         return next(iter(parts.values()))
@@ -117,6 +117,7 @@ def _described(found, settings, problems):
         "genes": lambda: _genes(*_names(found, settings), found),
         "mitochondrial": lambda: _mitochondrial(*_names(found, settings), found, settings),
         "markers": lambda: _markers(_names(found, settings)[0], found, settings),
+        "batches": lambda: _batches(found, settings),
     }
     for row, look in looks.items():
         try:
@@ -194,6 +195,15 @@ def _labels(found, settings, problems):
     more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
     words = {"error": "without", "unscored": "without, not scored", "drop": "without, dropped"}[section["missing"]]
     return {"labels": f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")}
+
+
+def _batches(found, settings):
+    if not settings["batch"]:
+        return {}
+    sizes = batch.of_cells(found.obs, settings["batch"], found.obs.index).replace("", "none").value_counts()
+    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
+    more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
+    return {"batches": f"{len(sizes)}: {shown}{more}"}
 
 
 def _too_few_cells(n_cells, config):

@@ -1,0 +1,13 @@
+"""Draw the 2-D t-SNE by cell type beside the same by batch."""
+
+import scae.workflow.runtime as runtime
+
+from scae import tables
+from scae.report import plotting
+
+with runtime.job(snakemake):
+    labels = tables.read_labels(snakemake.input.labels)
+    batches = tables.read_batches(snakemake.input.batches)
+    points = tables.read_points(snakemake.input.tsne2d, cells=labels.index)
+    figure = plotting.batches(points.to_numpy(), labels, batches[labels.index], plotting.title(snakemake.wildcards))
+    plotting.save(figure, snakemake.output[0])

@@ -1,0 +1,82 @@
+"""The batch of each cell, and whether batches can be told from cell types."""
+
+import logging
+
+import pandas as pd
+
+from scae import tables
+from scae.data import annotation, labels
+from scae.errors import UserError
+from scae.notes import NOTE
+
+log = logging.getLogger(__name__)
+
+NEARLY_THE_SAME = 0.8  # adjusted mutual information of two partitions
+SHOWN_TYPES = 5
+
+
+def of_cells(obs, column, cells):
+    """The batch of each of these cells.
+
+    Args:
+        obs: annotation of the cells as read.
+        column: of ``obs``.
+        cells: names.
+
+    Returns:
+        pandas.Series: name ``batch``, index ``cell``, text; `tables.UNSCORED` where a cell has none.
+
+    Raises:
+        UserError: if there is no such column, or what it holds is no batch.
+    """
+    annotation.check_column(obs, column, "batch")
+    found = labels.without_words(obs[column]).loc[cells]
+    labels.refuse_numbers(found, "batch", "batches")
+    without = found.isna()
+    if without.all():
+        raise UserError(f'batch: the column "{column}" is empty; name another one, or set batch to null')
+    if without.any():
+        log.log(NOTE, "%d of %d cells have no batch: not counted where batches are scored", without.sum(), len(found))
+    found = found.astype(object).where(~without, tables.UNSCORED).astype(str)
+    log.info("batches: %s", found[found != tables.UNSCORED].value_counts().to_dict())
+    return found.rename("batch").rename_axis("cell")
+
+
+def warn_of_types(types, batches):
+    """Say where batches cannot be told from types, so that a score of mixing means little.
+
+    Args:
+        types, batches: Series by cell; `tables.UNSCORED` where there is none.
+    """
+    known = (types != tables.UNSCORED) & (batches != tables.UNSCORED)
+    types, batches = types[known], batches[known]
+    if batches.nunique() < 2:
+        log.warning("batch: all cells are of one batch, so that there is no score of mixing")
+        return
+    for sentence in _alike(types, batches):
+        log.warning("batch: %s", sentence)
+
+
+def _alike(types, batches):
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    cells = pd.crosstab(types, batches)
+    if len(cells) < 2:
+        return
+    alone = cells.index[(cells > 0).sum(axis=1) == 1]
+    if len(alone) == len(cells):
+        yield "each type occurs in one batch only: types and batches cannot be told apart, and mixing says nothing"
+        return
+    if len(alone):
+        named = [f'"{name}" in "{cells.loc[name].idxmax()}"' for name in alone[:SHOWN_TYPES]]
+        more = f" and {len(alone) - SHOWN_TYPES} more" if len(alone) > SHOWN_TYPES else ""
+        yield (
+            f"{len(alone)} of {len(cells)} types occur in one batch only ({', '.join(named)}{more}): whether a "
+            "representation mixes these cannot be told"
+        )
+    alike = adjusted_mutual_info_score(types, batches)
+    if alike >= NEARLY_THE_SAME:
+        yield (
+            f"types and batches are nearly the same partition (adjusted mutual information {alike:.2f}): what keeps "
+            "types apart keeps batches apart, and mixing says little"
+        )
