@@ -57,10 +57,12 @@ def below(job, jobs):
     """The jobs that read what a job makes."""
     rule, values = job
     known = dict(zip(wildcards(rule), values, strict=True))
+    only = RULES[rule].get("only", {})
     return {
         (reader, others)
         for reader, others in jobs
         if reader in RULES[rule]["feeds"]
+        and known.items() >= only.get(reader, {}).items()
         and all(known.get(name, value) == value for name, value in zip(wildcards(reader), others, strict=True))
     }
 
