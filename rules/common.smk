@@ -22,7 +22,7 @@ from scae import notes
 from scae.data import source_files
 from scae.evaluation import metrics
 from scae.models import pages
-from scae.workflow import code_digest, command_line, configuration, job_record, parent
+from scae.workflow import code_digest, command_line, configuration, job_record, label_sets, parent
 from scae.errors import UserError
 
 source_code.forget_bytecode()
@@ -69,6 +69,11 @@ def one_of(names):
     return "|".join(names) or r"(?!)"
 
 
+def all_labels(dataset):
+    """The labels of a data set in the config: one entry, or sets of them."""
+    return config["datasets"][dataset]["labels"]
+
+
 # Where things go; a config, an import or a command line may name other folders
 pathvars:
     logs="<results>/logs",
@@ -80,6 +85,7 @@ wildcard_constraints:
     model=one_of(MODELS),
     seed=r"0|[1-9]\d*",
     dimensions="2|3",
+    label_set=one_of(sorted({name for dataset in DATASETS for name in label_sets.further(all_labels(dataset))})),
 
 
 def placed(path):
@@ -109,15 +115,27 @@ def source_paths(wildcards):
     return source_files.files_of(config["datasets"][wildcards.dataset])
 
 
+def labels_of(wildcards):
+    """Params function: the entry of a set of labels, of the first set unless a wildcard names another."""
+    sets = label_sets.of(all_labels(wildcards.dataset))
+    return {"labels": sets[wildcards.get("label_set", next(iter(sets)))]}
+
+
 def label_paths(wildcards):
-    """The label file of a data set whose labels come from a CSV."""
-    labels = config["datasets"][wildcards.dataset]["labels"]
+    """The label file of a set of labels that comes from a CSV."""
+    labels = labels_of(wildcards)["labels"]
     return [labels["path"]] if labels["from"] == "csv" else []
 
 
+def further_labels(wildcards):
+    """Input function: the labels of a data set that are only scored, in the order of their sets."""
+    names = label_sets.further(all_labels(wildcards.dataset))
+    return expand("<results>/{dataset}/labels/{label_set}.csv", dataset=wildcards.dataset, label_set=names)
+
+
 def dropping_labels(wildcards):
-    """Params function: the labels of a data set, if cells without one are dropped before training; else None."""
-    labels = config["datasets"][wildcards.dataset]["labels"]
+    """Params function: the first labels of a data set, if cells without one are dropped before training; else None."""
+    labels = label_sets.first(all_labels(wildcards.dataset))
     return labels if labels.get("missing") == "drop" else None
 
 
@@ -137,7 +155,7 @@ def dropping_label_paths(wildcards):
 
 def label_column(wildcards):
     """Resource function: the column of obs that a source must have. What cannot change counts is no param."""
-    labels = config["datasets"][wildcards.dataset]["labels"]
+    labels = label_sets.first(all_labels(wildcards.dataset))
     return labels["column"] if labels["from"] == "obs" else ""
 
 
@@ -166,17 +184,25 @@ def is_known_by_content(file):
     )
 
 
-def label_set(wildcards):
-    """Params function: the name of a data set's labels, which says where they come from."""
-    dataset = config["datasets"][wildcards.dataset]
-    return source_files.origin_of_labels(dataset["source"], dataset["labels"])
+def label_names(wildcards):
+    """Params function: the names of a data set's sets of labels, the first being that of pictures and k."""
+    return list(label_origins()[wildcards.dataset])
 
 
 def label_origins():
-    """Params: {data set: {label set: where it comes from}}, the first set being that of pictures and k."""
-    found = {name: config["datasets"][name] for name in sorted(DATASETS)}
-    origins = {name: source_files.origin_of_labels(entry["source"], entry["labels"]) for name, entry in found.items()}
-    return {name: {origin: origin} for name, origin in origins.items()}
+    """Params: {data set: {label set: where it comes from}}, the first being that of pictures and k.
+
+    A single entry goes by where it comes from.
+    """
+    found = {}
+    for name in sorted(DATASETS):
+        sets = label_sets.of(all_labels(name))
+        origins = {
+            key: source_files.origin_of_labels(config["datasets"][name]["source"], entry) for key, entry in sets.items()
+        }
+        several = label_sets.are_several(all_labels(name))
+        found[name] = origins if several else {origin: origin for origin in origins.values()}
+    return found
 
 
 def of_trained(path):
@@ -341,8 +367,11 @@ def report_settings():
     for dataset in datasets.values():
         dataset.pop("published", None)
         dataset["source"] = source_files.shown_samples(dataset)
-        if dataset["labels"]["from"] == "csv":
-            dataset["labels"] = dataset["labels"] | {"path": source_files.shown(dataset["labels"]["path"])}
+        shown = {
+            key: entry | ({"path": source_files.shown(entry["path"])} if entry["from"] == "csv" else {})
+            for key, entry in label_sets.of(dataset["labels"]).items()
+        }
+        dataset["labels"] = shown if label_sets.are_several(dataset["labels"]) else label_sets.first(shown)
     return {
         "datasets": datasets,
         "kmeans": config["kmeans"],

@@ -1,7 +1,7 @@
 """From a source to expression and labels.
 
 Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv and export/ of each data set,
-and batches.csv of those with a batch.
+and batches.csv of those with a batch, and a file of labels/ for each further set of labels.
 """
 
 
@@ -81,7 +81,7 @@ rule label_cells:
     params:
         code=code("label_cells"),
         content=content(label_paths),
-        labels=dataset_settings("labels"),
+        labels=labels_of,
     script:
         "../scripts/label_cells.py"
 
@@ -109,6 +109,31 @@ rule assign_batches:
         batch=dataset_settings("batch"),
     script:
         "../scripts/assign_batches.py"
+
+
+rule label_again:
+    """Cell types by a further set of labels, which is scored and not drawn."""
+    input:
+        by_content(label_paths),
+        counts="<results>/{dataset}/counts.h5ad",
+        expression="<results>/{dataset}/expression.h5ad",
+    output:
+        labels="<results>/{dataset}/labels/{label_set}.csv",
+    log:
+        "<logs>/label_again/{dataset}/{label_set}.log",
+    benchmark:
+        "<benchmarks>/label_again/{dataset}/{label_set}.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=growing(2000, 6),
+        runtime=growing(30, 0.05),
+    params:
+        code=code("label_again"),
+        content=content(label_paths),
+        labels=labels_of,
+    script:
+        "../scripts/label_again.py"
 
 
 rule export_csv:

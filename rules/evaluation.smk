@@ -79,6 +79,7 @@ rule score_clusters:
         batches=batch_table,
         distances="<results>/{dataset}/distances.npz",
         labels="<results>/{dataset}/labels.csv",
+        more_labels=further_labels,
         clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",
         tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
@@ -97,7 +98,7 @@ rule score_clusters:
         runtime=growing(15, 2),
     params:
         code=code("score_clusters"),
-        label_set=label_set,
+        label_sets=label_names,
     script:
         "../scripts/score_clusters.py"
 
@@ -243,6 +244,7 @@ rule summarize_scores:
         runtime=growing(10),
     params:
         code=code("summarize_scores"),
+        origins=label_origins(),
         roles=model_roles(),
     script:
         "../scripts/summarize_scores.py"
@@ -306,6 +308,7 @@ rule collect_embeddings:
         counts="<results>/{dataset}/counts.h5ad",
         expression="<results>/{dataset}/expression.h5ad",
         labels="<results>/{dataset}/labels.csv",
+        more_labels=further_labels,
         clusters=expand("<results>/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),
         latent=expand("<results>/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
         tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS),
@@ -325,6 +328,7 @@ rule collect_embeddings:
     params:
         code=code("collect_embeddings"),
         genes=dataset_settings("genes"),
+        label_sets=label_names,
         runs=runs_of_a_dataset(),
     script:
         "../scripts/collect_embeddings.py"

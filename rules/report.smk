@@ -243,6 +243,7 @@ rule write_report:
         code=code("write_report"),
         described=metrics.described(),
         models=model_descriptions(),
+        origins=label_origins(),
         published=published_scores(),
         run=config["run"],
         settings=report_settings(),

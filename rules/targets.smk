@@ -10,8 +10,18 @@ def per_run(patterns, models=MODELS, datasets=DATASETS):
     return expand(patterns, dataset=datasets, model=models, seed=SEEDS)
 
 
+def files_of_labels():
+    """The file of each further set of labels of each data set."""
+    return [
+        f"<results>/{dataset}/labels/{name}.csv"
+        for dataset in DATASETS
+        for name in label_sets.further(all_labels(dataset))
+    ]
+
+
 def data_files():
-    return expand("<results>/{dataset}/batches.csv", dataset=BATCHED) + expand(
+    of_batches = expand("<results>/{dataset}/batches.csv", dataset=BATCHED)
+    of_datasets = expand(
         [
             "<results>/{dataset}/counts.h5ad",
             "<results>/{dataset}/expression.h5ad",
@@ -24,6 +34,7 @@ def data_files():
         ],
         dataset=DATASETS,
     )
+    return [*of_batches, *of_datasets, *files_of_labels()]
 
 
 def model_files():

@@ -12,6 +12,7 @@ from scae.report import palette
 with runtime.job(snakemake):
     inputs = snakemake.input
     labels = tables.read_labels(inputs.labels)
+    further = dict(zip(snakemake.params.label_sets[1:], map(tables.read_labels, inputs.more_labels), strict=True))
     runs = {}
     for number, (run, about) in enumerate(snakemake.params.runs.items()):
         points = {name: inputs[name][number] for name in ("clusters", "latent", "tsne2d", "tsne3d")}
@@ -23,6 +24,7 @@ with runtime.job(snakemake):
         source,
         genes.name(source.var, snakemake.params.genes["genes"]["names"]),
         labels,
+        further,
         runs,
         {name: look[0] for name, look in palette.styles(tables.scored(labels)).items()},
     )

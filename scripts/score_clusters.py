@@ -9,26 +9,33 @@ from scae import tables
 from scae.evaluation import intervals, metrics, mixing, neighbors
 
 with runtime.job(snakemake):
-    cells = tables.read_labels(snakemake.input.labels)
-    labels = tables.scored(cells)
-    clusters = tables.read_points(snakemake.input.clusters, cells=cells.index)
-    distances = np.load(snakemake.input.distances)
-    ranked = cells.index.get_indexer(distances["cells"])
-    batches = tables.read_batches(snakemake.input.batches) if snakemake.input.batches else None
-    voting = labels.iloc[neighbors.sample(labels)]
+    inputs = snakemake.input
+    paths = dict(zip(snakemake.params.label_sets, [inputs.labels, *inputs.more_labels], strict=True))
+    sets = {name: tables.read_labels(path) for name, path in paths.items()}
+    first = next(iter(sets))
+    clusters = tables.read_points(inputs.clusters, cells=sets[first].index)
+    distances = np.load(inputs.distances)
+    batches = tables.read_batches(inputs.batches) if inputs.batches else None
     scores, recalls, spreads = [], [], []
-    for space in clusters.columns:
-        points = tables.read_points(snakemake.input[space], cells=cells.index)
-        found = clusters[space][labels.index]
-        around = neighbors.look(points, cells, voting, ranked, distances["squared"])
-        if batches is not None:
-            around |= mixing.look(points, voting, batches)
-        scores.append(metrics.score(labels, found, points.loc[labels.index], **around).assign(space=space))
-        recalls.append(neighbors.recalls(voting, around["voted"]).assign(space=space))
-        spreads.append(intervals.cell_spreads(labels, found, voting, around["voted"]).assign(space=space))
+    for name, cells in sets.items():
+        about = {"labels": name}
+        labels = tables.scored(cells)
+        ranked = cells.index.get_indexer(distances["cells"])
+        voting = labels.iloc[neighbors.sample(labels)]
+        for space in clusters.columns:
+            about["space"] = space
+            points = tables.read_points(inputs[space], cells=cells.index)
+            found = clusters[space][labels.index]
+            around = neighbors.look(points, cells, voting, ranked, distances["squared"])
+            if batches is not None:
+                around |= mixing.look(points, voting, batches)
+            scored = metrics.score(labels, found, points.loc[labels.index], without_labels=name == first, **around)
+            scores.append(scored.assign(**about))
+            recalls.append(neighbors.recalls(voting, around["voted"]).assign(**about))
+            spreads.append(intervals.cell_spreads(labels, found, voting, around["voted"]).assign(**about))
     for rows, columns, path in (
         (scores, ["labels", "space", "metric", "value"], snakemake.output.metrics),
         (recalls, ["labels", "space", "label", "cells", "recall"], snakemake.output.recalls),
         (spreads, ["labels", "space", "metric", "mean", "sd", "low", "high"], snakemake.output.spreads),
     ):
-        tables.write(pd.concat(rows).assign(labels=snakemake.params.label_set)[columns], path)
+        tables.write(pd.concat(rows)[columns], path)

@@ -8,9 +8,10 @@ from scae import tables
 from scae.evaluation import comparison
 
 with runtime.job(snakemake):
-    metrics = tables.read(snakemake.input.metrics)
+    metrics, origins = tables.read(snakemake.input.metrics), snakemake.params.origins
     spreads = tables.collect(snakemake.input.spreads)
     both = [comparison.over_seeds(metrics), comparison.over_cells(spreads)]
-    tables.write(pd.concat(both), snakemake.output.intervals)
+    tables.write(comparison.with_origins(pd.concat(both), origins), snakemake.output.intervals)
     compared = comparison.pairs(snakemake.params.roles)
-    tables.write(comparison.differences(metrics, compared), snakemake.output.differences)
+    found = comparison.differences(metrics, compared)
+    tables.write(comparison.with_origins(found, origins), snakemake.output.differences)

@@ -46,6 +46,7 @@ with runtime.job(snakemake):
         notes=notes.summary(Path(snakemake.log[0]).parents[1], run),
         labels=labels,
         batches=batches,
+        origins=snakemake.params.origins,
         quality=quality,
         models=snakemake.params.models,
         metrics=tables.read(files.metrics),

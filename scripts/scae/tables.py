@@ -7,7 +7,7 @@ import pandas as pd
 from scae.errors import UserError
 
 TEXT = (
-    *("cell", "label", "dataset", "model", "labels", "space", "metric", "device"),
+    *("cell", "label", "dataset", "model", "labels", "origin", "space", "metric", "device"),
     *("over", "first", "second", "latent", "measure"),
     *("sample", "batch", "removed_by", "limit", "gene"),
 )

@@ -81,6 +81,17 @@ def test_only_seeds_that_both_have_are_compared():
     assert list(table["n"]) == [3, 5, 3, 5]
 
 
+def test_each_score_says_where_its_labels_come_from():
+    metrics = pd.concat([scores(3), scores(3).assign(labels="gates"), scores(3).assign(dataset="other")])
+    origins = {"toy": {"hand": "csv", "gates": "markers"}, "other": {"hand": "obs"}}
+    for table in (comparison.over_seeds(metrics), comparison.differences(metrics, [("dae", "pca")])):
+        found = comparison.with_origins(table, origins)
+        assert list(found.columns[found.columns.get_indexer(["labels"])[0] :][:2]) == ["labels", "origin"]
+        pd.testing.assert_frame_equal(found.drop(columns="origin"), table)
+        rows = set(found[["dataset", "labels", "origin"]].itertuples(index=False, name=None))
+        assert rows == {("toy", "hand", "csv"), ("toy", "gates", "markers"), ("other", "hand", "obs")}
+
+
 @pytest.mark.parametrize("n_seeds", [1, 2])
 def test_below_three_seeds_nothing_is_shown(n_seeds):
     table = comparison.differences(scores(n_seeds, vae=5), comparison.pairs(ROLES))

@@ -630,7 +630,9 @@ def test_the_study_is_configured_as_it_was_published():
     limits = {"min_cells": 3, "min_genes": 200, "max_genes": 2500, "max_pct_mito": 5.0}
     assert pbmc3k["qc"].items() >= limits.items()
     assert pbmc3k["genes"] == {"exclude": [], "names": "auto", "variable": None}
-    assert len(pbmc3k["labels"]["markers"]) == 9
+    assert list(pbmc3k["labels"]) == ["clusters", "markers"]
+    assert pbmc3k["labels"]["markers"]["markers"] == pbmc3k["labels"]["clusters"]["markers"]
+    assert len(pbmc3k["labels"]["clusters"]["markers"]) == 9
     scores = {model: list(values.values()) for model, values in pbmc3k["published"]["scores"].items()}
     assert scores == {
         "dae": [0.58, 0.67, 0.77, 0.72],
@@ -691,7 +693,7 @@ def layered(config, tmp_path, monkeypatch):
             update_config(merged, copy.deepcopy(layer))
             if layer is not command_line:
                 files.append(tmp_path / f"{number}.yaml")
-                files[-1].write_text(yaml.safe_dump(layer))
+                files[-1].write_text(yaml.safe_dump(layer, sort_keys=False))
         return configuration.load(merged, SCHEMA, files, command_line=command_line)
 
     return load_all
@@ -742,6 +744,74 @@ def test_a_choice_and_its_settings_may_stand_in_two_overlays(layered):
     found = layered(labels({"from": "csv"}), labels({"path": "types.csv"}))["datasets"]["toy"]["labels"]
     assert found == found | {"from": "csv", "path": "types.csv"}
     assert "markers" not in found
+
+
+GATES = {"from": "markers", "markers": {"B": ["CD19"], "T": ["CD3D"]}}
+SETS = {"seurat": MARKED, "gates": GATES}
+
+
+def test_several_sets_keep_their_order_and_have_the_defaults_of_their_origins(layered):
+    found = layered(labels({"z": {"from": "csv", "path": "types.csv"}, "a": GATES}))["datasets"]["toy"]["labels"]
+    assert list(found) == ["z", "a"]
+    assert (found["z"]["column"], found["a"]["threshold"]) == ("label", 0.5)
+    assert found["a"]["markers"] == GATES["markers"]
+
+
+def test_sets_replace_an_entry_and_an_entry_sets(layered, config):
+    assert list(layered(labels(SETS))["datasets"]["toy"]["labels"]) == ["seurat", "gates"]
+    config["datasets"]["toy"]["labels"] = {"clusters": MARKED, "markers": GATES}
+    found = layered(labels({"from": "clusters", "markers": {"NK": ["GNLY"]}}))["datasets"]["toy"]["labels"]
+    assert found["markers"] == {"NK": ["GNLY"]}
+    assert found["from"] == "clusters"
+    assert "clusters" not in found
+
+
+def test_an_overlay_reaches_into_sets_and_an_entry_alike(layered, config):
+    found = layered(labels({"markers": {"NK": ["GNLY"]}}))["datasets"]["toy"]["labels"]
+    assert found["markers"] == {"B": ["MS4A1"], "NK": ["GNLY"]}
+    config["datasets"]["toy"]["labels"] = {"clusters": MARKED, "markers": GATES}
+    found = layered(labels({"markers": {"threshold": 0.25}}))["datasets"]["toy"]["labels"]
+    assert found["markers"] == GATES | {"threshold": 0.25}
+    assert list(found) == ["clusters", "markers"]
+
+
+def test_a_set_may_come_from_elsewhere_in_an_overlay(layered, config):
+    config["datasets"]["toy"]["labels"] = SETS
+    found = layered(labels({"seurat": {"from": "csv", "path": "types.csv"}}))["datasets"]["toy"]["labels"]
+    assert list(found) == ["seurat", "gates"]
+    assert found["seurat"]["path"] == "types.csv"
+    assert not {"resolution", "markers"} & found["seurat"].keys()
+
+
+def test_of_several_changes_of_form_the_last_counts(layered):
+    found = layered(labels(SETS), labels({"from": "obs", "column": "type"}), labels({"only": GATES}))
+    assert list(found["datasets"]["toy"]["labels"]) == ["only"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({}, "labels.from: is missing"),
+        ({"seurat": {}}, "labels.from: is missing"),
+        (SETS | {"resolution": 0.5}, "labels.resolution: stands beside the sets seurat, gates; write it below the one"),
+        (SETS | {"a b": GATES}, "labels: 'a b' is not usable here; a set of labels is named by"),
+        (SETS | {"Gates": GATES}, "labels.Gates: and gates differ in case only"),
+        (SETS | {"none": {"from": "none"}}, "labels.none.from: none is no set of labels"),
+        (SETS | {"more": {}}, "labels.more.from: is missing"),
+        (SETS | {"more": {"from": "file"}}, "labels.more.from: 'file' is not one of"),
+        (SETS | {"gates": GATES | {"thresold": 1}}, 'labels.gates.thresold: unknown key; did you mean "threshold"?'),
+        (SETS | {"more": {"from": "csv", "path": "gone.csv"}}, 'labels.more.path: "gone.csv" does not exist'),
+        (
+            SETS | {"more": {"from": "obs", "column": "type", "missing": "drop"}},
+            "labels.more.missing: cells are dropped",
+        ),
+        ({"gates": GATES | {"markers": {"B": ["A", "B"], "T": ["B", "A"]}}}, 'labels.gates.markers: "B" and "T"'),
+    ],
+)
+def test_what_is_wrong_with_sets_is_one_line(wrong, told, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["datasets"]["toy"]["values"] = "counts"
+    assert problem(changed(config, "datasets.toy.labels", wrong)).startswith(f"datasets.toy.{told}")
 
 
 @pytest.mark.parametrize("overlays", [1, 2])

@@ -39,7 +39,8 @@ def found(source):
     points = pd.DataFrame(np.arange(8.0).reshape(4, 2), columns=["x", "y"], index=cells)
     run = dict.fromkeys(("latent", "tsne2d", "tsne3d"), points)
     run["clusters"] = pd.DataFrame({"tsne2d": [0, 1, 0, 1], "latent": [1, 1, 0, 0]}, index=cells)
-    run["metrics"] = pd.DataFrame({"space": ["latent"] * 2, "metric": ["ari", "nmi"], "value": [0.5, np.nan]})
+    scores = {"labels": ["hand"] * 2 + ["gates"], "metric": ["ari", "nmi", "ari"], "value": [0.5, np.nan, 0.25]}
+    run["metrics"] = pd.DataFrame(scores).assign(space="latent")
     run["about"] = {"model": "dae", "seed": 3, "settings": {"n_latent": 2}}
     labels = pd.Series(["B", "", "T", "B"], index=CELLS)
     return embeddings_file.assemble(
@@ -47,6 +48,7 @@ def found(source):
         source,
         ["ND1", "MS4A1", "LYZ"],
         labels,
+        {"gates": pd.Series(["", "", "T", "B cell"], index=CELLS)},
         {"dae_seed3": run},
         {"B": "#332288", "T": "#88CCEE"},
     )
@@ -59,6 +61,12 @@ def test_the_labs_annotation_of_the_cells_is_kept_beside_ours(found):
     np.testing.assert_array_equal(found.obs["age"], [1.5, np.nan, 3, 5])
     assert found.obs["label"].tolist()[::2] == ["B", "T"]
     assert found.obs["label"].isna().tolist() == [False, True, False, False]
+
+
+def test_further_sets_of_labels_stand_beside_the_first(found):
+    assert found.obs["label_gates"].tolist()[2:] == ["T", "B cell"]
+    assert found.obs["label_gates"].isna().tolist() == [True, True, False, False]
+    assert json.loads(found.uns["scae"]["X_dae_seed3"])["scores_of"] == {"gates": {"latent": {"ari": 0.25}}}
 
 
 def test_genes_are_rejoined_by_what_they_were_called(found):

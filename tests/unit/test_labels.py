@@ -467,9 +467,10 @@ def test_pbmc3k_has_the_principal_components_of_seurat(study, seurat):
 
 
 def test_pbmc3k_has_the_clusters_of_seurat_and_their_nine_names(study, seurat):
-    markers = study.settings["labels"]["markers"]
+    settings = study.settings["labels"]["clusters"]
+    markers = settings["markers"]
     defaults = {"n_variable_genes": 2000, "n_pcs": 10, "n_neighbors": 20, "prune": 1 / 15, "n_starts": 10}
-    found = labels.from_clusters(study.expression, defaults | study.settings["labels"])
+    found = labels.from_clusters(study.expression, defaults | settings)
     assert set(found) == set(markers)
     assert len(markers) == 9
     expected = pd.read_csv(seurat / "clusters.csv", index_col="barcode")["cluster"].loc[found.index]
@@ -480,8 +481,9 @@ def test_pbmc3k_has_the_clusters_of_seurat_and_their_nine_names(study, seurat):
 
 
 def test_gates_on_the_markers_of_pbmc3k_label_half_of_its_cells_as_its_clusters_mostly_do(study, seurat):
-    markers = study.settings["labels"]["markers"]
-    found = gates.from_markers(study.expression, {"markers": markers, "threshold": 0.5}).dropna()
+    settings = study.settings["labels"]["markers"]
+    markers = settings["markers"]
+    found = gates.from_markers(study.expression, {"threshold": 0.5} | settings).dropna()
     assert len(found) == 1313
     assert set(found) == set(markers)
     clusters = pd.read_csv(seurat / "clusters.csv", index_col="barcode")["cluster"].loc[found.index]

@@ -112,12 +112,12 @@ def render(
     ]
     metrics = pd.DataFrame(
         [
-            (*name, space, metric, value + 0.1 * name[2])
+            (*name, "obs", space, metric, value + 0.1 * name[2])
             for name in names
             for space in ("tsne2d", "latent")
             for metric, value in (METRICS | ({"ilisi": 0.25, "clisi": 0.75} if name[0] in batches else {})).items()
         ],
-        columns=["dataset", "model", "seed", "space", "metric", "value"],
+        columns=["dataset", "model", "seed", "labels", "space", "metric", "value"],
     )
     trained = [name for name in names if ABOUT[name[1]]["trained"]]
     times = pd.DataFrame(trained, columns=["dataset", "model", "seed"]).assign(
@@ -127,6 +127,7 @@ def render(
         runs=runs,
         labels=labels,
         batches={name: pd.Series(np.array(["", HOSTILE, "late"])[np.arange(12) // 4], index=CELLS) for name in batches},
+        origins={dataset: {"obs": "obs"} for dataset in datasets},
         notes=["toy: 12 of 13 cells kept", f"warning: toy: {HOSTILE}"],
         quality={
             dataset: report.Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets

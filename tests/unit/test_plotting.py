@@ -26,14 +26,14 @@ def closed_figures():
 def metrics_of(seeds=(0,), models=("dae", "beta_vae"), datasets=("toy",), undefined="silhouette"):
     random = np.random.default_rng(0)
     rows = [
-        (dataset, model, seed, space, metric, np.nan if metric == undefined else random.uniform(-0.2, 1))
+        (dataset, model, seed, "hand", space, metric, np.nan if metric == undefined else random.uniform(-0.2, 1))
         for dataset in datasets
         for model in models
         for seed in seeds
         for space in ("tsne2d", "latent")
         for metric in METRICS
     ]
-    return pd.DataFrame(rows, columns=["dataset", "model", "seed", "space", "metric", "value"])
+    return pd.DataFrame(rows, columns=["dataset", "model", "seed", "labels", "space", "metric", "value"])
 
 
 @pytest.fixture

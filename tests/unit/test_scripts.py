@@ -192,10 +192,14 @@ def run_model(config, model, seed):
     run("cluster_cells", inputs=labels | spaces, outputs=clusters, wildcards=wildcards, kmeans=config["kmeans"])
     run(
         "score_clusters",
-        inputs=labels | clusters | spaces | {"batches": f"{toy}/batches.csv", "distances": f"{toy}/distances.npz"},
+        inputs=labels
+        | clusters
+        | spaces
+        | {"batches": f"{toy}/batches.csv", "distances": f"{toy}/distances.npz"}
+        | {"more_labels": []},
         outputs={name: f"{folder}/{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
-        label_set="csv",
+        label_sets=["csv"],
     )
     is_trained = (model, seed) in TRAINED_RUNS
     trained = {name: f"{folder}/{TRAINED[name]}" if is_trained else [] for name in ("history", "model")}
@@ -257,6 +261,14 @@ def results(tmp_path_factory):
             outputs={"labels": f"{toy}/labels.csv"},
             wildcards={"dataset": "toy"},
             labels=subset(config, "labels"),
+        )
+        gates = {"from": "markers", "threshold": 0.7, "markers": {"B": ["G6", "G7"], "NK, bright": ["G12", "G13"]}}
+        run(
+            "label_again",
+            inputs=both,
+            outputs={"labels": f"{toy}/labels/gates.csv"},
+            wildcards={"dataset": "toy", "label_set": "gates"},
+            labels={"labels": gates},
         )
         run(
             "assign_batches",
@@ -324,6 +336,7 @@ def results(tmp_path_factory):
             "summarize_scores",
             inputs={"metrics": "results/metrics.csv", "spreads": of_runs["spreads"]},
             outputs={name: f"results/{name}.csv" for name in ("intervals", "differences")},
+            origins={"toy": {"csv": "csv"}},
             roles=dict.fromkeys(config["models"], "model"),
         )
         run(
@@ -337,11 +350,12 @@ def results(tmp_path_factory):
         run(
             "collect_embeddings",
             inputs=both
-            | {"labels": f"{toy}/labels.csv"}
+            | {"labels": f"{toy}/labels.csv", "more_labels": []}
             | {name: of_runs[name] for name in ("clusters", "latent", "metrics", "tsne2d", "tsne3d")},
             outputs={"embeddings": f"{toy}/embeddings.h5ad"},
             wildcards={"dataset": "toy"},
             genes=subset(config, "genes"),
+            label_sets=["csv"],
             runs={
                 f"{model}_seed{seed}": {"model": model, "seed": seed, "settings": config["models"][model]}
                 for model, seed in RUNS
@@ -377,6 +391,7 @@ def results(tmp_path_factory):
                 model: pages.find(model).about | {"trained": True, "deterministic": False}
                 for model in ("dae", "beta_vae")
             },
+            origins={"toy": {"csv": "csv"}},
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
             published=published,
             settings={"datasets": config["datasets"], "training": training_of(config)},
@@ -607,10 +622,16 @@ def test_cells_without_label_are_scored_nowhere_and_drawn(workdir, results):
     assert clusters["latent"].nunique() == 3
     run(
         "score_clusters",
-        inputs=inputs | {"batches": [], "clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
+        inputs=inputs
+        | {
+            "batches": [],
+            "more_labels": [],
+            "clusters": "clusters.csv",
+            "distances": str(results / "toy/distances.npz"),
+        },
         outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
-        label_set="obs",
+        label_sets=["obs"],
     )
     scored = (found != "").to_numpy()
     scores = pd.read_csv("metrics.csv").set_index(["space", "metric"])["value"]
@@ -622,6 +643,39 @@ def test_cells_without_label_are_scored_nowhere_and_drawn(workdir, results):
         outputs=["clusters.png"],
         wildcards=wildcards,
     )
+
+
+def test_a_further_set_of_labels_is_scored_on_its_cells_with_the_clusters_of_the_first(workdir, results):
+    further = str(results / "toy/labels/gates.csv")
+    gates = read(further)["label"].fillna("")
+    of_types = {"B": TYPES == "B", "NK, bright": TYPES == "NK, bright"}
+    assert (gates != "").any()
+    assert not [name for name, of_type in of_types.items() if (gates[~of_type] == name).any()]
+    run_folder = results / "toy/dae/seed0"
+    files = {name: str(run_folder / f"{name}.csv") for name in ("tsne2d", "latent", "clusters")}
+    run(
+        "score_clusters",
+        inputs=files
+        | {"labels": "results/toy/labels.csv", "more_labels": [further], "batches": str(results / "toy/batches.csv")}
+        | {"distances": str(results / "toy/distances.npz")},
+        outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
+        wildcards={"dataset": "toy", "model": "dae", "seed": 0},
+        label_sets=["csv", "gates"],
+    )
+    for name in ("metrics", "recalls", "spreads"):  # the first set's rows stay as they were, and stand first
+        alone, both = (run_folder / f"{name}.csv").read_text(), Path(f"{name}.csv").read_text()
+        assert both.startswith(alone)
+        assert set(pd.read_csv(f"{name}.csv")["labels"]) == {"csv", "gates"}
+    scores = pd.read_csv("metrics.csv").set_index(["labels", "space", "metric"])["value"].sort_index()
+    clusters, labelled = read(run_folder / "clusters.csv"), (gates != "").to_numpy()
+    for space in ("latent", "tsne2d"):
+        expected = adjusted_rand_score(gates[labelled], clusters[space][labelled])
+        assert scores["gates", space, "ari"] == pytest.approx(expected, abs=1e-12)
+    of_input = {"knn_recall_15", "knn_recall_50", "trustworthiness", "continuity"}  # the same whatever the labels
+    assert set(scores["csv", "latent"].index) - set(scores["gates", "latent"].index) == of_input
+    recalls = pd.read_csv("recalls.csv", keep_default_na=False)
+    recalls = recalls[(recalls["labels"] == "gates") & (recalls["space"] == "latent")]
+    assert recalls["cells"].sum() == labelled.sum()
 
 
 def test_data_without_labels_are_clustered_and_have_no_scores(workdir, results):
@@ -640,10 +694,16 @@ def test_data_without_labels_are_clustered_and_have_no_scores(workdir, results):
     assert set(read("clusters.csv")["tsne2d"]) == set(range(5))
     run(
         "score_clusters",
-        inputs=inputs | {"batches": [], "clusters": "clusters.csv", "distances": str(results / "toy/distances.npz")},
+        inputs=inputs
+        | {
+            "batches": [],
+            "more_labels": [],
+            "clusters": "clusters.csv",
+            "distances": str(results / "toy/distances.npz"),
+        },
         outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards=wildcards,
-        label_set="obs",
+        label_sets=["obs"],
     )
     scores = pd.read_csv("metrics.csv").set_index("metric")["value"]
     without_types = {"knn_recall_15", "knn_recall_50", "trustworthiness", "continuity"}

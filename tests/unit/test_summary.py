@@ -8,12 +8,13 @@ from scae.evaluation import summary
 from scae.evaluation.metrics import described
 
 
-def metrics_of(values, dataset="toy", model="dae", space="tsne2d", metric="nmi"):
+def metrics_of(values, dataset="toy", model="dae", space="tsne2d", metric="nmi", labels="hand"):
     return pd.DataFrame(
         {
             "dataset": dataset,
             "model": model,
             "seed": range(len(values)),
+            "labels": labels,
             "space": space,
             "metric": metric,
             "value": values,
@@ -23,10 +24,10 @@ def metrics_of(values, dataset="toy", model="dae", space="tsne2d", metric="nmi")
 
 def test_a_row_holds_mean_and_sample_deviation_over_the_seeds():
     rows = summary.score_rows(metrics_of([0.5, 0.6, 0.9]), {})
-    assert rows.index.tolist() == [("toy", "dae", "")]
-    assert rows.loc[("toy", "dae", ""), ("tsne2d", "nmi", "mean")] == pytest.approx(2 / 3)
+    assert rows.index.tolist() == [("toy", "dae", "", "hand")]
+    assert rows.loc[("toy", "dae", "", "hand"), ("tsne2d", "nmi", "mean")] == pytest.approx(2 / 3)
     expected = np.sqrt(((0.5 - 2 / 3) ** 2 + (0.6 - 2 / 3) ** 2 + (0.9 - 2 / 3) ** 2) / 2)
-    assert rows.loc[("toy", "dae", ""), ("tsne2d", "nmi", "sd")] == pytest.approx(expected)
+    assert rows.loc[("toy", "dae", "", "hand"), ("tsne2d", "nmi", "sd")] == pytest.approx(expected)
 
 
 def test_one_seed_has_no_deviation():
@@ -54,26 +55,30 @@ PUBLISHED = {"toy": {"citation": "study", "scores": {"dae": {"nmi": 0.72}, "vae"
 
 def test_rows_and_columns_keep_the_order_of_the_run(table):
     rows = summary.score_rows(table, {})
-    assert rows.index.tolist() == [("toy", "vsc", ""), ("toy", "dae", ""), ("another", "dae", "")]
+    assert rows.index.tolist() == [
+        ("toy", "vsc", "", "hand"),
+        ("toy", "dae", "", "hand"),
+        ("another", "dae", "", "hand"),
+    ]
     assert rows.columns.names == ["space", "metric", "statistic"]
     scores = [("tsne2d", "nmi"), ("tsne2d", "detected_types"), ("latent", "nmi")]
     assert rows.columns.tolist() == [(*score, statistic) for score in scores for statistic in ("mean", "sd")]
-    assert np.isnan(rows.loc[("toy", "dae", ""), ("latent", "nmi", "mean")])
+    assert np.isnan(rows.loc[("toy", "dae", "", "hand"), ("latent", "nmi", "mean")])
 
 
 def test_published_scores_stand_below_the_measured_ones_of_their_data_set(table):
     rows = summary.score_rows(table, PUBLISHED)
     assert rows.index.tolist() == [
-        ("toy", "vsc", ""),
-        ("toy", "dae", ""),
-        ("toy", "dae", "study"),
-        ("toy", "vae", "study"),
-        ("another", "dae", ""),
+        ("toy", "vsc", "", "hand"),
+        ("toy", "dae", "", "hand"),
+        ("toy", "dae", "study", "hand"),
+        ("toy", "vae", "study", "hand"),
+        ("another", "dae", "", "hand"),
     ]
-    assert rows.loc[("toy", "dae", "study"), ("tsne2d", "nmi", "mean")] == 0.72
-    assert rows.loc[("toy", "dae", ""), ("tsne2d", "nmi", "mean")] == 0.9
-    assert np.isnan(rows.loc[("toy", "dae", "study"), ("latent", "nmi", "mean")])
-    assert np.isnan(rows.loc[("toy", "dae", "study"), ("tsne2d", "nmi", "sd")])
+    assert rows.loc[("toy", "dae", "study", "hand"), ("tsne2d", "nmi", "mean")] == 0.72
+    assert rows.loc[("toy", "dae", "", "hand"), ("tsne2d", "nmi", "mean")] == 0.9
+    assert np.isnan(rows.loc[("toy", "dae", "study", "hand"), ("latent", "nmi", "mean")])
+    assert np.isnan(rows.loc[("toy", "dae", "study", "hand"), ("tsne2d", "nmi", "sd")])
 
 
 def test_published_scores_of_metrics_that_were_not_measured_are_left_out(table):
@@ -82,16 +87,34 @@ def test_published_scores_of_metrics_that_were_not_measured_are_left_out(table):
 
 def test_published_scores_of_data_sets_outside_the_run_are_left_out(table):
     rows = summary.score_rows(table[table["dataset"] == "another"], PUBLISHED)
-    assert rows.index.tolist() == [("another", "dae", "")]
+    assert rows.index.tolist() == [("another", "dae", "", "hand")]
 
 
 def test_score_columns_are_the_scores_up_to_one(table):
     assert summary.score_columns(summary.score_rows(table, {}), described()) == [("tsne2d", "nmi"), ("latent", "nmi")]
 
 
-def test_rows_are_named_by_model_and_data_set_or_citation():
-    assert summary.row_name(("toy", "dae", "")) == "dae · toy"
-    assert summary.row_name(("toy", "dae", "study")) == "dae · study"
+def test_rows_are_named_by_model_and_data_set_or_citation(table):
+    names = ["vsc · toy", "dae · toy", "dae · study", "vae · study", "dae · another"]
+    assert summary.row_names(summary.score_rows(table, PUBLISHED)) == names
+
+
+def test_each_set_of_labels_has_its_rows_and_only_the_first_published_ones(table):
+    second = metrics_of([0.2, 0.4], model="dae", labels="gates")
+    rows = summary.score_rows(pd.concat([table, second], ignore_index=True), PUBLISHED)
+    assert rows.index.tolist() == [
+        ("toy", "vsc", "", "hand"),
+        ("toy", "dae", "", "hand"),
+        ("toy", "dae", "study", "hand"),
+        ("toy", "vae", "study", "hand"),
+        ("toy", "dae", "", "gates"),
+        ("another", "dae", "", "hand"),
+    ]
+    assert rows.loc[("toy", "dae", "", "gates"), ("tsne2d", "nmi", "mean")] == pytest.approx(0.3)
+    assert rows.loc[("toy", "dae", "", "hand"), ("tsne2d", "nmi", "mean")] == 0.9
+    shown = summary.row_names(rows)
+    assert shown[1] == "dae · toy, hand"
+    assert shown[4:] == ["dae · toy, gates", "dae · another"]
 
 
 def test_a_cluster_belongs_to_its_most_frequent_type():

@@ -163,6 +163,15 @@ def test_each_label_set_has_its_sentence():
     assert [ON_MARKERS in sentence for sentence in found[2:4]] == [True, True]
 
 
+def test_two_label_sets_of_one_origin_are_named():
+    table = pd.concat([scores({"dae": 0.5, "pca": 0.6}, labels=name) for name in ("ours", "theirs", "hand")])
+    both = {"toy": {"ours": "obs", "theirs": "obs", "hand": "markers"}}
+    found = " ".join(sentences(table, origins=both))
+    assert "on labels from the data's own annotation (ours)," in found
+    assert "on labels from the data's own annotation (theirs)," in found
+    assert "on labels from marker genes," in found
+
+
 def test_a_model_near_the_floor_is_named():
     means = {"dae": 0.05, "vae": 0.6, "pca": 0.6, "random": 0.04}
     found = sentences(scores(means, sd=0.02))

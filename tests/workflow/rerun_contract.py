@@ -1,11 +1,17 @@
 """The rerun contract, read from rerun_contract.yaml: rows of a change and of the jobs that run again after it."""
 
 import re
+import sys
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from scae.workflow import label_sets  # noqa: E402 (needs the path above)
 
 CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
 RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]
@@ -37,10 +43,18 @@ def wildcards(rule):
     return re.findall(r"{(\w+)}", RULES[rule]["makes"][0])
 
 
-def all_jobs(run):
-    """{(rule, wildcards)} of all jobs of a config's ``run`` section."""
+def further_sets(datasets):
+    """{data set: its sets of labels that are only scored} of a config's ``datasets`` section."""
+    labels = {name: dataset.get("labels", {}) for name, dataset in datasets.items()}
+    return {name: list(found)[1:] if label_sets.are_several(found) else [] for name, found in labels.items()}
+
+
+def all_jobs(run, further=None):
+    """{(rule, wildcards)} of all jobs of a config's ``run`` section; ``further`` as from `further_sets`."""
+    further = further or {}
     values = {"dataset": run["datasets"], "model": run["models"], "seed": [f"{seed:g}" for seed in run["seeds"]]}
     values["dimensions"] = ["2", "3"]
+    values["label_set"] = list(dict.fromkeys(name for dataset in run["datasets"] for name in further.get(dataset, [])))
     of = {
         "trained": {"model": [name for name in run["models"] if name not in UNTRAINED]},
         "untrained": {"model": [name for name in run["models"] if name in UNTRAINED]},
@@ -49,7 +63,10 @@ def all_jobs(run):
     found = set()
     for rule, entry in RULES.items():
         of_rule = values | (of[entry["of"]] if "of" in entry else {})
-        found |= {(rule, job) for job in product(*(of_rule[name] for name in wildcards(rule)))}
+        jobs = set(product(*(of_rule[name] for name in wildcards(rule))))
+        if "label_set" in wildcards(rule):
+            jobs = {(dataset, name) for dataset, name in jobs if name in further.get(dataset, [])}
+        found |= {(rule, job) for job in jobs}
     return found
 
 
@@ -67,9 +84,9 @@ def below(job, jobs):
     }
 
 
-def expected(row, run):
+def expected(row, run, further=None):
     """The jobs that run again: those named in the row and all below them."""
-    jobs = all_jobs(run)
+    jobs = all_jobs(run, further)
     found, pending = set(), set()
     for part in [] if row.reruns == "nothing" else row.reruns.split(", "):
         rule, _, only = part.partition(" of ")

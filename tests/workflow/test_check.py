@@ -71,3 +71,16 @@ def test_a_good_data_set_is_ready_and_looked_at_again_each_time(checked):
             "ready",
         ):
             assert text in done.stdout
+
+
+def test_each_set_of_labels_is_shown(checked):
+    gates = {"from": "markers", "markers": {"B": ["GENE1"], "T": ["GENE20"]}}
+    checked.set("datasets.toy.labels", {"hand": {"from": "obs", "column": "cell_type"}, "gates": gates})
+    done = checked.run("check")
+    for text in ("labels hand   3 types", "labels gates  by gates on markers", "markers gates all genes of 2 types"):
+        assert text in done.stdout
+    gates["markers"]["T"] = ["nope"]
+    checked.set("datasets.toy.labels", {"hand": {"from": "obs", "column": "gone"}, "gates": gates})
+    done = checked.run("check", check=False)
+    assert "the data lack nope (T)" in done.stdout
+    assert 'has no column "gone"' in done.stdout

@@ -33,8 +33,8 @@ OVER_ALL = {
     "metrics.csv": "dataset,model,seed,labels,space,metric,value",
     "health.csv": "dataset,model,seed,latent,measure,value",
     "recalls.csv": "dataset,model,seed,labels,space,label,cells,recall",
-    "intervals.csv": "dataset,model,labels,space,metric,over,n,mean,sd,low,high",
-    "differences.csv": "dataset,labels,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
+    "intervals.csv": "dataset,model,labels,origin,space,metric,over,n,mean,sd,low,high",
+    "differences.csv": "dataset,labels,origin,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
     "stability.csv": "dataset,model,space,measure,pairs,value",
     "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
 }

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from rerun_contract import BASES, ROWS, all_jobs, expected, makes, tops
+from rerun_contract import BASES, ROWS, all_jobs, expected, further_sets, makes, tops
 from workflow_project import REPOSITORY, TOY_CONFIG, Project, toy_cells
 
 from scae.workflow import configuration
@@ -275,7 +275,8 @@ def test_row(row, base, tmp_path):
     options = ("--cores", 2, *row.options)
 
     run = TOY_CONFIG["run"] | (project.config or before.config)["run"]
-    jobs, again = all_jobs(run), expected(row, run)
+    further = further_sets(TOY_CONFIG["datasets"] | (project.config or before.config)["datasets"])
+    jobs, again = all_jobs(run, further), expected(row, run, further)
     plan = project.planned(options=options)
     assert {(rule, wildcards) for rule, found in plan.items() for wildcards in found} == again
 

@@ -81,6 +81,19 @@ def differences(metrics, compared):
     return pd.DataFrame(rows, columns=[*SCORE, "first", "second", "n", *intervals.Difference._fields, "p_holm"])
 
 
+def with_origins(table, origins):
+    """A table of scores with a column ``origin`` behind its ``labels``: where that set of labels comes from.
+
+    Args:
+        table: DataFrame with dataset and labels.
+        origins: {dataset: {label set: origin}}.
+    """
+    of_rows = [origins[dataset][labels] for dataset, labels in zip(table["dataset"], table["labels"], strict=True)]
+    table = table.copy()
+    table.insert(table.columns.get_loc("labels") + 1, "origin", of_rows)
+    return table
+
+
 def shown(difference):
     """Whether a row of `differences` shows a difference: at the level of the whole family, by Holm."""
     return bool(np.isfinite(difference["p_holm"]) and difference["p_holm"] < 1 - intervals.LEVEL)

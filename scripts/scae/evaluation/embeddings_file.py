@@ -11,7 +11,7 @@ PREFIX = "source_"  # of a column of the lab whose name is taken by one of ours
 SETTINGS = "scae"  # the key of uns
 
 
-def assemble(expression, source, names, labels, runs, colors):
+def assemble(expression, source, names, labels, further, runs, colors):
     """Expression with the lab's own annotation, labels, clusters, latents and t-SNE.
 
     Args:
@@ -19,18 +19,22 @@ def assemble(expression, source, names, labels, runs, colors):
         source: AnnData as read, of which only obs and var are looked at; has all cells and genes of ``expression``.
         names: names of the genes of ``source``, as in ``expression``.
         labels: Series of labels by cell.
+        further: {name: the same by a further set of labels}.
         runs: {"<model>_seed<n>": {"clusters", "latent", "tsne2d", "tsne3d": DataFrames by cell, "metrics": table of
             scores, "about": dict with model, seed and its settings}}.
         colors: {type: hexadecimal colour}.
 
     Returns:
         anndata.AnnData: X and layers as they were; obs and var have the lab's columns (``source_`` before the name of
-        one that would stand twice), obs ours: label, n_genes … and the clusters of each run; obsm, float32, X_<run>,
-        X_<run>_tsne2d and X_<run>_tsne3d; uns label_colors, and in ``scae`` for each latent its model, seed, settings
-        and scores, as JSON.
+        one that would stand twice), obs ours: label, label_<set> of further sets, n_genes … and the clusters of each
+        run; obsm, float32, X_<run>, X_<run>_tsne2d and X_<run>_tsne3d; uns label_colors, and in ``scae`` for each
+        latent its model, seed, settings and scores (``scores_of`` further sets), as JSON.
     """
     cells = expression.obs_names
-    ours = expression.obs.assign(label=pd.Categorical(labels.loc[cells].replace(tables.UNSCORED, np.nan)))
+    of_cells = {"label": labels} | {f"label_{name}": of_set for name, of_set in further.items()}
+    ours = expression.obs.assign(
+        **{name: pd.Categorical(found.loc[cells].replace(tables.UNSCORED, np.nan)) for name, found in of_cells.items()}
+    )
     for run, found in runs.items():
         for space, ids in found["clusters"].loc[cells].items():
             ours[f"{run}_{space}"] = pd.Categorical(ids)
@@ -58,7 +62,16 @@ def _beside(ours, theirs):
 
 
 def _about(found):
+    metrics = found["metrics"]
+    first, *further = metrics["labels"].unique()
+    about = found["about"] | {"scores": _scores(metrics[metrics["labels"] == first])}
+    if further:
+        about["scores_of"] = {name: _scores(metrics[metrics["labels"] == name]) for name in further}
+    return about
+
+
+def _scores(metrics):
     scores = {}
-    for row in found["metrics"].itertuples():
+    for row in metrics.itertuples():
         scores.setdefault(row.space, {})[row.metric] = None if np.isnan(row.value) else row.value
-    return found["about"] | {"scores": scores}
+    return scores

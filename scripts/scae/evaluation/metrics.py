@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SILHOUETTE_CELLS = 10_000
+OF_LABELS = {"labels", "voting", "voted", "agreement", "ranked", "typed"}  # what is made with the labels, of what is read
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Metric:
     def of_batches(self):
         """Whether only data sets with a batch have it."""
         return "placed" in self.reads
+
+    @property
+    def of_labels(self):
+        """Whether the labels enter; what does not is the same for each set of labels."""
+        return bool(OF_LABELS & set(self.reads))
 
 
 def agreement(name):
@@ -286,7 +292,7 @@ def described():
     return {metric.name: {key: getattr(metric, key) for key in keys} for metric in METRICS}
 
 
-def score(labels, clusters, points, **more):
+def score(labels, clusters, points, without_labels=True, **more):
     """All metrics of one clustering: DataFrame with the columns metric, value.
 
     NaN where there are fewer than two types, or where a metric reads what is not there.
@@ -294,6 +300,7 @@ def score(labels, clusters, points, **more):
     Args:
         labels, clusters: (cells,).
         points: (cells, dimensions).
+        without_labels: whether to give what the labels do not enter too, which is the same for each set of labels.
         more: what further metrics read, by name, as from `scae.evaluation.neighbors.look` and
             `scae.evaluation.mixing.look`; without it their rows are left out.
     """
@@ -306,7 +313,7 @@ def score(labels, clusters, points, **more):
     rows = [
         (metric.name, _of(metric, [given[name] for name in metric.reads]))
         for metric in METRICS
-        if set(metric.reads) <= set(given)
+        if set(metric.reads) <= set(given) and (without_labels or metric.of_labels)
     ]
     return pd.DataFrame(rows, columns=["metric", "value"])
 

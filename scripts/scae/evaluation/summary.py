@@ -10,33 +10,35 @@ def score_rows(metrics, published):
     """Mean and standard deviation over the seeds of every score, and published scores beside them.
 
     Args:
-        metrics: DataFrame with dataset, model, seed, space, metric, value.
+        metrics: DataFrame with dataset, model, seed, labels, space, metric, value.
         published: {dataset: {"citation": str, "scores": {model: {metric: value}}}}.
 
     Returns:
-        pandas.DataFrame: index (dataset, model, source), source "" for measured rows and the citation for published
-        ones, which stand below the measured rows of their data set; columns (space, metric, statistic), statistic
-        ``mean`` or ``sd`` (sample standard deviation; NaN for one seed).
+        pandas.DataFrame: index (dataset, model, source, labels), source "" for measured rows and the citation for
+        published ones, which stand below the measured rows of the first set of labels of their data set; columns
+        (space, metric, statistic), statistic ``mean`` or ``sd`` (sample standard deviation; NaN for one seed).
     """
     blocks = []
     columns = list(metrics[["space", "metric"]].drop_duplicates().itertuples(index=False, name=None))
-    for dataset, of_dataset in metrics.groupby("dataset", sort=False):
+    sets = metrics.groupby("dataset", sort=False)["labels"].unique()
+    for dataset, labels in ((dataset, labels) for dataset, of_dataset in sets.items() for labels in of_dataset):
+        of_set = metrics[(metrics["dataset"] == dataset) & (metrics["labels"] == labels)]
         rows = {}
-        for model, of_model in of_dataset.groupby("model", sort=False):
+        for model, of_model in of_set.groupby("model", sort=False):
             by_score = of_model.groupby(["space", "metric"])["value"]
-            rows[dataset, model, ""] = {
+            rows[dataset, model, "", labels] = {
                 **{(*score, "mean"): value for score, value in by_score.mean().items()},
                 **{(*score, "sd"): value for score, value in by_score.std().items()},
             }
-        scores = published.get(dataset, {}).get("scores", {})
-        measured = list(of_dataset["model"].unique())
+        scores = published.get(dataset, {}).get("scores", {}) if labels == sets[dataset][0] else {}
+        measured = list(of_set["model"].unique())
         for model in sorted(scores, key=lambda name: measured.index(name) if name in measured else len(measured)):
-            rows[dataset, model, published[dataset]["citation"]] = {
+            rows[dataset, model, published[dataset]["citation"], labels] = {
                 ("tsne2d", metric, "mean"): value for metric, value in scores[model].items()
             }
         blocks.append(pd.DataFrame.from_dict(rows, orient="index"))
     table = pd.concat(blocks)
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["dataset", "model", "source"])
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["dataset", "model", "source", "labels"])
     order = pd.MultiIndex.from_tuples(
         [(*column, statistic) for column in columns for statistic in ("mean", "sd")],
         names=["space", "metric", "statistic"],
@@ -57,10 +59,13 @@ def _in_heatmap(metric):
     return metric["heatmap"] and metric["high"] == 1 and metric["up"]
 
 
-def row_name(index):
-    """Text of one row of `score_rows`."""
-    dataset, model, source = index
-    return f"{model} · {source}" if source else f"{model} · {dataset}"
+def row_names(rows):
+    """Text of each row of `score_rows`; with the set of labels where a data set has several."""
+    sets = rows.index.to_frame(index=False).groupby("dataset")["labels"].nunique()
+    return [
+        f"{model} · {source}" if source else f"{model} · {dataset}{f', {labels}' if sets[dataset] > 1 else ''}"
+        for dataset, model, source, labels in rows.index
+    ]
 
 
 def cluster_owners(labels, clusters):

@@ -79,7 +79,8 @@ def _on(name, sets):
     """Which labels a sentence is about, with where they come from where that tilts the score."""
     origin = sets[name]
     tilt = ", which favours PCA" if origin in FAVOURS_PCA else ""
-    return f"on labels from {ORIGINS[origin]}{tilt}"
+    which = f" ({name})" if list(sets.values()).count(origin) > 1 else ""
+    return f"on labels from {ORIGINS[origin]}{which}{tilt}"
 
 
 def _against_pca(differences, roles, sets):

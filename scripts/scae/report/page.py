@@ -45,6 +45,7 @@ def render(
     notes,
     labels,
     batches,
+    origins,
     quality,
     models,
     metrics,
@@ -62,6 +63,7 @@ def render(
         notes: what the jobs noted for the user, a line each.
         labels: {dataset: Series of labels by cell}.
         batches: the same of batches, of the data sets that have some.
+        origins: {dataset: {set of labels: where it comes from}}, the first set first.
         quality: {dataset: `Quality`}.
         models: {model: what its page says: title, summary, reference, doi, trained, deterministic}.
         metrics, training_times: the tables over all runs.
@@ -94,7 +96,7 @@ def render(
             | _quality(quality[name])
             | {"neighbors": _measured(of_neighbors.loc[[name]], described)}
             | {"mixing": _measured(of_batches.loc[[name]], described), "batches": _batches(of_cells, batches.get(name))}
-            | {"labels_from": settings["datasets"][name]["labels"]["from"]}
+            | {"sets": origins[name], "labels_from": next(iter(origins[name].values()))}
             for name, of_cells in labels.items()
         ],
         notes=notes,
@@ -233,7 +235,7 @@ def _score_row(index, row, described):
         is_number_of_something = described[metric]["high"] is None
         digits = 2 if not is_number_of_something else 0 if pd.isna(sd) else 1
         cells.append(f"{mean:.{digits}f}" + ("" if pd.isna(sd) else f" ± {sd:.{digits}f}"))
-    return {"model": index[1], "source": index[2], "cells": cells}
+    return {"model": index[1], "source": index[2], "labels": index[3], "cells": cells}
 
 
 def _training_times(table):

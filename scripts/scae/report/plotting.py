@@ -239,7 +239,7 @@ def heatmap(metrics, published, described):
     names = [described[metric]["heading"] for _, metric in shown]
     axes.set_xticks(range(len(shown)), names, rotation=35, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
-    axes.set_yticks(range(len(rows)), [summary.row_name(index) for index in rows.index])
+    axes.set_yticks(range(len(rows)), summary.row_names(rows))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     spaces = [space for space, _ in shown]

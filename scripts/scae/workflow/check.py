@@ -1,5 +1,6 @@
 """A look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
 
+import functools
 import logging
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from scae import notes
 from scae.data import batch, counts, gates, labels, quality, samples, source_files
 from scae.data import genes as gene_names
 from scae.errors import UserError, one_line
-from scae.workflow import configuration
+from scae.workflow import configuration, label_sets
 
 log = logging.getLogger(__name__)
 
 SHOWN_TYPES = 12
+IN_THE_RUN = {"clusters": "clustering", "markers": "gates on markers"}
 DENSITY = 0.08  # of a matrix whose values cannot be counted without reading it
 # Measured on two cores of a Xeon server (benchmarks/README.md); within a factor of two elsewhere
 SECONDS_PER_JOB = 3.0
@@ -110,18 +112,20 @@ def _together(parts, join):
 
 
 def _described(found, settings, problems):
-    """Rows about genes and labels; each is looked at, whatever is wrong with another."""
+    """{row: text} about genes and labels; each is looked at, whatever is wrong with another."""
+    several = label_sets.are_several(settings["labels"])
+    sets = {f" {name}" if several else "": section for name, section in label_sets.of(settings["labels"]).items()}
+    looks = {f"labels{name}": functools.partial(_labels, found, section, problems) for name, section in sets.items()}
+    looks["genes"] = lambda: _genes(*_names(found, settings), found)
+    looks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
+    for name, section in sets.items():
+        looks[f"markers{name}"] = functools.partial(_markers, found, settings, section)
+    looks["batches"] = lambda: _batches(found, settings)
     rows = {}
-    looks = {
-        "labels": lambda: _labels(found, settings, problems),
-        "genes": lambda: _genes(*_names(found, settings), found),
-        "mitochondrial": lambda: _mitochondrial(*_names(found, settings), found, settings),
-        "markers": lambda: _markers(_names(found, settings)[0], found, settings),
-        "batches": lambda: _batches(found, settings),
-    }
     for row, look in looks.items():
         try:
-            rows |= look()
+            if (text := look()) is not None:
+                rows[row] = text
         except UserError as error:
             problems.append(str(error))
             rows[row] = "see the problems"
@@ -148,38 +152,36 @@ def _names(found, settings):
 def _genes(names, kept, found):
     twice, excluded = int(found.var.index.duplicated().sum()), int((~kept).sum())
     remarks = [f"{twice:,} stand more than once"] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
-    return {"genes": "; ".join([f"{names[0]}, …, {names[-1]}", *remarks])}
+    return "; ".join([f"{names[0]}, …, {names[-1]}", *remarks])
 
 
 def _mitochondrial(names, kept, found, settings):
     if found.holds == "log_normalized":
         quality.refuse_limits_on_logarithms(settings["qc"])
-        return {}
+        return None
     of = gene_names.mitochondrial(names, settings["qc"], found.var[kept])
     limit = settings["qc"]["max_pct_mito"]
-    return {"mitochondrial": f"{of.sum()} genes" + (f", less than {limit:g} %" if limit else ", no limit")}
+    return f"{of.sum()} genes" + (f", less than {limit:g} %" if limit else ", no limit")
 
 
-def _markers(names, found, settings):
-    if settings["labels"]["from"] == "markers":
-        gates.refuse_missing(settings["labels"]["markers"], names)
-        return {"markers": f"all genes of {len(settings['labels']['markers'])} types"}
-    if settings["labels"]["from"] != "clusters":
-        return {}
+def _markers(found, settings, section):
+    names = _names(found, settings)[0]
+    if section["from"] == "markers":
+        gates.refuse_missing(section["markers"], names)
+        return f"all genes of {len(section['markers'])} types"
+    if section["from"] != "clusters":
+        return None
     if found.holds in ("normalized", "log_normalized"):
         raise UserError(f"labels.from: clusters needs counts, but the values are {found.holds}; use obs or csv")
-    markers = settings["labels"]["markers"]
-    return {"markers": f"of {len(labels.known_markers(markers, names))} of {len(markers)} types"}
+    markers = section["markers"]
+    return f"of {len(labels.known_markers(markers, names))} of {len(markers)} types"
 
 
-def _labels(found, settings, problems):
-    section = settings["labels"]
+def _labels(found, section, problems):
     if section["from"] == "none":
-        return {"labels": "none"}
-    if section["from"] == "clusters":
-        return {"labels": "by clustering, in the run"}
-    if section["from"] == "markers":
-        return {"labels": "by gates on markers, in the run"}
+        return "none"
+    if section["from"] in IN_THE_RUN:
+        return f"by {IN_THE_RUN[section['from']]}, in the run"
     given = labels.given(section, found.obs)
     of_cells = given.reindex(found.obs.index)
     sizes, without = of_cells.value_counts(), int(of_cells.isna().sum())
@@ -194,16 +196,16 @@ def _labels(found, settings, problems):
     shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
     more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
     words = {"error": "without", "unscored": "without, not scored", "drop": "without, dropped"}[section["missing"]]
-    return {"labels": f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")}
+    return f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")
 
 
 def _batches(found, settings):
     if not settings["batch"]:
-        return {}
+        return None
     sizes = batch.of_cells(found.obs, settings["batch"], found.obs.index).replace("", "none").value_counts()
     shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
     more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
-    return {"batches": f"{len(sizes)}: {shown}{more}"}
+    return f"{len(sizes)}: {shown}{more}"
 
 
 def _too_few_cells(n_cells, config):

@@ -4,6 +4,8 @@ Snakemake merges the files of a config key by key, so that `labels: {from: csv, 
 markers of the clustering that the default config chose. Whoever wrote that overlay never wrote these.
 """
 
+from scae.workflow import label_sets
+
 CHOICES = {"datasets": ("labels", "from"), "models": (None, "kind")}  # section: (part of an entry, key that chooses)
 OF_ITS_OWN = ("column",)  # keys that mean another thing for each choice: a column of obs is none of a file
 
@@ -16,6 +18,10 @@ def drop_settings_of_others(config, layers, schema):
         layers: the configs that it was merged from, the ones that win last.
         schema: with the keys of every choice, as in ``allOf`` of ``config/schema.yaml``.
     """
+    for name in _dict(config.get("datasets")):
+        labels = [_below(layer, "datasets", name, "labels") for layer in layers]
+        if (merged := label_sets.merged(labels)) is not None:
+            config["datasets"][name]["labels"] = merged
     for section, (part, chooser) in CHOICES.items():
         entry_schema = schema["properties"][section]["additionalProperties"]
         if part:
@@ -24,9 +30,9 @@ def drop_settings_of_others(config, layers, schema):
             case["if"]["properties"][chooser]["const"]: case["then"]["properties"].keys()
             for case in entry_schema["allOf"]
         }
-        for name in _dict(config.get(section)):
-            entry = _entry(config, section, name, part)
-            written = [_entry(layer, section, name, part) for layer in layers]
+        for path in _choosing(config, section, part):
+            entry = _below(config, *path)
+            written = [_below(layer, *path) for layer in layers]
             changed = _last_change([layer.get(chooser) for layer in written])
             own = set().union(*written[changed:])
             for key in [key for key in entry if changed and key not in own]:
@@ -44,9 +50,18 @@ def _last_change(values):
     return last
 
 
-def _entry(config, section, name, part):
-    entry = _dict(_dict(config.get(section)).get(name))
-    return _dict(entry.get(part)) if part else entry
+def _choosing(config, section, part):
+    """Where a section has what chooses: its entries, or a part of each, of which there may be several sets."""
+    for name in _dict(config.get(section)):
+        path = (section, name, part) if part else (section, name)
+        found = _below(config, *path)
+        yield from ((*path, one) for one in found) if part and label_sets.are_several(found) else [path]
+
+
+def _below(config, *path):
+    for name in path:
+        config = _dict(_dict(config).get(name))
+    return config
 
 
 def _dict(value):

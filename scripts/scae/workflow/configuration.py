@@ -20,7 +20,7 @@ from scae.data.source_files import is_shipped, is_url, local_files
 from scae.errors import UserError, control_character, one_line
 from scae.evaluation import metrics
 from scae.models import pages
-from scae.workflow import choices, config_files
+from scae.workflow import choices, config_files, label_sets
 
 NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
 RESULTS = "results"
@@ -58,11 +58,16 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     schema = with_parts(schema, _pages_outside(config))
     choices.drop_settings_of_others(config, layers, schema)
     _mark(config, _with_text_keys(command_line or {}))
-    problems = list(_unprintable(config)) or _violations(config, schema)
+    problems = list(_unprintable(config)) or list(_problems_of_sets(config))
+    problems = problems or _violations(config, label_sets.allow_several(schema))
     problems = problems or list(_contradictions(config, processors, datasets_too, alone=importer is None))
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
-    return _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
+    plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
+    for name, dataset in plain["datasets"].items():
+        if label_sets.are_several(dataset["labels"]):  # their order says which is the first
+            dataset["labels"] = {key: dataset["labels"][str(key)] for key in config["datasets"][name]["labels"]}
+    return plain
 
 
 def with_parts(schema, outside=None):
@@ -257,6 +262,14 @@ def _unprintable(config, key=""):
         yield f"{key}: {_shown(config)} holds the control character {found}; remove it"
 
 
+def _problems_of_sets(config):
+    """Sets of labels that are none, told before the schema looks at them."""
+    datasets = config.get("datasets")
+    for name, dataset in datasets.items() if isinstance(datasets, dict) else ():
+        found = label_sets.problems(dataset.get("labels")) if isinstance(dataset, dict) else ()
+        yield from (f"datasets.{name}.{key}: {problem}" for key, problem in found)
+
+
 def _contradictions(config, processors, datasets_too, alone):
     """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
     for section in ("datasets", "models"):
@@ -297,7 +310,7 @@ def _contradictions(config, processors, datasets_too, alone):
 
 def problems_of_dataset(dataset, kmeans, alone=True):
     """(key, problem) of an entry of ``datasets``."""
-    source, labels, qc = dataset["source"], dataset["labels"], dataset["qc"]
+    source, qc = dataset["source"], dataset["qc"]
     if (source is None) == (dataset["samples"] is None):
         yield (
             "source",
@@ -322,16 +335,13 @@ def problems_of_dataset(dataset, kmeans, alone=True):
     ):
         what = "samples have a column sha256 in their table" if None not in samples else f"source is {source}"
         yield "sha256", f"only a file has one, and {what}; set sha256 to null"
-    if labels["from"] == "csv":
-        yield from (("labels.path", problem) for problem in _problems_of_path(labels["path"], "", alone))
-        if os.path.isdir(labels["path"]):
-            yield "labels.path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
+    for name, labels in label_sets.of(dataset["labels"]).items():
+        key = label_sets.key(dataset["labels"], name)
+        yield from ((f"{key}.{of}", problem) for of, problem in _problems_of_labels(labels, dataset, kmeans, alone))
     if isinstance(qc["mito_genes"], str):
         yield from (
             ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names", alone)
         )
-    if labels["from"] == "none" and kmeans["k"] is None:
-        yield "labels.from", "none needs a number of clusters in kmeans.k"
     if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
@@ -340,11 +350,21 @@ def problems_of_dataset(dataset, kmeans, alone=True):
             f"no cell has more than {qc['min_genes']} (min_genes) and fewer than {qc['max_genes']} genes; raise it, or "
             "lower min_genes",
         )
+
+
+def _problems_of_labels(labels, dataset, kmeans, alone):
+    """(key, problem) of one entry of labels."""
+    if labels["from"] == "csv":
+        yield from (("path", problem) for problem in _problems_of_path(labels["path"], "", alone))
+        if os.path.isdir(labels["path"]):
+            yield "path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
+    if labels["from"] == "none" and kmeans["k"] is None:
+        yield "from", "none needs a number of clusters in kmeans.k"
     if labels["from"] == "clusters" and dataset["values"] in ("normalized", "log_normalized"):
-        yield "labels.from", f"clusters needs counts, but values is {dataset['values']}; use obs or csv"
+        yield "from", f"clusters needs counts, but values is {dataset['values']}; use obs or csv"
     if labels["from"] == "clusters" and labels["n_pcs"] >= labels["n_variable_genes"]:
         yield (
-            "labels.n_pcs",
+            "n_pcs",
             f"{labels['n_pcs']} components need more than {labels['n_variable_genes']} genes; lower it, or raise "
             "n_variable_genes",
         )
@@ -352,7 +372,7 @@ def problems_of_dataset(dataset, kmeans, alone=True):
         for first, second in itertools.combinations(labels["markers"], 2):
             if set(labels["markers"][first]) == set(labels["markers"][second]):
                 yield (
-                    "labels.markers",
+                    "markers",
                     f"{_quoted(first)} and {_quoted(second)} have the same genes, which tell no cell of one from the "
                     "other; give one of them another gene, or join them",
                 )

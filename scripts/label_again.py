@@ -1,0 +1,18 @@
+"""Give every cell its cell type by a further set of labels, or none."""
+
+import scae.workflow.runtime as runtime
+
+import anndata
+
+from scae import tables
+from scae.data import labels
+
+with runtime.job(snakemake):
+    expression = anndata.read_h5ad(snakemake.input.expression)
+    found = labels.find(
+        snakemake.params.labels["labels"],
+        expression,
+        obs=lambda: anndata.read_h5ad(snakemake.input.counts, backed="r").obs,
+    )
+    labels.warn_of_sizes(found)
+    tables.write(found.reset_index(), snakemake.output.labels)
