@@ -671,7 +671,7 @@ def test_a_further_set_of_labels_is_scored_on_its_cells_with_the_clusters_of_the
     for space in ("latent", "tsne2d"):
         expected = adjusted_rand_score(gates[labelled], clusters[space][labelled])
         assert scores["gates", space, "ari"] == pytest.approx(expected, abs=1e-12)
-    of_input = {"ilisi", "knn_recall_15", "knn_recall_50", "trustworthiness", "continuity"}  # the same whatever the labels
+    of_input = {"ilisi", "knn_recall_15", "knn_recall_50", "trustworthiness", "continuity"}
     assert set(scores["csv", "latent"].index) - set(scores["gates", "latent"].index) == of_input
     recalls = pd.read_csv("recalls.csv", keep_default_na=False)
     recalls = recalls[(recalls["labels"] == "gates") & (recalls["space"] == "latent")]

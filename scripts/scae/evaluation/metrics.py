@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SILHOUETTE_CELLS = 10_000
-OF_LABELS = {"labels", "voting", "voted", "agreement", "ranked", "typed"}  # what is made with the labels, of what is read
+OF_LABELS = {
+    "labels",
+    "voting",
+    "voted",
+    "agreement",
+    "ranked",
+    "typed",
+}  # of what is read
 
 
 @dataclass(frozen=True)
