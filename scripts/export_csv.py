@@ -9,5 +9,5 @@ import anndata
 from scae.data import export
 
 with runtime.job(snakemake):
-    export.write_csv(anndata.read_h5ad(snakemake.input.expression), snakemake.output.expression)
+    export.write_csv(anndata.read_h5ad(snakemake.input.expression, backed="r"), snakemake.output.expression)
     shutil.copyfile(snakemake.input.labels, snakemake.output.labels)
