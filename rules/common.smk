@@ -39,6 +39,8 @@ else:  # Snakemake reads no configfile: of a module, and all but our sections is
     update_config(config, theirs)
 CHECKING = theirs is None and "check" in sys.argv[1:]  # the target; Snakemake tells of targets after this is read
 
+AS_WRITTEN = config.get("run")  # in the order of the user, which the checked config does not keep
+
 try:
     command_line.refuse_repeated_configfile(sys.argv)
     config = configuration.load(
@@ -342,6 +344,11 @@ def runs_of_a_dataset():
         for seed in SEEDS:
             runs[f"{model}_seed{seed}"] = {"model": model, "seed": seed, "settings": settings}
     return runs
+
+
+def shown_order(*parts):
+    """Params: the data sets or models of the run in the order in which they are shown, that of the config."""
+    return {name: list(dict.fromkeys(AS_WRITTEN[name])) for name in parts}
 
 
 def published_scores():

@@ -284,7 +284,7 @@ rule collect_training_times:
         report(
             "<results>/training_times.csv",
             caption="captions/training_times.rst",
-            category="3. Training times",
+            category="4. Training times",
             labels={"what": "training times", "type": "table"},
         ),
     log:

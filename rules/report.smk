@@ -14,7 +14,7 @@ rule plot_clusters:
         report(
             "<results>/{dataset}/{model}/seed{seed}/clusters.png",
             caption="captions/clusters.rst",
-            category="4. Pictures of {dataset}",
+            category="3. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "t-SNE and k-means", "seed": "{seed}"},
         ),
@@ -43,7 +43,7 @@ rule plot_batches:
         report(
             "<results>/{dataset}/{model}/seed{seed}/batches.png",
             caption="captions/batches.rst",
-            category="4. Pictures of {dataset}",
+            category="3. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "types and batches", "seed": "{seed}"},
         ),
@@ -73,7 +73,7 @@ rule plot_tsne3d:
         report(
             "<results>/{dataset}/{model}/seed{seed}/tsne3d.png",
             caption="captions/tsne3d.rst",
-            category="4. Pictures of {dataset}",
+            category="3. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "3-D t-SNE", "seed": "{seed}"},
         ),
@@ -100,7 +100,7 @@ rule plot_losses:
         report(
             "<results>/{dataset}/{model}/seed{seed}/losses.png",
             caption="captions/losses.rst",
-            category="4. Pictures of {dataset}",
+            category="3. Pictures of {dataset}",
             subcategory="{model}",
             labels={"what": "loss curves", "seed": "{seed}"},
         ),
@@ -129,7 +129,7 @@ rule plot_quality:
         report(
             "<results>/{dataset}/quality/quality.png",
             caption="captions/quality.rst",
-            category="4. Pictures of {dataset}",
+            category="3. Pictures of {dataset}",
             labels={"what": "quality control", "type": "picture"},
         ),
     log:
@@ -157,7 +157,7 @@ rule plot_stability:
         report(
             "<results>/{dataset}/stability.png",
             caption="captions/stability.rst",
-            category="4. Pictures of {dataset}",
+            category="3. Pictures of {dataset}",
             labels={"what": "stability over seeds", "type": "picture"},
         ),
     log:
@@ -205,11 +205,69 @@ rule plot_heatmap:
         "../scripts/plot_heatmap.py"
 
 
+rule plot_figures:
+    """The main figures of a data set: scores with intervals, representations side by side, types that are lost."""
+    input:
+        intervals="<results>/intervals.csv",
+        recalls="<results>/recalls.csv",
+        labels="<results>/{dataset}/labels.csv",
+        tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS[:1]),
+    output:
+        scores_svg=report(
+            "<results>/figures/{dataset}/scores.svg",
+            caption="captions/scores.rst",
+            category="2. Scores",
+            labels={"what": "scores of {dataset}", "type": "picture"},
+        ),
+        scores_pdf="<results>/figures/{dataset}/scores.pdf",
+        embeddings_svg=report(
+            "<results>/figures/{dataset}/embeddings.svg",
+            caption="captions/embeddings.rst",
+            category="3. Pictures of {dataset}",
+            labels={"what": "side by side", "type": "picture"},
+        ),
+        embeddings_pdf="<results>/figures/{dataset}/embeddings.pdf",
+        recalls_svg=report(
+            "<results>/figures/{dataset}/recalls.svg",
+            caption="captions/recalls.rst",
+            category="3. Pictures of {dataset}",
+            labels={"what": "types that are lost", "type": "picture"},
+        ),
+        recalls_pdf="<results>/figures/{dataset}/recalls.pdf",
+    log:
+        "<logs>/plot_figures/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plot_figures/{dataset}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
+    params:
+        code=code("plot_figures"),
+        described=metrics.described(),
+        models=MODELS,
+        order=shown_order("models"),
+        origins=label_origins(),
+        roles=model_roles(),
+    script:
+        "../scripts/plot_figures.py"
+
+
 rule write_report:
     """One self-contained HTML page with every picture and table."""
     input:
         metrics="<results>/metrics.csv",
+        intervals="<results>/intervals.csv",
+        differences="<results>/differences.csv",
+        recalls="<results>/recalls.csv",
+        health="<results>/health.csv",
+        stability="<results>/stability.csv",
         training_times="<results>/training_times.csv",
+        scores_svg=expand("<results>/figures/{dataset}/scores.svg", dataset=DATASETS),
+        embeddings_svg=expand("<results>/figures/{dataset}/embeddings.svg", dataset=DATASETS),
+        recalls_svg=expand("<results>/figures/{dataset}/recalls.svg", dataset=DATASETS),
+        stability_png=expand("<results>/{dataset}/stability.png", dataset=DATASETS),
         heatmap="<results>/heatmap.png",
         batches=expand("<results>/{dataset}/batches.csv", dataset=BATCHED),
         labels=expand("<results>/{dataset}/labels.csv", dataset=DATASETS),
@@ -217,9 +275,9 @@ rule write_report:
         limits=expand("<results>/{dataset}/quality/limits.csv", dataset=DATASETS),
         quality_png=expand("<results>/{dataset}/quality/quality.png", dataset=DATASETS),
         clusters=per_run("<results>/{dataset}/{model}/seed{seed}/clusters.csv"),
+        tsne2d=per_run("<results>/{dataset}/{model}/seed{seed}/tsne2d.csv"),
         tsne3d=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.csv"),
         clusters_png=per_run("<results>/{dataset}/{model}/seed{seed}/clusters.png"),
-        tsne3d_png=per_run("<results>/{dataset}/{model}/seed{seed}/tsne3d.png"),
         batches_png=per_run("<results>/{dataset}/{model}/seed{seed}/batches.png", datasets=BATCHED),
         losses_png=per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
         verdict="<results>/verdict.txt",
@@ -243,8 +301,10 @@ rule write_report:
         code=code("write_report"),
         described=metrics.described(),
         models=model_descriptions(),
+        order=shown_order("datasets", "models"),
         origins=label_origins(),
         published=published_scores(),
+        roles=model_roles(),
         run=config["run"],
         settings=report_settings(),
     script:

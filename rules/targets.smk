@@ -90,6 +90,12 @@ def report_files():
         "<results>/heatmap.svg",
         "<results>/report.html",
         *expand(["<results>/{dataset}/quality/quality.png", "<results>/{dataset}/stability.png"], dataset=DATASETS),
+        *expand(
+            "<results>/figures/{dataset}/{figure}.{suffix}",
+            dataset=DATASETS,
+            figure=["scores", "embeddings", "recalls"],
+            suffix=["svg", "pdf"],
+        ),
         *per_run(
             [
                 "<results>/{dataset}/{model}/seed{seed}/clusters.png",

@@ -5,56 +5,80 @@ import scae.workflow.runtime as runtime
 from pathlib import Path
 
 from scae import notes, tables
-from scae.report import page
+from scae.report import methods, page, study
+from scae.workflow import job_record
 
 with runtime.job(snakemake):
-    files = snakemake.input
-    run = snakemake.params.run
+    files, params = snakemake.input, snakemake.params
+    run, logs = params.run, Path(snakemake.log[0]).parents[1]
     labels = {dataset: tables.read_labels(path) for dataset, path in zip(run["datasets"], files.labels, strict=True)}
     names = [(dataset, model, seed) for dataset in run["datasets"] for model in run["models"] for seed in run["seeds"]]
-    trained = [name for name in names if snakemake.params.models[name[1]]["trained"]]
+    trained = [name for name in names if params.models[name[1]]["trained"]]
     losses = dict(zip(trained, files.losses_png, strict=True))
-    batched = [name for name in run["datasets"] if snakemake.params.settings["datasets"][name]["batch"]]
+    batched = [name for name in run["datasets"] if params.settings["datasets"][name]["batch"]]
     batches = {name: tables.read_batches(path) for name, path in zip(batched, files.batches, strict=True)}
     of_batches = dict(zip([name for name in names if name[0] in batched], files.batches_png, strict=True))
-    runs = [
-        page.Run(
+    runs = {
+        (dataset, model, seed): study.Run(
             dataset=dataset,
             model=model,
             seed=seed,
             clusters=tables.read_points(clusters, cells=labels[dataset].index),
+            tsne2d=tables.read_points(tsne2d, cells=labels[dataset].index),
             tsne3d=tables.read_points(tsne3d, cells=labels[dataset].index),
             pictures={
                 "clusters": clusters_png,
-                "tsne3d": tsne3d_png,
                 "losses": losses.get((dataset, model, seed)),
                 "batches": of_batches.get((dataset, model, seed)),
             },
         )
-        for (dataset, model, seed), clusters, tsne3d, clusters_png, tsne3d_png in zip(
-            names, files.clusters, files.tsne3d, files.clusters_png, files.tsne3d_png, strict=True
+        for (dataset, model, seed), clusters, tsne2d, tsne3d, clusters_png in zip(
+            names, files.clusters, files.tsne2d, files.tsne3d, files.clusters_png, strict=True
         )
-    ]
+    }
     quality = {
-        dataset: page.Quality(tables.read(cells), tables.read(limits), picture)
+        dataset: study.Quality(tables.read(cells), tables.read(limits), picture)
         for dataset, cells, limits, picture in zip(
             run["datasets"], files.cells, files.limits, files.quality_png, strict=True
         )
     }
+    software, machines = methods.made_with(job_record.read(logs))
+    order = params.order
     html = page.render(
-        runs=runs,
-        notes=notes.summary(Path(snakemake.log[0]).parents[1], run),
-        labels=labels,
-        batches=batches,
-        origins=snakemake.params.origins,
-        quality=quality,
-        models=snakemake.params.models,
-        metrics=tables.read(files.metrics),
-        described=snakemake.params.described,
-        training_times=tables.read(files.training_times),
-        heatmap=files.heatmap,
-        verdict=Path(files.verdict).read_text(encoding="utf-8").splitlines(),
-        published=snakemake.params.published,
-        settings=snakemake.params.settings,
+        study.Study(
+            runs=[runs[name] for name in study.in_order(names, order)],
+            labels={dataset: labels[dataset] for dataset in order["datasets"]},
+            batches=batches,
+            quality=quality,
+            models={model: params.models[model] for model in order["models"]},
+            roles=params.roles,
+            origins=params.origins,
+            metrics=tables.read(files.metrics),
+            intervals=tables.read(files.intervals),
+            differences=tables.read(files.differences),
+            recalls=tables.read(files.recalls),
+            health=tables.read(files.health),
+            stability=tables.read(files.stability),
+            training_times=tables.read(files.training_times),
+            described=params.described,
+            figures={
+                dataset: dict(zip(("scores", "embeddings", "recalls", "stability"), paths, strict=True))
+                for dataset, *paths in zip(
+                    run["datasets"],
+                    files.scores_svg,
+                    files.embeddings_svg,
+                    files.recalls_svg,
+                    files.stability_png,
+                    strict=True,
+                )
+            },
+            heatmap=files.heatmap,
+            verdict=Path(files.verdict).read_text(encoding="utf-8").splitlines(),
+            published=params.published,
+            settings=params.settings,
+            notes=notes.summary(logs, run),
+            software=software,
+            machines=machines,
+        )
     )
     Path(snakemake.output.report).write_text(html, encoding="utf-8")

@@ -171,7 +171,10 @@ def test_a_new_model_touches_nothing(scripts):
         ("evaluation/clustering.py", {"cluster_cells"}),
         ("evaluation/metrics.py", {"score_clusters"}),
         ("data/counts.py", {"fetch_counts", "represent_cells"}),
-        ("report/plotting.py", {"plot_clusters", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"}),
+        (
+            "report/plotting.py",
+            {"plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"},
+        ),
         ("report/page.py", {"write_report"}),
         ("workflow/configuration.py", set()),
         ("data/source_files.py", {"fetch_counts", "represent_cells"}),
@@ -185,7 +188,7 @@ def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scrip
 
 def test_an_edit_below_a_module_reaches_the_jobs_above(scripts):
     found = touched(lambda: append(scripts / "scae/report/palette.py"))
-    pictures = {"plot_clusters", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"}
+    pictures = {"plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"}
     assert found == {*pictures, "write_report", "collect_embeddings"}
 
 

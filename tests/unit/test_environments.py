@@ -13,7 +13,13 @@ from scae.models import pages
 from scae.workflow import code_digest
 
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "opentsne": "opentsne", "torch": "pytorch"}
-PACKAGE_OF_IMPORT = {"sklearn": "scikit-learn", "skmisc": "scikit-misc", "yaml": "pyyaml", "openTSNE": "opentsne"}
+PACKAGE_OF_IMPORT = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "skmisc": "scikit-misc",
+    "yaml": "pyyaml",
+    "openTSNE": "opentsne",
+}
 # Packages that a script needs without importing them itself
 BEHIND_THE_SCENES = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
 

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from scae.report.palette import COLORS, GREYS, styles
+from scae.report.palette import COLORS, styles
 
 # Machado, Oliveira & Fernandes (2009), table 1, severity 1; they act on linear RGB
 VISION = {
@@ -63,10 +63,9 @@ def test_all_colours_stay_apart(vision):
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_all_colours_can_be_seen_on_white_and_told_from_the_greys(vision):
+def test_all_colours_can_be_seen_on_white(vision):
     for color in COLORS:
         assert np.linalg.norm(lab_of(color, vision) - lab_of("#FFFFFF", vision)) >= APART
-        assert color not in GREYS
 
 
 @pytest.mark.parametrize("number", [1, 9, 12, 13, 30, 60])

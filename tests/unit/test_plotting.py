@@ -55,8 +55,8 @@ def test_cells_without_label_lie_in_grey_behind_the_others_and_own_no_cluster(ce
     assert sum(len(group.get_offsets()) for group in others) == 24
     texts = texts_of(figure)
     assert "no label (6)" in texts
-    assert "k-means: 3 of 3 cell types own a cluster" in texts
-    assert "cluster 4" in texts
+    assert "by k-means: 3 of 3 labels own a cluster" in texts
+    assert "k4" in texts
     first = plotting.tsne3d(points, labels, "a title").axes[0].collections[0]
     assert to_hex(first.get_facecolor()[0]).upper() == palette.UNSCORED_COLOR
 
@@ -64,7 +64,7 @@ def test_cells_without_label_lie_in_grey_behind_the_others_and_own_no_cluster(ce
 def test_without_labels_there_are_clusters_alone(cells):
     points, _, clusters = cells
     texts = texts_of(plotting.clusters(points[:, :2], np.full(30, "", object), clusters, "a title"))
-    assert {"no label (30)", "k-means", "cluster 0", "cluster 3"} <= set(texts)
+    assert {"no label (30)", "by k-means", "k0", "k3"} <= set(texts)
     plotting.tsne3d(points, np.full(30, "", object), "a title")
 
 
@@ -164,32 +164,35 @@ def test_the_heatmap_leaves_out_numbers_of_types():
     assert not any("detected" in text for text in texts_of(plotting.heatmap(metrics_of(), {}, described())))
 
 
-def test_the_heatmap_colours_reach_down_to_negative_scores():
+def test_the_heatmap_colours_span_the_scores():
     metrics = metrics_of(undefined=None)
     image = plotting.heatmap(metrics, {}, described()).axes[0].images[0]
-    assert image.norm.vmin == metrics[metrics["metric"] != "detected_types"]["value"].min() < 0
-    assert image.norm.vmax == 1
+    values = metrics[metrics["metric"] != "detected_types"]["value"]
+    assert image.norm.vmin == values.min() < 0
+    assert image.norm.vmax == values.max() < 1
 
 
 def colors_of(axes):
-    """Colour of each group of points, in the order of the legend."""
-    return [to_hex(group.get_facecolor()[0]).upper() for group in axes.collections]
+    """Colour of each group of points, in the order of the legend; empty for outlines."""
+    faces = [group.get_facecolor() for group in axes.collections]
+    return [to_hex(face[0]).upper() if len(face) else "" for face in faces]
 
 
-def test_a_cluster_takes_the_colour_of_its_owner_and_a_second_one_is_grey(cells):
+def test_a_cluster_takes_the_colour_of_its_owner_and_a_second_one_is_outlined(cells):
     points, labels, clusters = cells
     left, right = plotting.clusters(points[:, :2], labels, clusters, "title").axes
     looks = palette.styles(labels)
     of_types = {name: look[0].upper() for name, look in looks.items()}
     assert colors_of(left) == [of_types["B"], of_types["NK"], of_types["T"]]
-    assert colors_of(right) == [of_types["B"], palette.GREYS[0].upper(), of_types["NK"], of_types["T"]]
+    assert colors_of(right) == [of_types["B"], "", of_types["NK"], of_types["T"]]
+    assert to_hex(right.collections[1].get_edgecolor()[0]).upper() == of_types["B"]
 
 
 def test_the_partition_says_how_many_types_own_a_cluster(cells):
     points, labels, _ = cells
     figure = plotting.clusters(points[:, :2], labels, np.zeros(30, int), "title")
-    assert "k-means: 1 of 3 cell types own a cluster" in texts_of(figure)
-    assert "0: 40% NK" in texts_of(figure)
+    assert "by k-means: 1 of 3 labels own a cluster" in texts_of(figure)
+    assert "k0: 40% NK" in texts_of(figure)
 
 
 def test_every_cell_is_drawn_once_on_each_side(cells):

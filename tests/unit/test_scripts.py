@@ -221,7 +221,7 @@ def run_model(config, model, seed):
 
 
 QUALITY = {name: f"results/toy/quality/{name}.csv" for name in ("cells", "limits", "top_genes")}
-OF_REPORT = ("clusters", "tsne3d", "clusters_png", "tsne3d_png", "losses_png", "batches_png")
+OF_REPORT = ("clusters", "tsne2d", "tsne3d", "clusters_png", "losses_png", "batches_png")
 OF_TRAINED = ("losses.png", "timing.csv")
 TRAINED = {"model": "model.pt", "history": "history.csv", "timing": "timing.csv"}
 
@@ -371,11 +371,47 @@ def results(tmp_path_factory):
             published=published,
         )
         seed0 = {name: paths[:2] for name, paths in of_runs.items()}
+        shown = {
+            "described": metrics.described(),
+            "order": {"datasets": ["toy"], "models": ["dae", "beta_vae"]},
+            "origins": {"toy": {"csv": "csv"}},
+            "roles": {"dae": "model", "beta_vae": "model"},
+        }
+        drawn = {
+            f"{name}_{suffix}": f"results/figures/toy/{name}.{suffix}"
+            for name in ("scores", "embeddings", "recalls")
+            for suffix in ("svg", "pdf")
+        }
+        run(
+            "plot_figures",
+            inputs={
+                "intervals": "results/intervals.csv",
+                "recalls": "results/recalls.csv",
+                "labels": f"{toy}/labels.csv",
+                "tsne2d": seed0["tsne2d"],
+            },
+            outputs=drawn,
+            wildcards={"dataset": "toy"},
+            models=["dae", "beta_vae"],
+            **shown,
+        )
         run(
             "write_report",
             inputs={
-                "metrics": "results/metrics.csv",
-                "training_times": "results/training_times.csv",
+                **{
+                    name: f"results/{name}.csv"
+                    for name in (
+                        "metrics",
+                        "intervals",
+                        "differences",
+                        "recalls",
+                        "health",
+                        "stability",
+                        "training_times",
+                    )
+                },
+                **{name: [path] for name, path in drawn.items() if name.endswith("_svg")},
+                "stability_png": [f"{toy}/stability.png"],
                 "heatmap": "results/heatmap.png",
                 "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],
@@ -386,7 +422,7 @@ def results(tmp_path_factory):
             }
             | {name: seed0[name] for name in OF_REPORT},
             outputs={"report": "results/report.html"},
-            described=metrics.described(),
+            **shown,
             models={
                 model: pages.find(model).about | {"trained": True, "deterministic": False}
                 for model in ("dae", "beta_vae")

@@ -53,6 +53,12 @@ def contract(datasets, models=MODELS, seeds=(0,)):
             for name in ["model.pt", *OF_RUN, *PICTURES]
         ),
         *(f"results/{dataset}/quality/quality.png" for dataset in datasets),
+        *(
+            f"results/figures/{dataset}/{name}.{suffix}"
+            for dataset in datasets
+            for name in ("scores", "embeddings", "recalls")
+            for suffix in ("svg", "pdf")
+        ),
         *(f"results/{name}" for name in [*OVER_ALL, "verdict.txt", "heatmap.png", "heatmap.svg", "report.html"]),
     }
 
@@ -186,7 +192,9 @@ def test_second_run_has_nothing_to_do(finished):
     assert finished.files() == before
 
 
-@pytest.mark.parametrize("rule", ["plot_clusters", "plot_tsne3d", "plot_losses", "plot_heatmap", "write_report"])
+@pytest.mark.parametrize(
+    "rule", ["plot_clusters", "plot_tsne3d", "plot_losses", "plot_heatmap", "plot_figures", "write_report"]
+)
 def test_plotting_job_imports_neither_torch_nor_scanpy(finished, noted_imports, rule):
     notes = list(noted_imports.glob(f"*.{rule}.py.*"))
     assert len(notes) == len(finished.first_plan[rule])

@@ -135,11 +135,12 @@ def test_report_of_snakemake_holds_pages_with_captions_and_categories(project, b
     project.snakemake("--report", "out.zip")
     with zipfile.ZipFile(project.path("out.zip")) as archive:
         pages = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
-        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+        pictures = [name for name in archive.namelist() if name.endswith((".png", ".svg")) and "/data/" in f"/{name}"]
     assert {name.rpartition("/")[2] for name in pictures} == {
-        *("heatmap.png", "clusters.png", "tsne3d.png", "losses.png", "quality.png")
+        *("heatmap.png", "clusters.png", "tsne3d.png", "losses.png", "quality.png"),
+        *("scores.svg", "embeddings.svg", "recalls.svg"),
     }
-    for category in ("1. Report", "2. Scores", "3. Training times", "4. Pictures of toy"):
+    for category in ("1. Report", "2. Scores", "3. Pictures of toy", "4. Training times"):
         assert f'"{category}"' in pages
     text = " ".join(pages.replace("\\n", " ").split())
     for caption in sorted((REPOSITORY / "rules/captions").glob("*.rst")):

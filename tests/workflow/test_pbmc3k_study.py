@@ -81,8 +81,8 @@ def test_heatmap_and_report_show_the_published_scores(study):
     report = study.path("results/report.html").read_text(encoding="utf-8")
     for model in MODELS:
         assert f"<!-- {model} · {CITATION} -->" in heatmap
-        row = "".join(f"<td>{value:.2f}</td>" for value in PUBLISHED[model])
-        assert f"<td>{model}, {CITATION}</td>{row}" in report
+        row = "".join(f'<td data-value="{value:g}">{value:.2f}</td>' for value in PUBLISHED[model])
+        assert f'<th scope="row">{model}, {CITATION}</th>{row}' in report
 
 
 def test_study_has_nothing_left_to_do(study):

@@ -8,20 +8,13 @@ import numpy as np
 import pandas as pd
 
 from scae.evaluation import comparison, health, intervals
+from scae.evaluation import origins as label_origins
 
 # The scores that the verdict goes by: one of the clusters and one that does not hang on k-means
 SCORES = {
     ("latent", "ari"): "ARI of k-means on the latent",
     ("latent", "knn_accuracy"): "vote of the 15 nearest neighbours in the latent",
 }
-ORIGINS = {
-    "obs": "the data's own annotation",
-    "csv": "a label file",
-    "clusters": "a clustering of principal components",
-    "markers": "marker genes",
-    "simulation": "the simulation",
-}
-FAVOURS_PCA = ("clusters",)
 GATE_SHARE = 0.5  # of the cells
 
 
@@ -78,9 +71,9 @@ def _tables(differences, sets):
 def _on(name, sets):
     """Which labels a sentence is about, with where they come from where that tilts the score."""
     origin = sets[name]
-    tilt = ", which favours PCA" if origin in FAVOURS_PCA else ""
+    tilt = ", which favours PCA" if origin in label_origins.FAVOURS_PCA else ""
     which = f" ({name})" if list(sets.values()).count(origin) > 1 else ""
-    return f"on labels from {ORIGINS[origin]}{which}{tilt}"
+    return f"on labels from {label_origins.WORDS[origin]}{which}{tilt}"
 
 
 def _against_pca(differences, roles, sets):

@@ -8,7 +8,6 @@ COLORS = [
     *("#000000", "#9900FF", "#99CC00"),
 ]
 UNSCORED_COLOR = "#CCCCCC"  # of cells without a label, which lie behind the others
-GREYS = ["#555555", "#888888", "#BBBBBB"]
 # (matplotlib, plotly): the shape changes when the colours start again, so that more types stay apart too
 SHAPES = [("o", "circle"), ("s", "square"), ("D", "diamond"), ("X", "x"), ("P", "cross")]
 

@@ -5,10 +5,11 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from scae import tables
 from scae.evaluation import summary
-from scae.report.palette import GREYS, RASTER_DPI, UNSCORED_COLOR, styles
+from scae.report.palette import RASTER_DPI, UNSCORED_COLOR, styles
 
 plt.rcdefaults()  # a matplotlibrc of the user's would change every picture
 plt.rcParams.update(
@@ -24,12 +25,19 @@ plt.rcParams.update(
     }
 )
 
-LEGEND_ROWS = 18
-METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+LEGEND_ROWS = 18  # beside a picture
+LEGEND_COLUMNS = 2  # below one
+LONGEST_NAME = 30  # characters
+HALO = [withStroke(linewidth=2.5, foreground="white")]
+METADATA = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 
 
 def save(figure, path):
-    """Write a figure as .png or .svg; the same figure always gives the same bytes."""
+    """Write a figure as .png, .svg or .pdf; the same figure always gives the same bytes."""
     suffix = "." + str(path).rsplit(".", 1)[-1]
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it would move things again at each drawing
@@ -41,11 +49,16 @@ def title(wildcards):
     return f"{wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
 
 
+def shortened(name):
+    """A name that fits beside a picture; the tables have it whole."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+
+
 def clusters(points, labels, clusters, title):
     """2-D t-SNE coloured by cell type beside its k-means partition with numbered centroids.
 
     A cluster takes the colour of the cell type that owns it (its most frequent one). Where a type owns several, the
-    largest takes the colour and the others are grey, so that a colour missing on the right is a type not detected.
+    largest is filled and the others are outlines, so that a colour not filled on the right is a type not detected.
 
     Args:
         points: (cells, 2).
@@ -55,36 +68,36 @@ def clusters(points, labels, clusters, title):
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     scored = labels != tables.UNSCORED
     looks = styles(labels[scored])
+    owners = summary.cluster_owners(labels[scored], clusters[scored])
+    rows = -(-max(len(looks), len(set(clusters))) // LEGEND_COLUMNS)
     figure, (left, right) = plt.subplots(
-        1,
-        2,
-        figsize=(13.5 + 6 * (_legend_columns(len(looks)) - 1), 4.8),
-        sharex=True,
-        sharey=True,
-        layout="constrained",
+        1, 2, figsize=(12, 5.6 + 0.2 * rows), sharex=True, sharey=True, layout="constrained"
     )
     figure.suptitle(title)
-    _scatter(left, points, labels, {name: (looks[name], f"{name} ({(labels == name).sum()})") for name in looks})
-    left.set_title("cell types (number of cells)")
+    _scatter(
+        left, points, labels, {name: (looks[name], f"{shortened(name)} ({(labels == name).sum():,})") for name in looks}
+    )
+    left.set_title("by label (number of cells)")
+    name_groups(left, points, labels, looks)
 
-    owners = summary.cluster_owners(labels[scored], clusters[scored])
-    greys = iter(GREYS * len(owners))
-    cluster_looks = {}
+    cluster_looks, outlined = {}, set()
     for cluster, owner in owners.sort_values("owned_cells", ascending=False).iterrows():
-        taken = owner["label"] in {name for name, _, _ in cluster_looks.values()}
-        look = (next(greys), *looks[owner["label"]][1:]) if taken else looks[owner["label"]]
-        cluster_looks[cluster] = (owner["label"], look, f"{cluster}: {owner['share']:.0%} {owner['label']}")
+        if owner["label"] in {name for name, _, _ in cluster_looks.values()}:
+            outlined.add(cluster)
+        text = f"k{cluster}: {owner['share']:.0%} {shortened(owner['label'])}"
+        cluster_looks[cluster] = (owner["label"], looks[owner["label"]], text)
     unowned = sorted(set(clusters) - set(cluster_looks))  # they hold no cell with a label
-    without = {cluster: f"cluster {cluster}" for cluster in unowned}
+    without = {cluster: f"k{cluster}" for cluster in unowned}
     own_looks = styles(without.values())
     cluster_looks |= {cluster: (None, own_looks[name], name) for cluster, name in without.items()}
-    _scatter(right, points, clusters, {cluster: cluster_looks[cluster][1:] for cluster in sorted(cluster_looks)})
+    drawn = {cluster: cluster_looks[cluster][1:] for cluster in sorted(cluster_looks)}
+    _scatter(right, points, clusters, drawn, outlined)
     for cluster in sorted(cluster_looks):
         x, y = points[clusters == cluster].mean(axis=0)
-        right.plot(x, y, "o", markersize=13, color="white", markeredgecolor="black", zorder=3)
-        right.annotate(str(cluster), (x, y), ha="center", va="center", fontsize=8, weight="bold", zorder=4)
+        right.plot(x, y, "o", markersize=15, color="white", markeredgecolor="black", zorder=3)
+        right.annotate(f"k{cluster}", (x, y), ha="center", va="center", fontsize=8, weight="bold", zorder=4)
     detected = owners["label"].nunique()
-    right.set_title(f"k-means: {detected} of {len(looks)} cell types own a cluster" if looks else "k-means")
+    right.set_title(f"by k-means: {detected} of {len(looks)} labels own a cluster" if looks else "by k-means")
     for axes in (left, right):
         axes.set(xlabel="t-SNE 1", xticks=[], yticks=[])
     left.set_ylabel("t-SNE 2")
@@ -103,12 +116,12 @@ def batches(points, labels, batches, title):
     """
     labels, batches = np.asarray(labels), np.asarray(batches)
     of_types, of_batches = (styles(names[names != tables.UNSCORED]) for names in (labels, batches))
-    width = 13.5 + 3 * (_legend_columns(len(of_types)) + _legend_columns(len(of_batches)) - 2)
-    figure, panels = plt.subplots(1, 2, figsize=(width, 4.8), sharex=True, sharey=True, layout="constrained")
+    rows = -(-max(len(of_types), len(of_batches)) // LEGEND_COLUMNS)
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5.6 + 0.2 * rows), sharex=True, sharey=True, layout="constrained")
     figure.suptitle(title)
     both = ("cell types", labels, of_types), ("batches", batches, of_batches)
     for axes, (heading, names, looks) in zip(panels, both, strict=True):
-        shown = {name: (looks[name], f"{name} ({(names == name).sum()})") for name in looks}
+        shown = {name: (looks[name], f"{shortened(name)} ({(names == name).sum():,})") for name in looks}
         _scatter(axes, points, names, shown, without="label" if names is labels else "batch")
         axes.set(title=f"{heading} (number of cells)", xlabel="t-SNE 1", xticks=[], yticks=[])
     panels[0].set_ylabel("t-SNE 2")
@@ -129,38 +142,43 @@ def _size(points):
     return float(np.clip(6000 / len(points), 1, 14))
 
 
-def _scatter(axes, points, groups, looks, without="label", **options):
+def name_groups(axes, points, labels, looks):
+    """Write the name of each type at the median of its cells, so that colour alone never tells it."""
+    for name in looks:
+        x, y = np.median(points[labels == name], axis=0)
+        axes.text(x, y, shortened(name), fontsize=8, ha="center", va="center", zorder=4, path_effects=HALO)
+
+
+def _scatter(axes, points, groups, looks, outlined=(), below=True, without="label", **options):
     size = _size(points)
     if (unscored := groups == tables.UNSCORED).any():
-        looks = {tables.UNSCORED: ((UNSCORED_COLOR, "o", None), f"no {without} ({unscored.sum()})")} | looks
+        looks = {tables.UNSCORED: ((UNSCORED_COLOR, "o", None), f"no {without} ({unscored.sum():,})")} | looks
     for name, ((color, marker, _), text) in looks.items():
         chosen = groups == name
-        axes.scatter(*points[chosen].T, s=size, c=color, marker=marker, linewidths=0, label=text, **options)
+        look = (
+            {"facecolors": "none", "edgecolors": color, "linewidths": 0.6}
+            if name in outlined
+            else {"c": color, "linewidths": 0}
+        )
+        axes.scatter(*points[chosen].T, s=size, marker=marker, label=text, **look, **options)
     handles, texts = axes.collections[-len(looks) :], [text for _, text in looks.values()]
-    axes.legend(
-        handles,
-        texts,
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        markerscale=(40 / size) ** 0.5,
-        fontsize=9,
-        ncols=_legend_columns(len(looks)),
+    place = (
+        {"loc": "upper center", "bbox_to_anchor": (0.5, -0.06), "ncols": LEGEND_COLUMNS}
+        if below
+        else {"loc": "center left", "bbox_to_anchor": (1.08, 0.5), "ncols": -(-len(looks) // LEGEND_ROWS)}
     )
-
-
-def _legend_columns(n_entries):
-    return -(-n_entries // LEGEND_ROWS)
+    axes.legend(handles, texts, markerscale=(40 / size) ** 0.5, fontsize=8, **place)
 
 
 def tsne3d(points, labels, title):
     """3-D t-SNE coloured by cell type; points: (cells, 3), labels: (cells,)."""
     labels = np.asarray(labels)
     looks = styles(labels[labels != tables.UNSCORED])
-    width = 7.5 + 3 * (_legend_columns(len(set(labels))) - 1)
+    width = 7.5 + 3 * (-(-len(set(labels)) // LEGEND_ROWS) - 1)
     figure = plt.figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
-    _scatter(axes, points, labels, {name: (look, name) for name, look in looks.items()}, depthshade=False)
-    axes.get_legend().set_bbox_to_anchor((1.08, 0.5))
+    drawn = {name: (look, shortened(name)) for name, look in looks.items()}
+    _scatter(axes, points, labels, drawn, below=False, depthshade=False)
     axes.set(
         title=title,
         xlabel="t-SNE 1",
@@ -221,8 +239,9 @@ def heatmap(metrics, published, described):
     values = rows.xs("mean", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     spread = rows.xs("sd", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     figure, axes = plt.subplots(figsize=(1.6 + 0.95 * len(shown) + 1.2, 1.6 + 0.5 * len(rows)), layout="constrained")
-    lowest = min(0.0, np.nanmin(values, initial=0.0))
-    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
+    lowest, highest = np.nanmin(values, initial=1.0), np.nanmax(values, initial=0.0)
+    lowest, highest = (lowest, highest) if lowest < highest else (0, 1)
+    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
     for row, column in np.ndindex(values.shape):
         value, sd = values[row, column], spread[row, column]
         if np.isnan(value):

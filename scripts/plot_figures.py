@@ -1,0 +1,25 @@
+"""Draw the main figures of a data set: its scores, its representations side by side, the types that are lost."""
+
+import scae.workflow.runtime as runtime
+
+from scae import tables
+from scae.report import figures, plotting
+
+with runtime.job(snakemake):
+    files, params, dataset = snakemake.input, snakemake.params, snakemake.wildcards.dataset
+    labels = tables.read_labels(files.labels)
+    intervals, recalls = (tables.read(files[name]) for name in ("intervals", "recalls"))
+    intervals = intervals[intervals["dataset"] == dataset]
+    recalls = recalls[(recalls["dataset"] == dataset) & (recalls["space"] == "latent")] if len(recalls) else recalls
+    runs = {
+        model: tables.read_points(path, cells=labels.index).to_numpy()
+        for model, path in zip(params.models, files.tsne2d, strict=True)
+    }
+    drawn = {
+        "scores": figures.scores(intervals, params.roles, params.described, params.origins[dataset]),
+        "embeddings": figures.embeddings({model: runs[model] for model in params.order["models"]}, labels),
+        "recalls": figures.recalls(recalls, intervals, params.roles, next(iter(params.origins[dataset]))),
+    }
+    for name, figure in drawn.items():
+        for suffix in ("svg", "pdf"):
+            plotting.save(figure, snakemake.output[f"{name}_{suffix}"])

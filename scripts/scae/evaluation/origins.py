@@ -1,0 +1,10 @@
+"""Where labels come from, in words, and what that does to scores."""
+
+WORDS = {
+    "obs": "the data's own annotation",
+    "csv": "a label file",
+    "clusters": "a clustering of principal components",
+    "markers": "marker genes",
+    "simulation": "the simulation",
+}
+FAVOURS_PCA = ("clusters",)

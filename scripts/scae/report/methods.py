@@ -1,0 +1,167 @@
+"""The last parts of the report: how long it took, methods to paste into a paper, settings, software and machine."""
+
+from scae.evaluation import origins
+from scae.report import parts
+
+NAMED = {  # packages that the methods name, by the name they are imported under
+    "torch": "PyTorch",
+    "openTSNE": "openTSNE",
+    "sklearn": "scikit-learn",
+    "scanpy": "scanpy",
+    "igraph": "igraph",
+    "snakemake": "Snakemake",
+}
+
+
+def times(study):
+    """How long training took; None where nothing was trained."""
+    if not len(study.training_times):
+        return None
+    rows = []
+    for (dataset, model), runs in study.training_times.groupby(["dataset", "model"], sort=False):
+        seconds, rate = runs["seconds"], runs["cells_per_second"]
+        rows.append(
+            [
+                parts.cell(model),
+                parts.cell(dataset),
+                parts.count(runs["epochs"].iloc[0]),
+                parts.count(len(runs)),
+                parts.cell(f"{seconds.min():.1f}", seconds.min()),
+                parts.cell(f"{seconds.max():.1f}", seconds.max()),
+                parts.cell(f"{rate.max():,.0f}", rate.max()),
+                parts.cell(parts.listed(dict.fromkeys(runs["device"]))),
+                parts.cell(parts.listed(dict.fromkeys(map(str, runs["threads"])))),
+            ]
+        )
+    return {
+        "table": parts.table(
+            "Training times",
+            [
+                parts.column("model"),
+                parts.column("data set", text=True),
+                parts.column("epochs"),
+                parts.column("runs"),
+                parts.column("fastest run", "seconds"),
+                parts.column("slowest run", "seconds"),
+                parts.column("best rate", "cells per second"),
+                parts.column("device", text=True),
+                parts.column("threads"),
+            ],
+            rows,
+        )
+    }
+
+
+def methods(study):
+    """A paragraph on what was done, from settings, pages and versions, and the works that it cites."""
+    settings = study.settings
+    training, tsne, kmeans = (settings.get(name, {}) for name in ("training", "tsne", "kmeans"))
+    trained = [name for name, model in study.models.items() if model["trained"]]
+    said = [_data(study, dataset) for dataset in study.datasets]
+    kinds = [f"{name} ({_cited(model)})" for name, model in study.models.items()]
+    said.append(f"The cells were represented by {parts.listed(kinds)}.")
+    if trained:
+        said.append(
+            f"{parts.listed(trained)} {'was' if len(trained) == 1 else 'were'} trained on the expression alone for "
+            f"{training.get('epochs')} epochs in batches of {training.get('batch_size')} cells with Adam at a learning "
+            f"rate of {training.get('learning_rate')}."
+        )
+    said.append(
+        "Each latent space was projected with t-SNE (van der Maaten & Hinton 2008"
+        + (f"; perplexity {tsne['perplexity']:g}" if "perplexity" in tsne else "")
+        + ") and clustered with k-means"
+        + (f" ({kmeans['n_init']} starts" if "n_init" in kmeans else " (")
+        + f", k {'the number of labels' if not kmeans.get('k') else kmeans['k']}), and the clusters were compared with "
+        "the labels."
+    )
+    n_seeds = len(study.seeds)
+    if n_seeds >= 3:
+        said.append(
+            f"All of it was repeated with {n_seeds} seeds; intervals are 95 % intervals of Student's t over these, "
+            "differences are paired by seed and adjusted by Holm (1979) over the pairs of a score."
+        )
+    else:
+        said.append(f"It was run with {n_seeds} seed{'s' if n_seeds > 1 else ''}, too few for an interval.")
+    versions = [f"{name} {study.software[key]}" for key, name in NAMED.items() if key in study.software]
+    if versions:
+        said.append(f"Software: {parts.listed(versions)}, run with scae.")
+    works = [
+        model["reference"] + (f". doi:{model['doi']}" if model["doi"] else "")
+        for model in study.models.values()
+        if model["reference"]
+    ]
+    return {"paragraph": " ".join(said), "works": list(dict.fromkeys(works))}
+
+
+def _data(study, dataset):
+    removed = study.quality[dataset].cells["removed_by"]
+    n_kept, n_types = int((removed == "").sum()), len(set(study.labels[dataset]) - {""})
+    origin = next(iter(study.origins[dataset].values()))
+    return (
+        f"{dataset}: {n_kept:,} of {len(removed):,} cells were kept by quality control; {n_types} labels come from "
+        f"{origins.WORDS.get(origin, origin)}."
+    )
+
+
+def _cited(model):
+    return f"{model['title']}; {model['reference'].partition(',')[0]}" if model["reference"] else model["title"]
+
+
+def settings(study):
+    """The settings by section, each a small table."""
+    sections = {}
+    for key, value in flat(study.settings):
+        section, _, rest = key.partition(".")
+        name, _, below = rest.partition(".") if section in ("datasets", "models") else ("", "", rest)
+        sections.setdefault(f"{section}: {name}" if name else section, []).append((below or rest or key, value))
+    columns = [parts.column("key"), parts.column("value", text=True)]
+    return {
+        "tables": [
+            parts.table(name, columns, [[parts.cell(key), parts.cell(str(value))] for key, value in rows])
+            for name, rows in sections.items()
+        ]
+    }
+
+
+def flat(settings, prefix=""):
+    """Nested settings as (dotted key, value) pairs."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def software(study):
+    """Packages with their versions and the machines; None where no log tells of them."""
+    if not study.software:
+        return None
+    columns = [parts.column("package"), parts.column("version", text=True)]
+    rows = [[parts.cell(name), parts.cell(version)] for name, version in study.software.items()]
+    return {"table": parts.table("Software that the jobs ran with", columns, rows), "machines": study.machines}
+
+
+def representations(study):
+    """What each representation is, in a line."""
+    return {
+        "models": [
+            {"name": name, "role": study.roles.get(name, "model")} | model for name, model in study.models.items()
+        ]
+    }
+
+
+def made_with(noted):
+    """What software and machines made the results.
+
+    Args:
+        noted: {file: {"software": {package: version}, "machine": …}}, as from scae.workflow.job_record.read.
+
+    Returns:
+        (dict, list): {package: its version, or all of them}; the machines; both sorted.
+    """
+    versions, machines = {}, set()
+    for origin in noted.values():
+        machines |= {origin["machine"]} if "machine" in origin else set()
+        for package, version in origin.get("software", {}).items():
+            versions.setdefault(package, set()).add(version)
+    return {package: ", ".join(sorted(versions[package])) for package in sorted(versions)}, sorted(machines)

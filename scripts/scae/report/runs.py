@@ -1,0 +1,246 @@
+"""The part of the report on each representation of a data set: what its clusters hold, its health, each seed."""
+
+import numpy as np
+import pandas as pd
+
+from scae import tables
+from scae.evaluation import health, summary
+from scae.report import parts
+from scae.report.palette import UNSCORED_COLOR, styles
+from scae.report.study import NO_LABEL
+
+SHOWN_CELLS = 20_000  # points of the rotatable plot for the first seed; the pictures show all cells
+SHOWN_CELLS_LATER = 4_000  # for each further seed
+TOGETHER = 0.2  # share of the cells of a type in clusters of another, from which on the page tells it
+TOLD = 5  # such pairs
+LOST = 0.5  # recall of a type below which it counts as lost
+COLORS, COLORS_LATER, SCALE_LATER = 128, 48, 0.55  # of the pictures of the first and of further seeds
+HEALTH = {  # measures of each latent, with their headings
+    "kl": ("KL divergence", "nats; above 0.1 is live"),
+    "sd": ("standard deviation", ""),
+    "zeros": ("zeros", "share of cells"),
+    "repeats": ("most like another latent", "|correlation|"),
+    "gate_one": ("gate exactly 1", "share of cells"),
+    "gate_high": ("gate above .99", "share of cells"),
+    "gate_between": ("gate between", "share of cells"),
+    "gate_low": ("gate below .01", "share of cells"),
+}
+WHOLE = {  # measures of all latents together
+    "latents": "latents",
+    "live": "of these live",
+    "effective_dimension": "effective dimension",
+    "reconstruction": "squared error of its decoder, per cell",
+    "unexplained": "squared error of the best linear decoder, per cell",
+    "steps": "gradient steps",
+}
+
+
+def together(labels, clusters):
+    """Types that lie in clusters of other types: [(share, type, owner of the cluster)], largest share first.
+
+    Args:
+        labels, clusters: (cells,); cells without a label do not count.
+    """
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    scored = labels != tables.UNSCORED
+    labels, clusters = labels[scored], clusters[scored]
+    owners = summary.cluster_owners(labels, clusters)["label"]
+    counts = pd.crosstab(labels, owners.reindex(clusters).to_numpy()) if len(labels) else pd.DataFrame()
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    pairs = [
+        (float(share), name, owner) for name, row in shares.iterrows() for owner, share in row.items() if name != owner
+    ]
+    return sorted((pair for pair in pairs if pair[0] >= TOGETHER), key=lambda pair: (-pair[0], *pair[1:]))
+
+
+def seen(labels, clusters):
+    """What a picture of these clusters shows, in words."""
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    scored = labels != tables.UNSCORED
+    n_types = len(set(labels[scored]))
+    if not n_types:
+        return f"{len(set(clusters))} clusters; no cell has a label."
+    detected = summary.cluster_owners(labels[scored], clusters[scored])["label"].nunique()
+    pairs = together(labels, clusters)
+    said = [f"{detected} of {n_types} own a cluster."]
+    said += [f"{share:.0%} of {name} lie in clusters of {owner}." for share, name, owner in pairs[:TOLD]]
+    if len(pairs) > TOLD:
+        said.append(f"{len(pairs) - TOLD} more pairs overlap; the table below has all.")
+    if not pairs:
+        said.append("No type has a fifth of its cells in clusters of another.")
+    return " ".join(said)
+
+
+def panel(study, dataset, model):
+    """All that the page shows of one representation on one data set."""
+    of_model = study.runs_of(dataset, model)
+    table = study.health
+    of_health = table[(table["dataset"] == dataset) & (table["model"] == model)] if len(table) else table
+    first, *others = [_run(study, run, of_health, is_first=run is of_model[0]) for run in of_model]
+    return {
+        "id": f"{dataset}.{model}",
+        "name": model,
+        "title": study.models[model]["title"],
+        "summary": study.models[model]["summary"],
+        "role": study.roles.get(model, "model"),
+        "first": first,
+        "others": others,
+        "scores": _scores_by_seed(study, dataset, model),
+        "health": _health_by_seed(of_health),
+        "lost": _lost(study, dataset, model),
+    }
+
+
+def _run(study, run, of_health, is_first):
+    labels = study.labels[run.dataset]
+    text = seen(labels, run.clusters["tsne2d"])
+    colors, scale = (COLORS, 1) if is_first else (COLORS_LATER, SCALE_LATER)
+    what = f"2-D t-SNE of {run.model} on {run.dataset}, seed {run.seed}, left by label and right by k-means cluster. "
+    found = {
+        "id": run.id,
+        "seed": run.seed,
+        "seen": text,
+        "picture": parts.picture(run.pictures["clusters"], what + text, colors, scale),
+        "losses": None,
+        "batches": None,
+        "clusters": [cluster_table(study, run, space) for space in run.clusters],
+        "latents": None,
+        "warnings": [],
+    }
+    if run.pictures["losses"]:
+        alt = f"Loss curves of {run.model} on {run.dataset}, seed {run.seed}."
+        found["losses"] = parts.picture(run.pictures["losses"], alt, 16, 1 if is_first else 0.7)
+    if run.pictures["batches"]:
+        alt = f"2-D t-SNE of {run.model} on {run.dataset}, seed {run.seed}, left by label and right by batch."
+        found["batches"] = parts.picture(run.pictures["batches"], alt, colors, scale)
+    rows = of_health[of_health["seed"] == run.seed] if len(of_health) else of_health
+    if len(rows):
+        found |= {"latents": _latents(rows, run), "warnings": health.warnings(rows)}
+    return found
+
+
+def cluster_table(study, run, space):
+    """How many cells of each type each cluster holds."""
+    labels, clusters = study.labels[run.dataset].to_numpy(), run.clusters[space]
+    scored = labels != tables.UNSCORED
+    counts = pd.crosstab(clusters.to_numpy(), np.where(scored, labels, NO_LABEL))
+    owners = summary.cluster_owners(labels[scored], clusters[scored])["label"]
+    rows = []
+    for cluster, line in counts.iterrows():
+        cells = [
+            parts.count(value) | {"mark": label == owners.get(cluster), "style": _tint(value / line.sum())}
+            for label, value in line.items()
+        ]
+        rows.append([parts.cell(f"k{cluster}"), *cells, parts.count(line.sum())])
+    name = summary.SPACE_NAMES.get(space, space)
+    return parts.table(
+        f"k-means on the {name} of {run.model}, seed {run.seed}: cells of each label in each cluster; the most "
+        f"frequent one owns it. {owners.nunique()} of {len(set(labels[scored]))} own a cluster.",
+        [parts.column("cluster"), *map(parts.column, counts.columns), parts.column("all")],
+        rows,
+    ) | {"space": name}
+
+
+def _tint(share):
+    return f"--share: {share:.2f}"
+
+
+def _latents(rows, run):
+    each = rows[rows["latent"] != health.WHOLE].pivot_table(
+        index="latent", columns="measure", values="value", sort=False
+    )
+    shown = [name for name in HEALTH if name in each]
+    return parts.table(
+        f"Each latent of {run.model}, seed {run.seed}",
+        [parts.column("latent"), *(parts.column(*HEALTH[name]) for name in shown)],
+        [
+            [parts.cell(latent), *(parts.cell(parts.number(line[name]), line[name]) for name in shown)]
+            for latent, line in each.iterrows()
+        ],
+    )
+
+
+def _health_by_seed(of_health):
+    if not len(of_health):
+        return None
+    whole = of_health[of_health["latent"] == health.WHOLE]
+    by_seed = whole.pivot_table(index="seed", columns="measure", values="value")
+    shown = [name for name in WHOLE if name in by_seed]
+    rows = [
+        [parts.cell(str(seed)), *(parts.cell(parts.bound(line[name]), line[name]) for name in shown)]
+        for seed, line in by_seed.iterrows()
+    ]
+    return parts.table(
+        "Latents and training, by seed", [parts.column("seed"), *(parts.column(WHOLE[name]) for name in shown)], rows
+    )
+
+
+def _scores_by_seed(study, dataset, model):
+    """Every score of every seed."""
+    metrics = study.metrics
+    of_model = metrics[(metrics["dataset"] == dataset) & (metrics["model"] == model)]
+    several = len(study.origins[dataset]) > 1
+    rows = []
+    for (labels, space, metric), found in of_model.groupby(["labels", "space", "metric"], sort=False):
+        about = study.described.get(metric, {"heading": metric, "up": True})
+        by_seed = found.set_index("seed")["value"]
+        name = [parts.cell(f"{about['heading']} {parts.UP if about['up'] else parts.DOWN}")]
+        name += [parts.cell(summary.SPACE_NAMES.get(space, space))]
+        name += [parts.cell(labels)] if several else []
+        values = [by_seed.get(seed, float("nan")) for seed in study.seeds]
+        rows.append(name + [parts.cell(parts.number(value, 3), value) for value in values])
+    columns = [parts.column("score"), parts.column("space", text=True)]
+    columns += [parts.column("labels", text=True)] if several else []
+    seeds = [parts.column(f"seed {seed}") for seed in study.seeds]
+    return parts.table(f"Scores of {model} on {dataset}, by seed", columns + seeds, rows)
+
+
+def _lost(study, dataset, model):
+    """Types that a vote of their neighbours in the latent does not find, in words."""
+    table = study.recalls
+    if not len(table):
+        return None
+    of_model = table[(table["dataset"] == dataset) & (table["model"] == model) & (table["space"] == "latent")]
+    of_model = of_model[of_model["labels"] == next(iter(study.origins[dataset]))]
+    means = of_model.groupby("label")["recall"].mean()
+    lost = means[means < LOST].sort_values()
+    if not len(means):
+        return None
+    if not len(lost):
+        name = means.idxmin()
+        return (
+            f"No type is lost: the one found least by its 15 nearest neighbours is {name} (recall {means[name]:.2f})."
+        )
+    found = parts.listed(f"{name} (recall {value:.2f})" for name, value in lost.items())
+    return f"Lost to the vote of 15 nearest neighbours (recall below {LOST:g}): {found}."
+
+
+def points(study):
+    """Points of the rotatable plots: packed arrays and what the browser needs to draw them."""
+    datasets, packed = {}, {}
+    for dataset in study.datasets:
+        labels = study.labels[dataset].to_numpy()
+        looks = {tables.UNSCORED: (UNSCORED_COLOR, None, "circle")} if (labels == tables.UNSCORED).any() else {}
+        looks |= styles(labels[labels != tables.UNSCORED])
+        number = {name: place for place, name in enumerate(looks)}
+        numbers = np.array([number[name] for name in labels])
+        chosen = [parts.sample(labels, limit) for limit in (SHOWN_CELLS, SHOWN_CELLS_LATER)]
+        datasets[dataset] = {
+            "types": [
+                {"name": name or NO_LABEL, "color": color, "symbol": symbol}
+                for name, (color, _, symbol) in looks.items()
+            ],
+            "labels": [parts.packed(numbers[cells], np.uint16) for cells in chosen],
+        }
+        for model in study.models_of(dataset):
+            for place, run in enumerate(study.runs_of(dataset, model)):
+                which = min(place, 1)
+                cells = chosen[which]
+                packed[run.id] = {
+                    "dataset": dataset,
+                    "labels": which,
+                    "two": parts.packed_points(run.tsne2d.to_numpy()[cells]),
+                    "three": parts.packed_points(run.tsne3d.to_numpy()[cells]),
+                    "clusters": parts.packed(run.clusters["tsne2d"].to_numpy()[cells], np.uint16),
+                }
+    return {"datasets": datasets, "runs": packed}
