@@ -185,7 +185,7 @@ def test_a_cluster_takes_the_colour_of_its_owner_and_a_second_one_is_outlined(ce
     of_types = {name: look[0].upper() for name, look in looks.items()}
     assert colors_of(left) == [of_types["B"], of_types["NK"], of_types["T"]]
     assert colors_of(right) == [of_types["B"], "", of_types["NK"], of_types["T"]]
-    assert to_hex(right.collections[1].get_edgecolor()[0]).upper() == of_types["B"]
+    assert to_hex(right.collections[1].get_edgecolor()[0]).upper() == of_types["NK"]
 
 
 def test_the_partition_says_how_many_types_own_a_cluster(cells):
