@@ -48,9 +48,9 @@ KILLS ?= 20
 interruptions: .venv/installed-dev
 	PYTHONPATH=scripts $(BIN)/python tests/workflow/interruptions.py $(KILLS)
 
-# The run itself stays in evidence/; a second one does what is left
+# The run itself stays in evidence/; a second one does what is left. DATASETS="coil cycle" runs these alone
 evidence: .venv/installed
-	CORES=$(CORES) $(BIN)/python tools/evidence.py evidence
+	CORES=$(CORES) $(BIN)/python tools/evidence.py evidence $(DATASETS)
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md

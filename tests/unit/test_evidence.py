@@ -73,4 +73,5 @@ def test_the_page_says_who_is_shown_ahead_and_who_behind():
     assert "| `rare` | +0.00 |" in page
     assert "| `coil` | **0.90 (0.88–0.92)** | 0.60 (0.58–0.62) |" in page
     assert "1,300 gradient steps" in page
+    assert "Not run for this page: `batches`, `cycle`, `nuisance`, `twenty`" in page
     assert "| `coil` | 50% | 50% |" in page
