@@ -28,7 +28,8 @@ with runtime.job(snakemake):
             found = clusters[space][labels.index]
             around = neighbors.look(points, cells, voting, ranked, distances["squared"])
             if batches is not None:
-                around |= mixing.look(points, voting, batches)
+                mixed = voting if len(voting) else cells.iloc[neighbors.sample(cells)]  # batches mix without labels too
+                around |= mixing.look(points, mixed, batches)
             scored = metrics.score(labels, found, points.loc[labels.index], without_labels=name == first, **around)
             scores.append(scored.assign(**about))
             recalls.append(neighbors.recalls(voting, around["voted"]).assign(**about))

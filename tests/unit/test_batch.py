@@ -78,3 +78,4 @@ def test_nearly_the_same_partition_is_said(caplog):
 def test_a_balanced_design_is_fine(caplog):
     assert said(caplog, list("AABB") * 5, list("xyxy") * 5) == []
     assert said(caplog, ["A"] * 4, list("xyxy")) == []
+    assert said(caplog, [""] * 4, list("xyxy")) == []

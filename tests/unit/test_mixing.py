@@ -104,3 +104,10 @@ def test_one_batch_or_one_type_has_no_score(cells):
     scores = metrics.score(types, types, points, **seen).set_index("metric")["value"]
     assert scores["ilisi"] > 0.5
     assert scores[["clisi", "graph_connectivity"]].isna().all()
+
+
+def test_cells_without_labels_have_a_score_of_their_batches(cells):
+    points, _, batches = cells
+    seen = mixing.look(pd.DataFrame(points), pd.Series([""] * 400), pd.Series(batches))
+    assert seen["typed"] is None
+    assert mixing.integration(seen["placed"], seen["batches"]) > 0.3

@@ -149,3 +149,9 @@ def test_each_sample_is_described(folder):
         "s2": (2, 2, "counts"),
         "s3": (2, 3, "counts"),
     }
+
+
+def test_the_columns_of_the_table_are_described_as_they_are_read(folder):
+    (folder / "samples.csv").write_text("sample,path,donor\ns1,s1.h5ad,D1\ns2,s2.h5ad,D2\n")
+    found = samples.describe(settings(samples="samples.csv"), "download")
+    assert {name: set(one.obs["donor"]) for name, one in found.items()} == {"s1": {"D1"}, "s2": {"D2"}}

@@ -6,6 +6,7 @@ import pytest
 from workflow_project import Project, toy_cells
 
 BROKEN = {
+    "batchless": ({"batch": "lane"}, 'batch: the data has no column "lane"'),
     "damaged": ({"source": "damaged.h5ad"}, "damaged.h5ad"),
     "gone": ({"source": "gone.h5ad"}, 'source: "gone.h5ad" does not exist'),
     "measured": ({"labels": {"from": "obs", "column": "score"}}, "are numbers, which look measured"),

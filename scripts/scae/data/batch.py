@@ -48,12 +48,11 @@ def warn_of_types(types, batches):
     Args:
         types, batches: Series by cell; `tables.UNSCORED` where there is none.
     """
-    known = (types != tables.UNSCORED) & (batches != tables.UNSCORED)
-    types, batches = types[known], batches[known]
-    if batches.nunique() < 2:
+    if batches[batches != tables.UNSCORED].nunique() < 2:
         log.warning("batch: all cells are of one batch, so that there is no score of mixing")
         return
-    for sentence in _alike(types, batches):
+    known = (types != tables.UNSCORED) & (batches != tables.UNSCORED)
+    for sentence in _alike(types[known], batches[known]):
         log.warning("batch: %s", sentence)
 
 
