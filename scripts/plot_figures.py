@@ -22,4 +22,4 @@ with runtime.job(snakemake):
     }
     for name, figure in drawn.items():
         for suffix in ("svg", "pdf"):
-            plotting.save(figure, snakemake.output[f"{name}_{suffix}"])
+            plotting.save(figure, snakemake.output[f"{name}_{suffix}"], editable=True)

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -31,6 +32,7 @@ def about(title, trained=True, deterministic=False, doi=""):
 ABOUT = {
     "dae": about("deep autoencoder", doi="10.1126/science.1127647"),
     "beta_vae": about("beta-VAE"),
+    "beta_vsc": about("beta-VSC"),
     **dict.fromkeys(("b-c", "c"), about("another")),
     "pca": about("PCA", trained=False, deterministic=True),
     "projection": about("random projection", trained=False),
@@ -296,7 +298,7 @@ def test_every_picture_is_inside_the_page_once_and_described(page):
 
 def test_pictures_of_further_seeds_are_lighter(tmp_path):
     path = picture(tmp_path, "one.png")
-    first, later = (parts.picture(path, "it", colors, scale) for colors, scale in ((128, 1), (48, 0.55)))
+    first, later = (parts.picture(path, "it", colors, light) for colors, light in ((64, False), (64, True)))
     assert first["width"] == later["width"]
     assert len(later["src"]) < 0.6 * len(first["src"])
 
@@ -508,8 +510,10 @@ def test_types_that_are_lost_are_named(html):
 
 def test_many_cells_are_thinned_out_by_type_in_the_rotatable_plot_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(panels, "SHOWN_CELLS", 5)
+    monkeypatch.setattr(panels.parts.sample, "__defaults__", (1,))  # cells of a rare type
     html = render(tmp_path, models=("dae",))
-    assert len(unpacked(Page(html).points(), "toy.dae.0", 3)) < 13
+    drawn = len(unpacked(Page(html).points(), "toy.dae.0", 3))
+    assert f"The plots to point at and to rotate show {drawn} of 12 cells" in words(html)
     assert "12 cells of 3" in words(html)
 
 
@@ -598,3 +602,42 @@ def test_stability_over_seeds_is_shown_where_there_are_several(tmp_path):
     assert ["dae", "0.80", "0.80"] in rows_of(html)
     assert "Clusters are kept best by dae (ARI 0.80)" in html
     assert "another seed gives again" not in render(tmp_path)
+
+
+def tables_of(html):
+    """{caption: rows of cells} of every table, as a reader finds them."""
+    found = {}
+    for table in re.findall(r"<table>(.*?)</table>", own(html), flags=re.DOTALL):
+        caption = re.sub(r"<[^>]+>", "", re.search(r"<caption>(.*?)</caption>", table)[1])
+        found[unescape(caption)] = rows_of(table)
+    return found
+
+
+def test_a_reader_finds_the_answers_to_four_questions(tmp_path):
+    html = render(tmp_path, seeds=(0, 1, 2), models=("dae", "beta_vsc"), datasets=("toy", "other"))
+    text, tables = words(html), tables_of(html)
+
+    # which representation is best on each data set, and by how much
+    answers = re.findall(
+        r"Highest mean ARI of k-means on the latent [^:]*: (\w+) with ([\d.]+) .*?; next is (\w+), ([\d.]+)", text
+    )
+    assert answers == [("dae", "0.500", "beta_vsc", "0.020")] * 2
+    for dataset in ("toy", "other"):
+        first, *rows = tables[f"{dataset}: ARI in the latent, on labels from the data's own annotation"]
+        assert first[0] == "representation"
+        assert [(row[0], row[2], row[-1]) for row in rows] == [
+            ("dae", "0.500", "0.000"),
+            ("beta_vsc", "0.480", "0.020"),
+        ]
+
+    # what the gates of beta-VSC do
+    panel = text[text.index("beta_vsc on toy") :]
+    assert "The gate of z1 is exactly 1 in 75% of the cells: always on, not sparse." in panel
+
+    # how many cells each rule of quality control removed
+    limits = {row[0]: row[3] for row in tables["Limits of quality control of toy and the cells that they remove"][1:]}
+    assert limits == {"max_genes": "0", "mad.pct_mito of s1": "1"}
+
+    # what k-means on the latent of dae scored for NMI at seed 2
+    head, *rows = tables["Scores of dae on toy, by seed"]
+    assert next(row[head.index("seed 2")] for row in rows if row[:2] == ["NMI ↑", "latent"]) == "0.900"

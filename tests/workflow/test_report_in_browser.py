@@ -171,7 +171,7 @@ def test_a_table_is_sorted_by_its_heads_and_kept_as_csv(opened, tmp_path):
 def test_a_picture_is_kept_with_one_click(opened, tmp_path):
     page, wrong = opened(1200, 900)
     with page.expect_download() as download:
-        page.locator("section[aria-labelledby=scores]").get_by_text("SVG", exact=True).first.click()
+        page.locator("section[aria-labelledby=verdict]").get_by_text("SVG", exact=True).first.click()
     download.value.save_as(tmp_path / "scores.svg")
     assert "<svg" in (tmp_path / "scores.svg").read_text(encoding="utf-8")
     assert wrong == []

@@ -64,7 +64,7 @@ def stability(study, dataset):
         best, least = ari.idxmax(), ari.idxmin()
         alt += f" Clusters are kept best by {best} (ARI {ari[best]:.2f}) and least by {least} ({ari[least]:.2f})."
     return {
-        "picture": parts.picture(study.figures[dataset]["stability"], alt, colors=128),
+        "picture": parts.picture(study.figures[dataset]["stability"], alt, colors=64),
         "table": parts.table(
             f"What another seed gives again on {dataset}, mean over pairs of seeds",
             [

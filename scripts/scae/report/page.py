@@ -74,8 +74,6 @@ def render(study):
         after=_prepared(AFTER, study),
         points=parts.script_json(runs.points(study)),
         plotly=parts.packed_text(get_plotlyjs()),
-        shown_cells=runs.SHOWN_CELLS,
-        shown_cells_later=runs.SHOWN_CELLS_LATER,
     )
 
 

@@ -36,12 +36,17 @@ METADATA = {
 }
 
 
-def save(figure, path):
-    """Write a figure as .png, .svg or .pdf; the same figure always gives the same bytes."""
+def save(figure, path, editable=False):
+    """Write a figure as .png, .svg or .pdf; the same figure always gives the same bytes.
+
+    ``editable`` keeps text as text in .svg and .pdf, for a paper; else it looks the same whatever fonts there are.
+    """
     suffix = "." + str(path).rsplit(".", 1)[-1]
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it would move things again at each drawing
-    figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
+    fonts = {"svg.fonttype": "none", "pdf.fonttype": 42} if editable else {}
+    with matplotlib.rc_context(fonts):
+        figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
 
 
 def title(wildcards):

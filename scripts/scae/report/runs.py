@@ -10,11 +10,11 @@ from scae.report.palette import UNSCORED_COLOR, styles
 from scae.report.study import NO_LABEL
 
 SHOWN_CELLS = 20_000  # points of the rotatable plot for the first seed; the pictures show all cells
-SHOWN_CELLS_LATER = 4_000  # for each further seed
+SHOWN_CELLS_LATER = 1_500  # for each further seed
 TOGETHER = 0.2  # share of the cells of a type in clusters of another, from which on the page tells it
 TOLD = 5  # such pairs
 LOST = 0.5  # recall of a type below which it counts as lost
-COLORS, COLORS_LATER, SCALE_LATER = 128, 48, 0.55  # of the pictures of the first and of further seeds
+COLORS = 64  # of the pictures of the first seed
 HEALTH = {  # measures of each latent, with their headings
     "kl": ("KL divergence", "nats; above 0.1 is live"),
     "sd": ("standard deviation", ""),
@@ -94,13 +94,14 @@ def panel(study, dataset, model):
 def _run(study, run, of_health, is_first):
     labels = study.labels[run.dataset]
     text = seen(labels, run.clusters["tsne2d"])
-    colors, scale = (COLORS, 1) if is_first else (COLORS_LATER, SCALE_LATER)
     what = f"2-D t-SNE of {run.model} on {run.dataset}, seed {run.seed}, left by label and right by k-means cluster. "
     found = {
         "id": run.id,
         "seed": run.seed,
         "seen": text,
-        "picture": parts.picture(run.pictures["clusters"], what + text, colors, scale),
+        "picture": parts.picture(run.pictures["clusters"], what + text, COLORS, light=not is_first),
+        "n_cells": len(labels),
+        "n_pointed_at": len(parts.sample(labels, SHOWN_CELLS if is_first else SHOWN_CELLS_LATER)),
         "losses": None,
         "batches": None,
         "clusters": [cluster_table(study, run, space) for space in run.clusters],
@@ -109,10 +110,10 @@ def _run(study, run, of_health, is_first):
     }
     if run.pictures["losses"]:
         alt = f"Loss curves of {run.model} on {run.dataset}, seed {run.seed}."
-        found["losses"] = parts.picture(run.pictures["losses"], alt, 16, 1 if is_first else 0.7)
+        found["losses"] = parts.picture(run.pictures["losses"], alt, 16, light=not is_first)
     if run.pictures["batches"]:
         alt = f"2-D t-SNE of {run.model} on {run.dataset}, seed {run.seed}, left by label and right by batch."
-        found["batches"] = parts.picture(run.pictures["batches"], alt, colors, scale)
+        found["batches"] = parts.picture(run.pictures["batches"], alt, COLORS, light=not is_first)
     rows = of_health[of_health["seed"] == run.seed] if len(of_health) else of_health
     if len(rows):
         found |= {"latents": _latents(rows, run), "warnings": health.warnings(rows)}

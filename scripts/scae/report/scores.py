@@ -13,7 +13,7 @@ ROLES = {"model": "model", "pca": "control", "floor": "control"}
 
 
 def answer(study):
-    """The verdict, and in one sentence for each label set who has the highest mean."""
+    """The verdict, the picture that shows it, and in a sentence for each label set who has the highest mean."""
     lines = [line.partition(": ")[::2] for line in study.verdict]
     return {
         "datasets": [
@@ -21,6 +21,7 @@ def answer(study):
                 "name": dataset,
                 "sentences": [sentence for name, sentence in lines if name == dataset],
                 "highest": [highest(study, dataset, labels) for labels in study.origins[dataset]],
+                "picture": _main_picture(study, dataset),
             }
             for dataset in study.datasets
         ],
@@ -79,7 +80,7 @@ def comparison(study):
         "heatmap": parts.picture(
             study.heatmap,
             "Heatmap of the mean scores, a row for each representation; the tables above have the same numbers.",
-            colors=128,
+            colors=64,
         ),
         "fixed": [name for name, model in study.models.items() if model["deterministic"]],
         "seeds": study.seeds,
@@ -89,12 +90,14 @@ def comparison(study):
     }
 
 
+def _main_picture(study, dataset):
+    said = [highest(study, dataset, labels) for labels in study.origins[dataset]]
+    alt = f"Scores of each representation of {dataset} with their intervals: models above, controls below, best first."
+    return parts.picture(study.figures[dataset]["scores"], " ".join([alt, *said]))
+
+
 def _comparison(study, dataset):
     sets = list(study.origins[dataset])
-    alt = " ".join(
-        [f"Scores of each representation of {dataset} with their intervals: models above, controls below, best first."]
-        + [highest(study, dataset, labels) for labels in sets]
-    )
     first, *rest = [
         best_first(study, dataset, labels, score)
         for labels in sets
@@ -103,7 +106,6 @@ def _comparison(study, dataset):
     ] or [None]
     return {
         "name": dataset,
-        "picture": parts.picture(study.figures[dataset]["scores"], alt),
         "first": first,
         "rest": rest,
         "differences": differences(study, dataset),
