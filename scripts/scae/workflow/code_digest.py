@@ -53,7 +53,7 @@ def digest(script, *modules):
     """
     found = files(script, *modules)
     places = [path.relative_to(SCRIPTS) if path.is_relative_to(SCRIPTS) else path.name for path in found]
-    lines = sorted(f"{Path(place).as_posix()} {_digest_of(path)}" for place, path in zip(places, found, strict=True))
+    lines = sorted(f"{Path(place).as_posix()} {_read(path)[0]}" for place, path in zip(places, found, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -65,39 +65,45 @@ def files(script, *modules):
         path = pending.pop()
         if path not in found:
             found.add(path)
-            pending.extend(_imports(path))
+            pending.extend(_read(path)[1])
     return sorted(found)
 
 
 @cache
-def _tree(path):
+def _read(path):
+    """Digest of a file and the files below ``scripts/`` that it imports; what was parsed is large and is not kept."""
     try:
-        return ast.parse(source_code.text(path), filename=str(path))
+        tree = ast.parse(source_code.text(path), filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UserError(f"{path}: is not Python{line} ({getattr(error, 'msg', error)})") from None
-
-
-@cache
-def _digest_of(path):
-    content = hashlib.sha256(repr(_plain(_tree(path))).encode())
+    content = hashlib.sha256(_plain(tree).encode())
     for template in sorted(path.parent.glob(f"{path.stem}.*.j2")):
         content.update(template.read_bytes())
-    return content.hexdigest()
+    return content.hexdigest(), _imports(path, tree)
 
 
 def _plain(node):
-    """Code as nested tuples without docstrings, and without empty fields, which differ between versions of Python."""
-    if isinstance(node, list):
-        return tuple(_plain(item) for item in node)
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = {name: value for name in node._fields if (value := getattr(node, name, None)) not in (None, [])}
-    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = node.body[1:]
-    if isinstance(node, ast.Module):
-        fields["body"] = [part for part in fields.get("body", ()) if not _describes(part, node)]
-    return type(node).__name__, *((name, _plain(value)) for name, value in fields.items() if value != [])
+    """Code as text without docstrings, and without empty fields, which differ between versions of Python."""
+    if isinstance(node, ast.AST):
+        parts = [repr(type(node).__name__)]
+        parts += (f"('{name}', {_plain(value)})" for name, value in _fields(node) if value not in (None, []))
+    elif isinstance(node, list):
+        parts = [_plain(item) for item in node]
+    else:
+        return repr(repr(node))
+    return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _fields(node):
+    """The parts of a node as (name, value), a body without its docstring and what only describes."""
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name == "body" and isinstance(node, DOCUMENTED):
+            value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            if isinstance(node, ast.Module):
+                value = [part for part in value if not _describes(part, node)]
+        yield name, value
 
 
 def _describes(node, module):
@@ -109,11 +115,10 @@ def _describes(node, module):
     return not any(isinstance(name.ctx, ast.Load) for name in named)
 
 
-@cache
-def _imports(path):
+def _imports(path, tree):
     """Files below ``scripts/`` that a file imports, wherever in it the import stands."""
     found = []
-    for node in _statements(_tree(path)):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found.extend(file for alias in node.names for file in _module_files(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -132,6 +137,7 @@ def _statements(block):
             yield from _statements(node)
 
 
+@cache
 def _module_files(module):
     """The file of a module below ``scripts/`` and those of the packages around it; nothing for other modules."""
     if module.endswith(".py"):  # a page outside the library
