@@ -1,5 +1,6 @@
 """The rerun contract, read from rerun_contract.yaml: rows of a change and of the jobs that run again after it."""
 
+import copy
 import re
 import sys
 from dataclasses import dataclass, field
@@ -34,6 +35,27 @@ class Row:
         """What is changed, in words."""
         keys = (re.sub(r"^(datasets|models)\.(toy|mixed)\.", r"\1.<name>.", key) for key in self.set)
         return self.change or " and ".join(f"`{name}`" for name in [*keys, *self.edit, " ".join(self.options)] if name)
+
+    @property
+    def config(self):
+        """The changed config, of what the base and this row set."""
+        config = {}
+        for keys in (BASES["small"] | BASES[self.base], self.set):
+            for key, value in keys.items():
+                *sections, name = key.split(".")
+                section = config
+                for part in sections:
+                    section = section.setdefault(part, {})
+                section[name] = copy.deepcopy(value)
+        return config
+
+    @property
+    def jobs(self):
+        return all_jobs(self.config["run"], further_sets(self.config["datasets"]))
+
+    @property
+    def again(self):
+        return expected(self, self.config["run"], further_sets(self.config["datasets"]))
 
 
 ROWS = {section: [Row(**row) for row in rows] for section, rows in CONTRACT["rows"].items()}
@@ -98,6 +120,30 @@ def expected(row, run, further=None):
         found.add(job)
         pending |= below(job, jobs) - found
     return found
+
+
+def together(rows):
+    """Rows in lists of which one run can have all changes: the same jobs run again, of config and files or of code."""
+    found = {}
+    for row in rows:
+        lists = found.setdefault(
+            (row.base, frozenset(row.jobs), frozenset(row.again), bool(row.again and row.edit)), []
+        )
+        fitting = (others for others in lists if not any(clash(row, other) for other in others))
+        others = next(fitting, None)
+        if others is None:
+            lists.append(others := [])
+        others.append(row)
+    return [rows for lists in found.values() for rows in lists]
+
+
+def clash(one, other):
+    """Whether two rows set the same key, edit the same text, give the same option or both change what is in files."""
+    keys = any(f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.") for a in one.set for b in other.set)
+    texts = any(file in other.edit and old and old == other.edit[file][0] for file, (old, _) in one.edit.items())
+    options = {option for option in one.options if option.startswith("-")} & set(other.options)
+    files = one.do and other.do and one.reruns != "nothing"
+    return bool(keys or texts or options or files)
 
 
 def tops(planned, jobs):
