@@ -58,6 +58,8 @@ def serving(answers):
     with Server(answers) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join(5)
+        try:
+            yield server
+        finally:  # a thread whose socket is closed would go round and round, and slow down all tests to come
+            server.shutdown()
+            thread.join(5)
