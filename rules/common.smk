@@ -207,6 +207,18 @@ def label_origins():
     return found
 
 
+def sets_of_labels():
+    """Params: {data set: {label set: where it comes from, and how it was clustered if it was}}."""
+    found = {}
+    for name, origins in label_origins().items():
+        entries = label_sets.of(all_labels(name)).values()
+        found[name] = {
+            key: entry if entry["from"] == "clusters" else {"from": entry["from"]}
+            for key, entry in zip(origins, entries, strict=True)
+        }
+    return found
+
+
 def of_trained(path):
     """Input function: a file of a run if its model is trained, else none."""
 

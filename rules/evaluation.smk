@@ -225,10 +225,35 @@ rule collect_stability:
         "../scripts/collect_stability.py"
 
 
+rule score_references:
+    """What scores are held against: the labels shuffled, and where they are clusters the same clustering again."""
+    input:
+        all_labels=[path for dataset in DATASETS for path in files_of_labels(dataset)],
+        expression=expand("<results>/{dataset}/expression.h5ad", dataset=DATASETS),
+    output:
+        references="<results>/references.csv",
+    log:
+        "<logs>/score_references/all.log",
+    benchmark:
+        "<benchmarks>/score_references/all.tsv"
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=growing(2000, 6),
+        runtime=growing(30, 0.2),
+    params:
+        code=code("score_references"),
+        seeds=SEEDS,
+        sets=sets_of_labels(),
+    script:
+        "../scripts/score_references.py"
+
+
 rule summarize_scores:
     """Every score with its intervals over seeds and over cells, and the differences between representations."""
     input:
         metrics="<results>/metrics.csv",
+        references="<results>/references.csv",
         spreads=per_run("<results>/{dataset}/{model}/seed{seed}/spreads.csv"),
     output:
         intervals="<results>/intervals.csv",

@@ -180,6 +180,7 @@ rule plot_heatmap:
     """All scores at a glance, beside published ones where the config gives some (figure 4 of the study)."""
     input:
         metrics="<results>/metrics.csv",
+        references="<results>/references.csv",
     output:
         png=report(
             "<results>/heatmap.png",
@@ -201,6 +202,7 @@ rule plot_heatmap:
         code=code("plot_heatmap"),
         described=metrics.described(),
         published=published_scores(),
+        roles=model_roles(),
     script:
         "../scripts/plot_heatmap.py"
 
@@ -261,6 +263,7 @@ rule write_report:
         intervals="<results>/intervals.csv",
         differences="<results>/differences.csv",
         recalls="<results>/recalls.csv",
+        references="<results>/references.csv",
         health="<results>/health.csv",
         stability="<results>/stability.csv",
         training_times="<results>/training_times.csv",

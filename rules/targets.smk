@@ -10,13 +10,10 @@ def per_run(patterns, models=MODELS, datasets=DATASETS):
     return expand(patterns, dataset=datasets, model=models, seed=SEEDS)
 
 
-def files_of_labels():
-    """The file of each further set of labels of each data set."""
-    return [
-        f"<results>/{dataset}/labels/{name}.csv"
-        for dataset in DATASETS
-        for name in label_sets.further(all_labels(dataset))
-    ]
+def files_of_labels(dataset):
+    """The file of each set of labels of a data set, the first one first."""
+    further = label_sets.further(all_labels(dataset))
+    return [f"<results>/{dataset}/labels.csv", *(f"<results>/{dataset}/labels/{name}.csv" for name in further)]
 
 
 def data_files():
@@ -28,13 +25,13 @@ def data_files():
             "<results>/{dataset}/quality/cells.csv",
             "<results>/{dataset}/quality/limits.csv",
             "<results>/{dataset}/quality/top_genes.csv",
-            "<results>/{dataset}/labels.csv",
             "<results>/{dataset}/export/expression.csv.gz",
             "<results>/{dataset}/export/labels.csv",
         ],
         dataset=DATASETS,
     )
-    return [*of_batches, *of_datasets, *files_of_labels()]
+    of_labels = [path for dataset in DATASETS for path in files_of_labels(dataset)]
+    return [*of_batches, *of_datasets, *of_labels]
 
 
 def model_files():
@@ -57,6 +54,7 @@ def evaluation_files():
         "<results>/intervals.csv",
         "<results>/differences.csv",
         "<results>/recalls.csv",
+        "<results>/references.csv",
         "<results>/health.csv",
         "<results>/stability.csv",
         "<results>/verdict.txt",

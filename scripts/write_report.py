@@ -5,6 +5,7 @@ import scae.workflow.runtime as runtime
 from pathlib import Path
 
 from scae import notes, tables
+from scae.evaluation import summary
 from scae.report import methods, page, study
 from scae.workflow import job_record
 
@@ -54,7 +55,8 @@ with runtime.job(snakemake):
             roles=params.roles,
             origins=params.origins,
             metrics=tables.read(files.metrics),
-            intervals=tables.read(files.intervals),
+            intervals=summary.of_representations(tables.read(files.intervals)),
+            references=tables.read(files.references),
             differences=tables.read(files.differences),
             recalls=tables.read(files.recalls),
             health=tables.read(files.health),

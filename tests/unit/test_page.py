@@ -1,6 +1,7 @@
 """The report: one page that needs nothing beside it, shows every number, and trusts no name."""
 
 import base64
+import dataclasses
 import gzip
 import json
 import re
@@ -15,7 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from scae.evaluation.metrics import described
 from scae.report import page as report
-from scae.report import parts
+from scae.report import parts, scores
 from scae.report import runs as panels
 from scae.report.study import Quality, Run, Study
 
@@ -376,6 +377,22 @@ def test_where_a_control_leads_the_best_model_is_named_too(tmp_path):
     leads = study.intervals["model"] == "pca"
     study.intervals.loc[leads, "mean"] += 0.3
     assert "; the best model is dae with 0.500" in words(report.render(study))
+
+
+def test_what_labels_alone_give_stands_below_models_and_controls(tmp_path):
+    rows = [("toy", "shuffled", seed, "obs", "ari", value) for seed, value in enumerate((0.01, -0.03))]
+    rows += [("other", "shuffled", 0, "obs", "ari", 0.9), ("toy", "shuffled", 0, "gates", "ari", 0.9)]
+    columns = ["dataset", "reference", "seed", "labels", "metric", "value"]
+    study = study_of(tmp_path, models=("dae", "pca"))
+    study = dataclasses.replace(study, references=pd.DataFrame(rows, columns=columns))
+    table = scores.all_scores(study, "toy", "obs")[0]
+    names = [row["cells"][0]["text"] for row in table["rows"]]
+    assert names == ["dae", "pca", "labels, shuffled"]
+    assert [row["kind"] for row in table["rows"]] == ["", "control", "control"]
+    assert "−0.01 ± 0.03" in [cell["text"] for cell in table["rows"][2]["cells"]]
+    assert "labels, shuffled" in report.render(study)
+    for table in scores.all_scores(study, "toy", "obs"):  # without a row where they have no score
+        assert all(any(cell["text"] != "–" for cell in row["cells"][1:]) for row in table["rows"])
 
 
 def test_every_seed_has_its_pictures_and_points(tmp_path):

@@ -13,6 +13,7 @@ from places import ROOT
 from scae.evaluation.metrics import described
 from scae.report import palette, plotting
 
+ROLES = {"dae": "model", "beta_vae": "model"}
 METRICS = ["nmi", "ari", "silhouette", "detected_types"]
 PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.72, "ari": 0.58}}}}
 
@@ -70,7 +71,7 @@ def test_without_labels_there_are_clusters_alone(cells):
 
 def test_a_heatmap_without_any_score_can_be_drawn():
     metrics = metrics_of().assign(value=np.nan)
-    plotting.heatmap(metrics, {}, described()).canvas.draw()
+    plotting.heatmap(metrics, {}, described(), ROLES).canvas.draw()
 
 
 HISTORY = pd.DataFrame(
@@ -81,7 +82,7 @@ FIGURES = {
     "clusters": lambda points, labels, clusters: plotting.clusters(points[:, :2], labels, clusters, "a title"),
     "tsne3d": lambda points, labels, clusters: plotting.tsne3d(points, labels, "a title"),
     "losses": lambda points, labels, clusters: plotting.losses(HISTORY, "a title"),
-    "heatmap": lambda points, labels, clusters: plotting.heatmap(metrics_of(), PUBLISHED, described()),
+    "heatmap": lambda points, labels, clusters: plotting.heatmap(metrics_of(), PUBLISHED, described(), ROLES),
 }
 
 
@@ -131,7 +132,7 @@ def test_the_title_names_model_data_set_and_seed():
 
 
 def test_the_heatmap_has_a_row_per_model_and_published_rows():
-    figure = plotting.heatmap(metrics_of(datasets=("toy", "other")), PUBLISHED, described())
+    figure = plotting.heatmap(metrics_of(datasets=("toy", "other")), PUBLISHED, described(), ROLES)
     rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert rows == ["dae · toy", "beta_vae · toy", "dae · original study", "dae · other", "beta_vae · other"]
     image = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
@@ -141,7 +142,7 @@ def test_the_heatmap_has_a_row_per_model_and_published_rows():
 
 def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
     metrics = metrics_of()
-    figure = plotting.heatmap(metrics, {}, described())
+    figure = plotting.heatmap(metrics, {}, described(), ROLES)
     image = figure.axes[0].images[0].get_array()
     table = metrics[metrics["metric"] != "detected_types"]
     expected = table["value"].to_numpy().reshape(2, 6)
@@ -156,17 +157,17 @@ def test_the_heatmap_shows_mean_and_deviation_over_several_seeds():
     metrics = metrics_of(seeds=(0, 1, 2), models=("dae",))
     values = metrics[(metrics["space"] == "latent") & (metrics["metric"] == "ari")]["value"]
     assert f"{np.mean(values):.2f}\n± {np.std(values, ddof=1):.2f}" in texts_of(
-        plotting.heatmap(metrics, {}, described())
+        plotting.heatmap(metrics, {}, described(), ROLES)
     )
 
 
 def test_the_heatmap_leaves_out_numbers_of_types():
-    assert not any("detected" in text for text in texts_of(plotting.heatmap(metrics_of(), {}, described())))
+    assert not any("detected" in text for text in texts_of(plotting.heatmap(metrics_of(), {}, described(), ROLES)))
 
 
 def test_the_heatmap_colours_span_the_scores():
     metrics = metrics_of(undefined=None)
-    image = plotting.heatmap(metrics, {}, described()).axes[0].images[0]
+    image = plotting.heatmap(metrics, {}, described(), ROLES).axes[0].images[0]
     values = metrics[metrics["metric"] != "detected_types"]["value"]
     assert image.norm.vmin == values.min() < 0
     assert image.norm.vmax == values.max() < 1

@@ -20,7 +20,7 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from scae.data import counts, export
-from scae.evaluation import metrics
+from scae.evaluation import metrics, references
 from scae.models import pages
 from scae.workflow import code_digest, configuration, manifest
 
@@ -333,8 +333,19 @@ def results(tmp_path_factory):
             models=[model for model, _ in RUNS],
         )
         run(
+            "score_references",
+            inputs={"all_labels": [f"{toy}/labels.csv"], "expression": [f"{toy}/expression.h5ad"]},
+            outputs={"references": "results/references.csv"},
+            seeds=[0, 3],
+            sets={"toy": {"csv": {"from": "csv"}}},
+        )
+        run(
             "summarize_scores",
-            inputs={"metrics": "results/metrics.csv", "spreads": of_runs["spreads"]},
+            inputs={
+                "metrics": "results/metrics.csv",
+                "references": "results/references.csv",
+                "spreads": of_runs["spreads"],
+            },
             outputs={name: f"results/{name}.csv" for name in ("intervals", "differences")},
             origins={"toy": {"csv": "csv"}},
             roles=dict.fromkeys(config["models"], "model"),
@@ -365,7 +376,8 @@ def results(tmp_path_factory):
         published = {"toy": config["datasets"]["toy"]["published"]}
         run(
             "plot_heatmap",
-            inputs={"metrics": "results/metrics.csv"},
+            inputs={name: f"results/{name}.csv" for name in ("metrics", "references")},
+            roles=dict.fromkeys(config["models"], "model"),
             outputs={"png": "results/heatmap.png", "svg": "results/heatmap.svg"},
             described=metrics.described(),
             published=published,
@@ -405,6 +417,7 @@ def results(tmp_path_factory):
                         "intervals",
                         "differences",
                         "recalls",
+                        "references",
                         "health",
                         "stability",
                         "training_times",
@@ -427,7 +440,6 @@ def results(tmp_path_factory):
                 model: pages.find(model).about | {"trained": True, "deterministic": False}
                 for model in ("dae", "beta_vae")
             },
-            origins={"toy": {"csv": "csv"}},
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
             published=published,
             settings={"datasets": config["datasets"], "training": training_of(config)},
@@ -747,11 +759,40 @@ def test_data_without_labels_are_clustered_and_have_no_scores(workdir, results):
     assert pd.read_csv("recalls.csv").empty
 
 
-def test_labels_can_come_from_clusters(workdir):
+def test_labels_can_come_from_clusters_and_are_held_against_the_same_clustering(workdir):
     markers = {"B": ["G6", "G7"], "NK, bright": ["G12", "G13"], "007": ["G18", "G19"]}
     settings = {"n_variable_genes": 20, "n_pcs": 3, "n_neighbors": 8, "prune": 1 / 15, "resolution": 0.5}
-    label({"from": "clusters", "n_starts": 2, "markers": markers} | settings)
+    settings |= {"from": "clusters", "n_starts": 2, "markers": markers}
+    label(settings)
     assert read("labels.csv")["label"].tolist() == TYPES.tolist()
+    run(
+        "score_references",
+        inputs={"all_labels": ["labels.csv"] * 2, "expression": ["results/toy/expression.h5ad"]},
+        outputs={"references": "references.csv"},
+        seeds=[0, 1],
+        sets={"toy": {"ours": settings, "theirs": {"from": "csv"}}},
+    )
+    ari = pd.read_csv("references.csv").query("metric == 'ari'").set_index(["labels", "reference", "seed"])["value"]
+    ari = ari.sort_index()
+    assert set(ari["ours"].index) == {
+        (reference, seed) for reference in ("shuffled", *references.AGAIN) for seed in (0, 1)
+    }
+    assert list(ari["ours", "other_seed"]) == [1.0, 1.0]
+    assert set(ari["theirs"].index) == {("shuffled", 0), ("shuffled", 1)}
+    assert ari[:, "shuffled"].abs().max() < 0.1
+
+
+def test_shuffled_labels_have_their_intervals_beside_the_scores(results):
+    table = pd.read_csv(results / "references.csv")
+    assert list(table.columns) == references.COLUMNS
+    assert set(table["reference"]) == {"shuffled"}
+    rows = pd.read_csv(results / "intervals.csv").query("space == 'labels' and metric == 'ari'")
+    values = table.query("metric == 'ari'")["value"]
+    assert rows[["dataset", "model", "labels", "origin", "over", "n"]].to_numpy().tolist() == [
+        ["toy", "shuffled", "csv", "csv", "seeds", 2]
+    ]
+    assert rows["mean"].item() == pytest.approx(values.mean())
+    assert rows["sd"].item() == pytest.approx(values.std())
 
 
 def test_a_missing_column_is_one_line(workdir, capfd):
@@ -796,10 +837,15 @@ def test_a_data_set_without_batch_has_no_score_of_mixing(workdir, results):
     run(
         "score_clusters",
         inputs=files
-        | {"batches": [], "labels": "results/toy/labels.csv", "distances": str(results / "toy/distances.npz")},
+        | {
+            "batches": [],
+            "more_labels": [],
+            "labels": "results/toy/labels.csv",
+            "distances": str(results / "toy/distances.npz"),
+        },
         outputs={name: f"{name}.csv" for name in ("metrics", "recalls", "spreads")},
         wildcards={"dataset": "toy", "model": "dae", "seed": 0},
-        label_set="csv",
+        label_sets=["csv"],
     )
     theirs = read(folder / "metrics.csv")
     of_batches = theirs["metric"].isin(["ilisi", "clisi", "graph_connectivity"])

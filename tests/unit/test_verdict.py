@@ -163,6 +163,27 @@ def test_each_label_set_has_its_sentence():
     assert [ON_MARKERS in sentence for sentence in found[2:4]] == [True, True]
 
 
+def test_the_agreement_of_a_clustering_with_itself_is_told_for_the_labels_that_are_one():
+    table = scores({"dae": 0.5, "pca": 0.6}, labels="study")
+    again = {"other_seed": 0.98, "lower_resolution": 0.8, "higher_resolution": 0.75, "shuffled": 0.0}
+    told = [scores(again, labels="study", score=("labels", "ari")), scores({"shuffled": 0.0}, score=("labels", "ari"))]
+    both = {"toy": {"study": "clusters", "hand": "markers"}}
+    found = verdict.write(
+        comparison.over_seeds(pd.concat([table, *told])),
+        comparison.differences(table, [("dae", "pca")]),
+        NO_HEALTH,
+        ROLES,
+        both,
+        NO_STABILITY,
+    )
+    [sentence] = [one for one in found["toy"] if one.startswith("To judge")]
+    assert sentence == (
+        "To judge an ARI on labels from a clustering of principal components, which favours PCA: made again, that "
+        "clustering agrees with itself by 0.980 with other seeds, and by 0.800 and 0.750 at a lower and a higher "
+        "resolution."
+    )
+
+
 def test_two_label_sets_of_one_origin_are_named():
     table = pd.concat([scores({"dae": 0.5, "pca": 0.6}, labels=name) for name in ("ours", "theirs", "hand")])
     both = {"toy": {"ours": "obs", "theirs": "obs", "hand": "markers"}}

@@ -36,6 +36,7 @@ OVER_ALL = {
     "intervals.csv": "dataset,model,labels,origin,space,metric,over,n,mean,sd,low,high",
     "differences.csv": "dataset,labels,origin,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
     "stability.csv": "dataset,model,space,measure,pairs,value",
+    "references.csv": "dataset,reference,seed,labels,metric,value",
     "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
 }
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]

@@ -224,6 +224,21 @@ def from_clusters(data, settings):
     Returns:
         pandas.Series: label of each cell, by cell name.
     """
+    clusters = modularity_clusters(graph_of(data, settings), settings["resolution"], settings["n_starts"])
+    names = name_clusters(data, clusters, settings["markers"])
+    log.info("clusters: %s", {names[c]: int(n) for c, n in enumerate(np.bincount(clusters))})
+    return pd.Series([names[cluster] for cluster in clusters], index=data.obs_names)
+
+
+def graph_of(data, settings):
+    """The graph that the cells are clustered on: sparse symmetric (cells, cells) of edge weights.
+
+    Args:
+        data, settings: as those of `from_clusters`.
+
+    Raises:
+        UserError: where the data are not enough for it.
+    """
     if "counts" not in data.layers:
         raise UserError("labels: from: clusters needs counts, but this data set is log_normalized; use obs or csv")
     if data.n_obs <= max(settings["n_neighbors"], settings["n_pcs"]):
@@ -235,10 +250,16 @@ def from_clusters(data, settings):
     weights = shared_neighbor_graph(components, settings["n_neighbors"], settings["prune"])
     if not weights.nnz:
         raise UserError(f"labels.prune: {settings['prune']:g} drops every edge between cells; lower it")
-    clusters = modularity_clusters(weights, settings["resolution"], settings["n_starts"])
-    names = name_clusters(data, clusters, settings["markers"])
-    log.info("clusters: %s", {names[c]: int(n) for c, n in enumerate(np.bincount(clusters))})
-    return pd.Series([names[cluster] for cluster in clusters], index=data.obs_names)
+    return weights
+
+
+def cluster_again(graph, settings, times, seed):
+    """The clustering of the labels with other starts, and at a resolution so many times theirs; (cells,) int.
+
+    No seed shares a start with another or with the labels, whose starts are seeded from 0.
+    """
+    n_starts = settings["n_starts"]
+    return modularity_clusters(graph, times * settings["resolution"], n_starts, first=(seed + 1) * n_starts)
 
 
 def principal_components(expression, n_components):
@@ -274,13 +295,14 @@ def shared_neighbor_graph(points, n_neighbors, prune):
     return sparse.csr_matrix((weight[keep], (shared.row[keep], shared.col[keep])), shape=(n_cells, n_cells))
 
 
-def modularity_clusters(weights, resolution, n_starts):
+def modularity_clusters(weights, resolution, n_starts, first=0):
     """Louvain clustering (Blondel et al. 2008), the partition of highest modularity among several seeded starts.
 
     Args:
         weights: symmetric sparse (cells, cells) of edge weights.
         resolution: above 1 more clusters, below 1 fewer.
-        n_starts: number of starts, seeded 0, 1, 2, …
+        n_starts: number of starts, seeded with ``first`` and the numbers after it.
+        first: seed of the first start.
 
     Returns:
         numpy.ndarray: cluster of each cell, 0 = the largest.
@@ -290,7 +312,7 @@ def modularity_clusters(weights, resolution, n_starts):
     upper = sparse.triu(weights).tocoo()
     graph = igraph.Graph(n=weights.shape[0], edges=np.column_stack([upper.row, upper.col]))
     best, best_modularity = None, -np.inf
-    for seed in range(n_starts):
+    for seed in range(first, first + n_starts):
         igraph.set_random_number_generator(random.Random(seed))
         partition = graph.community_multilevel(weights=upper.data, resolution=resolution)
         modularity = graph.modularity(partition.membership, weights=upper.data, resolution=resolution)

@@ -4,6 +4,13 @@ import numpy as np
 import pandas as pd
 
 SPACE_NAMES = {"tsne2d": "2-D t-SNE", "latent": "latent"}
+NO_SPACE = "labels"  # of a reference, which no representation enters
+REFERENCES = {  # rows of scae.evaluation.references
+    "shuffled": "labels, shuffled",
+    "other_seed": "labels clustered again, other seeds",
+    "lower_resolution": "labels clustered again, lower resolution",
+    "higher_resolution": "labels clustered again, higher resolution",
+}
 
 
 def score_rows(metrics, published):
@@ -44,6 +51,31 @@ def score_rows(metrics, published):
         names=["space", "metric", "statistic"],
     )
     return table.reindex(columns=order)
+
+
+def of_references(references):
+    """The table as one of scores, with the reference as the model and `NO_SPACE` as the space."""
+    found = references.rename(columns={"reference": "model"}).assign(space=NO_SPACE)
+    return found[["dataset", "model", "seed", "labels", "space", "metric", "value"]]
+
+
+def of_representations(scores):
+    """The rows of a table of scores that are of a representation."""
+    return scores[scores["space"] != NO_SPACE]
+
+
+def models_first(metrics, roles):
+    """A long table of scores with what models are held against below them; {model: "model" or another role}."""
+    is_model = metrics["model"].map(roles) == "model"
+    return pd.concat([metrics[is_model], metrics[~is_model]])
+
+
+def with_references(scores, references):
+    """A long table of scores and below them the references, in each space since they are of none."""
+    if references.empty:
+        return scores
+    found = of_references(references).assign(model=references["reference"].map(REFERENCES))
+    return pd.concat([scores, *(found.assign(space=space) for space in scores["space"].unique())], ignore_index=True)
 
 
 def score_columns(rows, described):

@@ -7,7 +7,7 @@ otherwise; no sentence claims more than its interval.
 import numpy as np
 import pandas as pd
 
-from scae.evaluation import comparison, health, intervals
+from scae.evaluation import comparison, health, intervals, references, summary
 from scae.evaluation import origins as label_origins
 
 # The scores that the verdict goes by: one of the clusters and one that does not hang on k-means
@@ -22,7 +22,7 @@ def write(scores, differences, health_of_runs, roles, origins, stability):
     """All sentences, a paragraph for each data set.
 
     Args:
-        scores: intervals over the seeds, as from `comparison.over_seeds`.
+        scores: intervals over the seeds, as from `comparison.over_seeds`, of representations and references.
         differences: as from `comparison.differences`.
         health_of_runs: DataFrame with dataset, model, seed, latent, measure, value.
         roles: {model: "model", "pca" or "floor"}.
@@ -38,6 +38,7 @@ def write(scores, differences, health_of_runs, roles, origins, stability):
             *_among_models(_of(differences, dataset), roles, sets),
             *_disagreements(_of(differences, dataset), sets),
             *_near_the_floor(_of(scores, dataset), roles, sets),
+            *_ceiling(_of(scores, dataset), sets),
             *_stable(_of(stability, dataset), roles),
             *_life(_of(health_of_runs, dataset), roles),
             *_training(_of(health_of_runs, dataset)),
@@ -157,6 +158,21 @@ def _near_the_floor(scores, roles, sets):
             ]
             if low:
                 found.append(f"{_listed(low)} cannot be told from {floor} {_on(name, sets)}: the intervals overlap.")
+    return found
+
+
+def _ceiling(scores, sets):
+    """How far labels that are a clustering agree with that clustering itself, made again."""
+    found = []
+    rows = scores[(scores["space"] == summary.NO_SPACE) & (scores["metric"] == "ari")]
+    for name in sets:
+        of_set = rows[rows["labels"] == name].set_index("model")["mean"]
+        if all(again in of_set for again in references.AGAIN):
+            seeds, lower, higher = (f"{of_set[again]:.3f}" for again in references.AGAIN)
+            found.append(
+                f"To judge an ARI {_on(name, sets)}: made again, that clustering agrees with itself by {seeds} with "
+                f"other seeds, and by {lower} and {higher} at a lower and a higher resolution."
+            )
     return found
 
 

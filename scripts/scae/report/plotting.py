@@ -25,6 +25,7 @@ plt.rcParams.update(
     }
 )
 
+CONTROL_COLOR = "#5a6478"  # of the names of what models are held against
 LEGEND_ROWS = 18  # beside a picture
 LEGEND_COLUMNS = 2  # below one
 LONGEST_NAME = 30  # characters
@@ -229,7 +230,7 @@ def losses(history, title):
     return figure
 
 
-def heatmap(metrics, published, described):
+def heatmap(metrics, published, described, roles):
     """Scores of all models: a block per data set, a row per model, a column per metric and space.
 
     With several seeds a cell shows the mean ± standard deviation over them.
@@ -238,8 +239,9 @@ def heatmap(metrics, published, described):
         metrics: the long table of all scores.
         published: {data set: {"citation": …, "scores": {model: {metric: value}}}}, drawn as further rows.
         described: what scae.evaluation.metrics.described says of the metrics; scores with 1 as their best are drawn.
+        roles: {model: "model", "pca" or "floor"}; models stand above what they are held against, whose names are grey.
     """
-    rows = summary.score_rows(metrics, published)
+    rows = summary.score_rows(summary.models_first(metrics, roles), published)
     shown = summary.score_columns(rows, described)
     values = rows.xs("mean", axis=1, level="statistic")[shown].to_numpy(dtype=float)
     spread = rows.xs("sd", axis=1, level="statistic")[shown].to_numpy(dtype=float)
@@ -264,6 +266,9 @@ def heatmap(metrics, published, described):
     axes.set_xticks(range(len(shown)), names, rotation=35, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), summary.row_names(rows))
+    for (_, name, source, _), text in zip(rows.index, axes.get_yticklabels(), strict=True):
+        if not source and roles.get(name) != "model":
+            text.set(style="italic", color=CONTROL_COLOR)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     spaces = [space for space, _ in shown]

@@ -202,6 +202,10 @@ def all_scores(study, dataset, labels):
     metrics = study.metrics
     of_set = metrics[(metrics["dataset"] == dataset) & (metrics["labels"] == labels)]
     published = study.published if labels == next(iter(study.origins[dataset])) else {}
+    references = study.references
+    if len(references):
+        references = references[(references["dataset"] == dataset) & (references["labels"] == labels)]
+    of_set = summary.models_first(summary.with_references(of_set, references), study.roles)
     rows = summary.score_rows(of_set, published)
     found = list(dict.fromkeys((space, metric) for space, metric, _ in rows.columns))
     tables = []
@@ -228,11 +232,13 @@ def _scores(study, caption, rows, shown):
     lines = []
     for index, row in rows.iterrows():
         means = [row[space, metric, "mean"] for space, metric in shown]
-        if not np.isfinite(np.array(means, dtype=float)).any() and index[2]:
-            continue  # a publication has none of these
+        is_measured = not index[2] and index[1] in study.models
+        if not is_measured and not np.isfinite(np.array(means, dtype=float)).any():
+            continue  # a publication, or labels without a representation, have none of these
         name = f"{index[1]}, {index[2]}" if index[2] else index[1]
         cells = [score_cell(row, space, metric, study.described[metric]) for space, metric in shown]
-        lines.append({"cells": [parts.cell(name), *cells], "kind": "published" if index[2] else ""})
+        kind = "published" if index[2] else "" if study.roles.get(index[1]) == "model" else "control"
+        lines.append({"cells": [parts.cell(name), *cells], "kind": kind})
     columns = [parts.column("representation")]
     for _, metric in shown:
         about = study.described[metric]

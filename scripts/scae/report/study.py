@@ -60,6 +60,7 @@ class Study:
     verdict: list  # of str, the lines of verdict.txt
     published: dict  # {dataset: {"citation": …, "scores": …}}
     settings: dict  # what the run was configured with
+    references: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the labels alone give
     notes: list = field(default_factory=list)  # what the jobs noted for the user, a line each
     software: dict = field(default_factory=dict)  # {package: versions that the jobs ran with}
     machines: list = field(default_factory=list)  # that the jobs ran on

@@ -1,0 +1,29 @@
+"""Score the labels against themselves, shuffled and clustered again."""
+
+import scae.workflow.runtime as runtime
+
+import anndata
+
+from scae import tables
+from scae.data import labels as label_origins
+from scae.evaluation import references
+
+with runtime.job(snakemake):
+    paths = iter(snakemake.input.all_labels)
+    found = []
+    for (dataset, sets), expression in zip(snakemake.params.sets.items(), snakemake.input.expression, strict=True):
+        for name, settings in sets.items():
+            labels = tables.scored(tables.read_labels(next(paths)))
+            for seed in snakemake.params.seeds:
+                shuffled = references.shuffle(labels, seed)
+                found += references.rows(dataset, references.SHUFFLED, seed, name, labels, shuffled)
+            if settings["from"] != "clusters":
+                continue
+            data = anndata.read_h5ad(expression)
+            graph = label_origins.graph_of(data, settings)
+            for reference, times in references.AGAIN.items():
+                for seed in snakemake.params.seeds:
+                    again = label_origins.cluster_again(graph, settings, times, seed)
+                    clusters = dict(zip(data.obs_names, again, strict=True))
+                    found += references.rows(dataset, reference, seed, name, labels, labels.index.map(clusters))
+    tables.write(references.table(found), snakemake.output.references)
