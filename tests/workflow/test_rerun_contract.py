@@ -244,7 +244,7 @@ def content(project, path):
     if path.endswith(("/timing.csv", "/training_times.csv")):
         return pd.read_csv(io.BytesIO(found)).drop(columns=["seconds", "cells_per_second"]).to_csv()
     if path.endswith("/report.html"):
-        return re.sub(rb"<th>cells per second</th>.*?</table>", b"", found, flags=re.DOTALL)
+        return re.sub(rb"<span>Training times</span>.*?</table>", b"", found, flags=re.DOTALL)
     return found
 
 
