@@ -1,5 +1,6 @@
 """The pictures show what the tables say, with the same bytes each time, and import no heavy package."""
 
+import itertools
 import subprocess
 import sys
 
@@ -314,3 +315,22 @@ def test_more_batches_than_colours_differ_in_shape():
     figure = plotting.batches(points, np.full(60, "B"), batches, "a title")
     first, second = figure.axes[1].collections[-2:]
     assert (len(first.get_offsets()), len(second.get_offsets())) == (36, 24)
+
+
+def test_the_name_of_each_type_stands_at_its_cells_and_names_do_not_overlap():
+    labels = np.repeat([f"a type {number}" for number in range(9)], 20)
+    points = np.random.default_rng(0).normal(size=(180, 2)) + np.repeat(np.arange(9) % 3, 20)[:, None] * 0.2
+    axes = plotting.clusters(points, labels, np.repeat(np.arange(9), 20), "title").axes[0]
+    axes.figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text() in set(labels)}
+    assert boxes.keys() == set(labels)
+    pairs = itertools.combinations(boxes.values(), 2)
+    assert sum(one.overlaps(two) for one, two in pairs) == 0
+
+
+def test_very_many_types_are_named_in_the_legend_alone():
+    labels = np.array([f"type {number}" for number in range(plotting.MOST_NAMED + 1)] * 2)
+    points = np.random.default_rng(0).normal(size=(len(labels), 2))
+    axes = plotting.clusters(points, labels, np.zeros(len(labels), int), "title").axes[0]
+    assert not [text for text in axes.texts if text.get_text() in set(labels)]
+    assert len(axes.get_legend().get_texts()) == plotting.MOST_NAMED + 1

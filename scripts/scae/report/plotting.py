@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from adjustText import adjust_text
 from matplotlib.patheffects import withStroke
 
 from scae import tables
@@ -29,6 +30,8 @@ CONTROL_COLOR = "#5a6478"  # of the names of what models are held against
 LEGEND_ROWS = 18  # beside a picture
 LEGEND_COLUMNS = 2  # below one
 LONGEST_NAME = 30  # characters
+MOST_NAMED = 30  # types whose names stand in a picture
+ADJUSTMENTS = 60  # steps of moving names apart; steps, since time would decide the picture
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 METADATA = {
     ".png": {"Software": None},
@@ -149,10 +152,18 @@ def _size(points):
 
 
 def name_groups(axes, points, labels, looks):
-    """Write the name of each type at the median of its cells, so that colour alone never tells it."""
-    for name in looks:
-        x, y = np.median(points[labels == name], axis=0)
-        axes.text(x, y, shortened(name), fontsize=8, ha="center", va="center", zorder=4, path_effects=HALO)
+    """Write the name of each type at the median of its cells, moved where names would overlap.
+
+    So colour alone never tells a type. Above `MOST_NAMED` types the legend has to do.
+    """
+    if len(looks) > MOST_NAMED:
+        return
+    medians = {name: np.median(points[labels == name], axis=0) for name in looks}
+    style = {"fontsize": 8, "ha": "center", "va": "center", "zorder": 4, "path_effects": HALO}
+    texts = [axes.text(*place, shortened(name), **style) for name, place in medians.items()]
+    if len(texts) > 1:
+        line = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.6}
+        adjust_text(texts, ax=axes, iter_lim=ADJUSTMENTS, ensure_inside_axes=True, arrowprops=line)
 
 
 def _scatter(axes, points, groups, looks, outlined=(), below=True, without="label", **options):
