@@ -50,8 +50,7 @@ representation can do, not what it will do on your data.
 |---|---|
 {datasets}
 
-All have {n_cells} cells and {n_genes} genes. `coil` and `cycle` are not linear.{missing}
-"""
+All have {n_cells} cells and {n_genes} genes. `coil` and `cycle` are not linear.{missing}"""
 
 
 def run(folder, names, cores):
@@ -99,6 +98,7 @@ def page(config, found):
             f"## {heading}\n\n{_winners(found, metric, names)}\n\n{_scores(found['intervals'], metric, names, models)}"
         )
         parts.append(_differences(found["differences"], metric, names))
+    parts.append(_left(whole, names, models))
     parts.append(_recovered(whole, names, models))
     parts.append(_stability(found["stability"], names, models))
     return "\n\n".join(parts) + "\n"
@@ -159,6 +159,24 @@ def _winners(found, metric, names):
         ]
         lines.append(f"- {words}: {'; '.join(told) if told else 'none anywhere'}.")
     return "\n".join(lines)
+
+
+def _left(whole, names, models):
+    """What each representation leaves of the expression: by its own decoder, or by the best linear one."""
+    mean = whole.groupby(["dataset", "model", "measure"])["value"].mean()
+
+    def cell(name, column):
+        if column == "nothing":
+            return f"{mean[name, models[0], 'total']:.0f}"
+        own = (name, column, "reconstruction")
+        text = f"{mean[own] if own in mean else mean[name, column, 'unexplained']:.0f}"
+        return text + (f" ({mean[name, column, 'live']:.1f} live)" if own in mean else "")
+
+    return (
+        "## Squared error left per cell\n\nMean over seeds; a trained model by its own decoder, with its live latents; "
+        "`nothing` is the mean of each gene: a model\nthat is hardly below it has hardly learned.\n\n"
+        + _table("data set", names, [*models, "nothing"], cell)
+    )
 
 
 def _recovered(whole, names, models):
