@@ -19,6 +19,7 @@ report: "rules/captions/start.rst"  # what Snakemake's own report begins with
 
 
 include: "rules/common.smk"
+include: "rules/params.smk"
 include: "rules/targets.smk"
 include: "rules/memory.smk"
 

@@ -128,7 +128,7 @@ def subset(config, *keys):
 
 
 def training_of(config):
-    """The settings of training that reach a job as params, as in rules/common.smk."""
+    """The settings of training that reach a job as params, as in rules/params.smk."""
     return {key: value for key, value in config["training"].items() if key != "checkpoint_minutes"}
 
 
