@@ -3,14 +3,13 @@
 import scae.workflow.runtime as runtime
 
 from scae import tables
-from scae.evaluation import summary
 from scae.report import figures, plotting
 
 with runtime.job(snakemake):
     files, params, dataset = snakemake.input, snakemake.params, snakemake.wildcards.dataset
     labels = tables.read_labels(files.labels)
     intervals, recalls = (tables.read(files[name]) for name in ("intervals", "recalls"))
-    intervals = summary.of_representations(intervals[intervals["dataset"] == dataset])
+    intervals = intervals[intervals["dataset"] == dataset]
     recalls = recalls[(recalls["dataset"] == dataset) & (recalls["space"] == "latent")] if len(recalls) else recalls
     runs = {
         model: tables.read_points(path, cells=labels.index).to_numpy()

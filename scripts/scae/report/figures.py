@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from scae import tables
 from scae.evaluation import origins as label_origins
@@ -13,6 +14,10 @@ from scae.report.study import MAIN_SCORES, ordered
 
 MODEL_COLOR, CONTROL_COLOR = "#332288", "#6b7280"
 PANELS_IN_A_ROW = 3
+REFERENCES = {  # what the labels alone give, with its line
+    "shuffled": (":", "labels shuffled: chance"),
+    "other_seed": ("--", "labels clustered again: the most there can be"),
+}
 
 
 def scores(intervals, roles, described, origins):
@@ -21,11 +26,13 @@ def scores(intervals, roles, described, origins):
     The dot is the mean over seeds, the thick line its 95 % interval over seeds, the thin one the spread over cells.
 
     Args:
-        intervals: intervals.csv of one data set.
+        intervals: intervals.csv of one data set; what the labels alone give is drawn as lines.
         roles: {model: "model", "pca" or "floor"}.
         described: what scae.evaluation.metrics.described says of the metrics.
         origins: {label set: where it comes from}; a row of panels for each.
     """
+    references = intervals[intervals["space"] == summary.NO_SPACE]
+    intervals = summary.of_representations(intervals)
     sets = [name for name in origins if (intervals["labels"] == name).any()]
     n_names = intervals["model"].nunique()
     figure, panels = plt.subplots(
@@ -40,6 +47,8 @@ def scores(intervals, roles, described, origins):
         models, controls = ordered(of_set, roles, MAIN_SCORES[0])
         for panel, score in zip(row, MAIN_SCORES, strict=True):
             _dots(panel, of_set[(of_set["space"] == score[0]) & (of_set["metric"] == score[1])], models, controls)
+            _lines(panel, references[(references["labels"] == name) & (references["metric"] == score[1])])
+            panel.xaxis.set_major_locator(MaxNLocator(4))
             space = summary.SPACE_NAMES.get(score[0], score[0])
             heading = described[score[1]]["heading"] if score[1] in described else score[1]
             panel.set_title(f"{heading}\n{space}", fontsize=10)
@@ -53,8 +62,17 @@ def scores(intervals, roles, described, origins):
         Line2D([], [], color="#333333", linewidth=4, label="95 % interval over seeds"),
         Line2D([], [], color="#333333", linewidth=1, label="spread over cells"),
     ]
-    figure.legend(handles=looks, loc="outside lower center", ncols=4, fontsize=9)
+    for reference, (style, text) in REFERENCES.items():
+        if (references["model"] == reference).any():
+            looks.append(Line2D([], [], color=CONTROL_COLOR, linestyle=style, label=text))
+    figure.legend(handles=looks, loc="outside lower center", ncols=3 if len(looks) > 4 else 4, fontsize=9)
     return figure
+
+
+def _lines(panel, references):
+    for found in references[references["over"] == "seeds"].itertuples():
+        if found.model in REFERENCES and np.isfinite(found.mean):
+            panel.axvline(found.mean, color=CONTROL_COLOR, linestyle=REFERENCES[found.model][0], linewidth=1)
 
 
 def _dots(panel, rows, models, controls):

@@ -42,6 +42,8 @@ def highest(study, dataset, labels):
     rows = rows[(rows["space"] == space) & (rows["metric"] == metric) & (rows["over"] == "seeds")].dropna(
         subset=["mean"]
     )
+    if study.origins[dataset][labels] == "none":
+        return "These cells have no labels, so nothing is scored."
     if not len(rows):
         return f"No {metric.upper()} could be computed {from_(study, dataset, labels)}."
     rows = rows.sort_values("mean", ascending=False, kind="stable")
