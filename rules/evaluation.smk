@@ -111,7 +111,7 @@ rule check_latents:
         labels="<results>/{dataset}/labels.csv",
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
         model=of_trained("<results>/{dataset}/{model}/seed{seed}/model.pt"),
-        truth=of_simulated("<results>/{dataset}/counts.h5ad"),
+        counts=of_simulated("<results>/{dataset}/counts.h5ad"),
     output:
         health="<results>/{dataset}/{model}/seed{seed}/health.csv",
     log:
@@ -187,7 +187,7 @@ rule measure_stability:
         latent=expand("<results>/{{dataset}}/{model}/seed{seed}/latent.csv", model=MODELS, seed=SEEDS),
     output:
         stability="<results>/{dataset}/stability.csv",
-        cells="<results>/{dataset}/cell_stability.csv",
+        cell_stability="<results>/{dataset}/cell_stability.csv",
     log:
         "<logs>/measure_stability/{dataset}.log",
     benchmark:

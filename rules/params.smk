@@ -1,7 +1,7 @@
 """What reaches a job: the functions that rules use as input, params and resources. No rules here.
 
-Needs what common.smk defines. Everything a job's result depends on reaches it this way, each concept as one sorted dict,
-since Snakemake compares params as a set of values.
+Needs what common.smk defines. Makes functions alone. Everything a job's result depends on reaches it this way, each
+concept as one sorted dict, since Snakemake compares params as a set of values.
 """
 
 

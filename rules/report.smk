@@ -151,7 +151,7 @@ rule plot_stability:
     """Which cells keep their cluster under another seed, on the t-SNE of the first."""
     input:
         stability="<results>/{dataset}/stability.csv",
-        cells="<results>/{dataset}/cell_stability.csv",
+        cell_stability="<results>/{dataset}/cell_stability.csv",
         tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS[0]),
     output:
         report(

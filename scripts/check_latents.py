@@ -24,7 +24,7 @@ with runtime.job(snakemake):
         inside, terms = loop.inside(model, data), loop.losses(model, data, settings, seed)
         seen, _ = loop.split(len(data.cells), settings, seed)
         trained = [health.of_training(tables.read(inputs.history), len(seen), settings)]
-    known = [truth.recovery(latent, truth.read(inputs.truth, latent.index))] if inputs.truth else []
+    known = [truth.recovery(latent, truth.read(inputs.counts, latent.index))] if inputs.counts else []
     table = pd.concat(
         [health.measure(latent, inside, labels), health.reconstruction(latent, data, terms), *trained, *known],
         ignore_index=True,

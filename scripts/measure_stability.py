@@ -15,4 +15,4 @@ with runtime.job(snakemake):
     }
     over_seeds, of_cells = stability.measure(runs)
     tables.write(over_seeds, snakemake.output.stability)
-    tables.write(of_cells, snakemake.output.cells)
+    tables.write(of_cells, snakemake.output.cell_stability)

@@ -7,7 +7,7 @@ from scae.report import plotting, stability_picture
 
 with runtime.job(snakemake):
     inputs = snakemake.input
-    of_models, of_cells = tables.read(inputs.stability), tables.read(inputs.cells)
+    of_models, of_cells = tables.read(inputs.stability), tables.read(inputs.cell_stability)
     points = {
         model: tables.read_points(path, cells=of_cells["cell"][of_cells["model"] == model])
         for model, path in zip(snakemake.params.models, inputs.tsne2d, strict=True)

@@ -207,7 +207,7 @@ def run_model(config, model, seed):
         "check_latents",
         inputs=labels
         | trained
-        | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv", "truth": []},
+        | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv", "counts": []},
         outputs={"health": f"{folder}/health.csv"},
         wildcards=wildcards,
         expression=config["expression"],
@@ -316,7 +316,7 @@ def results(tmp_path_factory):
             outputs={name: f"results/{name}.csv" for name in ("metrics", "recalls")},
         )
         run("collect_health", inputs=of_runs["health"], outputs=["results/health.csv"])
-        stability = {"stability": f"{toy}/stability.csv", "cells": f"{toy}/cell_stability.csv"}
+        stability = {"stability": f"{toy}/stability.csv", "cell_stability": f"{toy}/cell_stability.csv"}
         run(
             "measure_stability",
             inputs={name: of_runs[name] for name in ("clusters", "latent")},

@@ -238,13 +238,20 @@ def apply(row, project):
         globals()[row.do](project)
 
 
+# In the report: durations, and the software that the jobs had loaded
+OF_THE_RUN = (
+    rb"<span>Training times</span>.*?</table>"
+    rb'|<section aria-labelledby="software">.*?</section>|Software: [^<]*'
+)
+
+
 def content(project, path):
-    """Content of a result without durations, which differ at each run."""
+    """Content of a result without durations, which differ at each run, and what a warm process has loaded beside."""
     found = project.path(path).read_bytes()
     if path.endswith(("/timing.csv", "/training_times.csv")):
         return pd.read_csv(io.BytesIO(found)).drop(columns=["seconds", "cells_per_second"]).to_csv()
     if path.endswith("/report.html"):
-        return re.sub(rb"<span>Training times</span>.*?</table>", b"", found, flags=re.DOTALL)
+        return re.sub(OF_THE_RUN, b"", found, flags=re.DOTALL)
     return found
 
 
