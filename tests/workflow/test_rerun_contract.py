@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from rerun_contract import BASES, ROWS, all_jobs, makes, together, tops
+from rerun_contract import BASES, ROWS, RULES, all_jobs, makes, together, tops
 from workflow_project import REPOSITORY, TOY_CONFIG, Project, toy_cells
 
 from scae.workflow import configuration
@@ -287,7 +287,11 @@ def test_row(row, base, tmp_path):
 
     if again:
         first = tops(again, jobs)
-        project.snakemake("--until", *sorted({rule for rule, _ in first}), *options)
+        rules = sorted({rule for rule, _ in first})
+        nested = any(
+            reader in rules for rule in rules for reader in RULES[rule]["feeds"]
+        )  # no --until then (Snakemake 823)
+        project.snakemake(*(paths_of(first) if nested else ["--until", *rules]), *options)
         known = {job for job in first if before.path(makes(job)[0]).exists()}
         assert {job for job in known if not changed(makes(job), project, before)} == (known if row.same else set())
 
