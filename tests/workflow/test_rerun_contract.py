@@ -288,6 +288,7 @@ def test_row(row, base, tmp_path):
     if again:
         first = tops(again, jobs)
         rules = sorted({rule for rule, _ in first})
+        # with --until Snakemake would stop half way (its issue 823)
         nested = any(
             reader in rules for rule in rules for reader in RULES[rule]["feeds"]
         )  # no --until then (Snakemake 823)
