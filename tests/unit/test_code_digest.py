@@ -159,6 +159,13 @@ def test_what_a_page_declares_counts_only_where_it_uses_it_itself(name, scripts,
         assert (digest_of_page() != before) is counts
 
 
+READ_LABELS = {"assign_batches", "label_again", "label_cells", "score_references"}
+PICTURES = {
+    *("plot_batches", "plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality"),
+    *("plot_stability", "plot_tsne3d"),
+}
+
+
 def test_a_new_model_touches_nothing(scripts):
     assert touched(lambda: (scripts / "scae/models/brand_new.py").write_text("CONFIG = {}\n")) == set()
 
@@ -169,17 +176,14 @@ def test_a_new_model_touches_nothing(scripts):
         ("data/download.py", {"fetch_counts", "represent_cells"}),
         ("data/preprocessing.py", {"preprocess_cells"}),
         ("data/quality.py", {"preprocess_cells"}),
-        ("data/genes.py", {"preprocess_cells", "label_cells", "collect_embeddings"}),
-        ("data/cell_names.py", {"label_cells"}),
-        ("data/labels.py", {"label_cells"}),
+        ("data/genes.py", {"preprocess_cells", "collect_embeddings", *READ_LABELS}),
+        ("data/cell_names.py", READ_LABELS),
+        ("data/labels.py", READ_LABELS),
         ("evaluation/embedding.py", {"project_tsne"}),
         ("evaluation/clustering.py", {"cluster_cells"}),
         ("evaluation/metrics.py", {"score_clusters"}),
         ("data/counts.py", {"fetch_counts", "represent_cells"}),
-        (
-            "report/plotting.py",
-            {"plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"},
-        ),
+        ("report/plotting.py", PICTURES),
         ("report/page.py", {"write_report"}),
         ("workflow/configuration.py", set()),
         ("data/source_files.py", {"fetch_counts", "represent_cells"}),
@@ -193,8 +197,7 @@ def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scrip
 
 def test_an_edit_below_a_module_reaches_the_jobs_above(scripts):
     found = touched(lambda: append(scripts / "scae/report/palette.py"))
-    pictures = {"plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality", "plot_tsne3d"}
-    assert found == {*pictures, "write_report", "collect_embeddings"}
+    assert found == {*PICTURES, "write_report", "collect_embeddings"}
 
 
 def test_an_edit_of_what_all_share_touches_all(scripts):
