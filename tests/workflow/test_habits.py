@@ -144,6 +144,8 @@ def test_report_of_snakemake_holds_pages_with_captions_and_categories(project, b
         assert f'"{category}"' in pages
     text = " ".join(pages.replace("\\n", " ").split())
     for caption in sorted((REPOSITORY / "rules/captions").glob("*.rst")):
+        if caption.stem == "batches":  # the toy data have none
+            continue
         fragments = re.split(r"\{\{.*?\}\}|``|[*]|\n\n|[^\x00-\x7f]", caption.read_text(encoding="utf-8"))
         longest = " ".join(max(fragments, key=len).split())
         assert longest in text, f"caption {caption.name} is not in the report"
