@@ -289,9 +289,7 @@ def test_row(row, base, tmp_path):
         first = tops(again, jobs)
         rules = sorted({rule for rule, _ in first})
         # with --until Snakemake would stop half way (its issue 823)
-        nested = any(
-            reader in rules for rule in rules for reader in RULES[rule]["feeds"]
-        )  # no --until then (Snakemake 823)
+        nested = any(reader in rules for rule in rules for reader in RULES[rule]["feeds"])
         project.snakemake(*(paths_of(first) if nested else ["--until", *rules]), *options)
         known = {job for job in first if before.path(makes(job)[0]).exists()}
         assert {job for job in known if not changed(makes(job), project, before)} == (known if row.same else set())

@@ -66,10 +66,10 @@ def _genes(passed, scale_factor, n_variable):
     """Numbers of the genes to take of those that passed: all, or the most variable."""
     import anndata
 
-    if n_variable is None or n_variable >= len(passed.genes):
-        return np.arange(len(passed.genes))
-    name = "counts" if passed.holds in COUNTS else "X"
     everything = np.arange(len(passed.genes))
+    if n_variable is None or n_variable >= len(everything):
+        return everything
+    name = "counts" if passed.holds in COUNTS else "X"
     matrix = _stacked({name: block[name]} for block in _blocks(passed, scale_factor, everything))[name]
     data = anndata.AnnData(None if name == "counts" else matrix, obs=_obs(passed), var=_var(passed, everything))
     if name == "counts":
