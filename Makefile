@@ -13,8 +13,8 @@ BIN := .venv/bin
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
 	@echo
-	@echo "Made results/report.html (open it in a browser), results/heatmap.png and results/metrics.csv:"
-	@cat results/metrics.csv
+	@echo "Made results/report.html (open it in a browser), results/heatmap.png, results/metrics.csv and results/verdict.txt:"
+	@cat results/verdict.txt
 
 # A worker for each processor; each takes some 1.5 GB
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder
