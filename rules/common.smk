@@ -4,6 +4,7 @@ Needs the merged config. Makes `config` complete and canonical and constrains th
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from scae import notes
 from scae.data import source_files
 from scae.evaluation import metrics
 from scae.models import pages
-from scae.workflow import code_digest, command_line, configuration, job_record, label_sets, parent
+from scae.workflow import code_digest, command_line, configuration, job_record, label_sets, parent, sweeps
 from scae.errors import UserError
 
 source_code.forget_bytecode()
@@ -56,6 +57,7 @@ except UserError as error:
 DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
+SWEEPS = config.get("sweeps", {})
 BATCHED = [name for name in DATASETS if config["datasets"][name]["batch"]]
 # The keys of a data set that say how its source is read
 READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()
@@ -66,7 +68,7 @@ UNTRAINED = [name for name in MODELS if not PAGES[name].trained]
 
 def one_of(names):
     """Regular expression of these names; without a name it matches nothing."""
-    return "|".join(names) or r"(?!)"
+    return "|".join(map(re.escape, names)) or r"(?!)"
 
 
 def all_labels(dataset):
@@ -85,6 +87,7 @@ wildcard_constraints:
     model=one_of(MODELS),
     seed=r"0|[1-9]\d*",
     dimensions="2|3",
+    sweep=one_of(SWEEPS),
     label_set=one_of(sorted({name for dataset in DATASETS for name in label_sets.further(all_labels(dataset))})),
 
 

@@ -262,7 +262,20 @@ def runs_of_a_dataset():
 
 def shown_order(*parts):
     """Params: the data sets or models of the run in the order in which they are shown, that of the config."""
-    return {name: list(dict.fromkeys(AS_WRITTEN[name])) for name in parts}
+    return {name: list(dict.fromkeys(sweeps.spelled_out(AS_WRITTEN[name], SWEEPS))) for name in parts}
+
+
+def points_of_sweeps():
+    """Params: {sweep: {model: {parameter: value}}} of the sweeps of the run."""
+    return {
+        name: {model: dict(sorted(points[model].items())) for model in sorted(points)}
+        for name, points in sorted(SWEEPS.items())
+    }
+
+
+def points_of_sweep(wildcards):
+    """Params function: {model: {parameter: value}} of a sweep."""
+    return points_of_sweeps()[wildcards.sweep]
 
 
 def published_scores():

@@ -256,6 +256,37 @@ rule plot_figures:
         "../scripts/plot_figures.py"
 
 
+rule plot_sweep:
+    """Scores over the values of a sweep."""
+    input:
+        intervals="<results>/intervals.csv",
+    output:
+        svg=report(
+            "<results>/figures/{dataset}/sweeps/{sweep}.svg",
+            caption="captions/sweep.rst",
+            category="2. Scores",
+            labels={"what": "sweep {sweep} on {dataset}", "type": "picture"},
+        ),
+        pdf="<results>/figures/{dataset}/sweeps/{sweep}.pdf",
+    log:
+        "<logs>/plot_sweep/{dataset}/{sweep}.log",
+    benchmark:
+        "<benchmarks>/plot_sweep/{dataset}/{sweep}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
+    params:
+        code=code("plot_sweep"),
+        described=metrics.described(),
+        origins=label_origins(),
+        points=points_of_sweep,
+        roles=model_roles(),
+    script:
+        "../scripts/plot_sweep.py"
+
+
 rule write_report:
     """One self-contained HTML page with every picture and table."""
     input:
@@ -271,6 +302,7 @@ rule write_report:
         embeddings_svg=expand("<results>/figures/{dataset}/embeddings.svg", dataset=DATASETS),
         recalls_svg=expand("<results>/figures/{dataset}/recalls.svg", dataset=DATASETS),
         stability_png=expand("<results>/{dataset}/stability.png", dataset=DATASETS),
+        sweeps_svg=expand("<results>/figures/{dataset}/sweeps/{sweep}.svg", dataset=DATASETS, sweep=sorted(SWEEPS)),
         heatmap="<results>/heatmap.png",
         batches=expand("<results>/{dataset}/batches.csv", dataset=BATCHED),
         labels=expand("<results>/{dataset}/labels.csv", dataset=DATASETS),
@@ -310,6 +342,7 @@ rule write_report:
         roles=model_roles(),
         run=config["run"],
         settings=report_settings(),
+        sweeps=points_of_sweeps(),
     script:
         "../scripts/write_report.py"
 

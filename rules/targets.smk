@@ -94,6 +94,12 @@ def report_files():
             figure=["scores", "embeddings", "recalls"],
             suffix=["svg", "pdf"],
         ),
+        *expand(
+            "<results>/figures/{dataset}/sweeps/{sweep}.{suffix}",
+            dataset=DATASETS,
+            sweep=SWEEPS,
+            suffix=["svg", "pdf"],
+        ),
         *per_run(
             [
                 "<results>/{dataset}/{model}/seed{seed}/clusters.png",

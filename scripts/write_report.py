@@ -43,6 +43,11 @@ with runtime.job(snakemake):
             run["datasets"], files.cells, files.limits, files.quality_png, strict=True
         )
     }
+    of_sweeps = [(dataset, name) for dataset in run["datasets"] for name in params.sweeps]
+    sweeps = [
+        study.Sweep(dataset, name, params.sweeps[name], picture)
+        for (dataset, name), picture in zip(of_sweeps, files.sweeps_svg, strict=True)
+    ]
     software, machines = methods.made_with(job_record.read(logs))
     order = params.order
     html = page.render(
@@ -74,6 +79,7 @@ with runtime.job(snakemake):
                     strict=True,
                 )
             },
+            sweeps=sweeps,
             heatmap=files.heatmap,
             verdict=Path(files.verdict).read_text(encoding="utf-8").splitlines(),
             published=params.published,

@@ -21,6 +21,7 @@ line that names it.
 
 - `config.yaml`: the default, on data that needs no download.
 - `pbmc3k.yaml`: the original study, on PBMC3k.
+- `sweep.yaml`: an example of a sweep, beta of the beta-VAE beside PCA.
 - `evidence.yaml`: simulated data sets, for docs/evidence.md (`make evidence`).
 - `schema.yaml`: what this page is made from (`make docs`).
 

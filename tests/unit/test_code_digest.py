@@ -162,7 +162,7 @@ def test_what_a_page_declares_counts_only_where_it_uses_it_itself(name, scripts,
 READ_LABELS = {"assign_batches", "label_again", "label_cells", "score_references"}
 PICTURES = {
     *("plot_batches", "plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality"),
-    *("plot_stability", "plot_tsne3d"),
+    *("plot_stability", "plot_sweep", "plot_tsne3d"),
 }
 
 

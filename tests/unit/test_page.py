@@ -18,7 +18,7 @@ from scae.evaluation.metrics import described
 from scae.report import page as report
 from scae.report import parts, scores
 from scae.report import runs as panels
-from scae.report.study import Quality, Run, Study
+from scae.report.study import Quality, Run, Study, Sweep
 
 HOSTILE = '<b>"T" & co</b></script>'
 METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types": 2.0}
@@ -123,6 +123,7 @@ def study_of(
     published=None,
     types=("B", HOSTILE, "NK"),
     batches=(),
+    sweeps=(),
 ):
     labels = {
         dataset: pd.Series(np.array(types, object)[np.arange(12) % len(types)], index=CELLS) for dataset in datasets
@@ -208,6 +209,11 @@ def study_of(
         heatmap=picture(folder, "heatmap.png"),
         verdict=[f"{dataset}: Nothing is <shown> of it." for dataset in datasets],
         published=published or {},
+        sweeps=[
+            Sweep(dataset, name, points, figures(folder, dataset)["scores"])
+            for dataset in datasets
+            for name, points in sweeps
+        ],
         settings={
             "datasets": {dataset: {"labels": {"from": "obs", "column": "type"}} for dataset in datasets},
             "training": {"epochs": 200, "batch_size": 256, "learning_rate": 0.001},
@@ -658,3 +664,19 @@ def test_a_reader_finds_the_answers_to_four_questions(tmp_path):
     # what k-means on the latent of dae scored for NMI at seed 2
     head, *rows = tables["Scores of dae on toy, by seed"]
     assert next(row[head.index("seed 2")] for row in rows if row[:2] == ["NMI ↑", "latent"]) == "0.900"
+
+
+def test_a_sweep_has_its_picture_and_the_means_of_its_models_in_the_order_of_the_values(tmp_path):
+    points = {"dae": {"beta": 32.0, "word": HOSTILE}, "beta_vae": {"beta": 4.0, "word": "clamp"}}
+    html = render(tmp_path, sweeps=[("swept", points)])
+    assert "toy..sweeps" in html
+    table = tables_of(html)["Sweep swept on toy, mean over seeds"]
+    means = [[f"{value - 0.01 * place:.2f}" for value in (0.5, 0.6, 0.7, 0.5)] for place in (1, 0)]
+    assert [[unescape(cell) for cell in row] for row in table[1:]] == [
+        ["beta_vae", "4", "clamp", *means[0]],
+        ["dae", "32", HOSTILE, *means[1]],
+    ]
+
+
+def test_without_a_sweep_none_is_mentioned(html):
+    assert "toy..sweeps" not in html

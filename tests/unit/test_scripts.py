@@ -407,6 +407,16 @@ def results(tmp_path_factory):
             models=["dae", "beta_vae"],
             **shown,
         )
+        points = {"dae": {"n_latent": 6}, "beta_vae": {"n_latent": 6}}
+        swept = {suffix: f"results/figures/toy/sweeps/any.{suffix}" for suffix in ("svg", "pdf")}
+        run(
+            "plot_sweep",
+            inputs={"intervals": "results/intervals.csv"},
+            outputs=swept,
+            wildcards={"dataset": "toy", "sweep": "any"},
+            points=points,
+            **{name: value for name, value in shown.items() if name != "order"},
+        )
         run(
             "write_report",
             inputs={
@@ -425,6 +435,7 @@ def results(tmp_path_factory):
                 },
                 **{name: [path] for name, path in drawn.items() if name.endswith("_svg")},
                 "stability_png": [f"{toy}/stability.png"],
+                "sweeps_svg": [swept["svg"]],
                 "heatmap": "results/heatmap.png",
                 "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],
@@ -443,6 +454,7 @@ def results(tmp_path_factory):
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
             published=published,
             settings={"datasets": config["datasets"], "training": training_of(config)},
+            sweeps={"any": points},
         )
         run(
             "write_manifest",

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from scae.workflow import label_sets  # noqa: E402 (needs the path above)
+from scae.workflow import label_sets, sweeps  # noqa: E402 (needs the path above)
 
 CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
 RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]
@@ -50,12 +50,20 @@ class Row:
         return config
 
     @property
+    def of_config(self):
+        """What tells the jobs of the config: its ``run`` section, further sets of labels and sweeps."""
+        config = self.config
+        swept = sweeps.expand(config)
+        run = {name for name, models in swept.items() if {*models} & {*config["run"]["models"]}}
+        return config["run"], further_sets(config["datasets"]), run
+
+    @property
     def jobs(self):
-        return all_jobs(self.config["run"], further_sets(self.config["datasets"]))
+        return all_jobs(*self.of_config)
 
     @property
     def again(self):
-        return expected(self, self.config["run"], further_sets(self.config["datasets"]))
+        return expected(self, *self.of_config)
 
 
 ROWS = {section: [Row(**row) for row in rows] for section, rows in CONTRACT["rows"].items()}
@@ -71,11 +79,14 @@ def further_sets(datasets):
     return {name: list(found)[1:] if label_sets.are_several(found) else [] for name, found in labels.items()}
 
 
-def all_jobs(run, further=None):
-    """{(rule, wildcards)} of all jobs of a config's ``run`` section; ``further`` as from `further_sets`."""
+def all_jobs(run, further=None, swept=()):
+    """{(rule, wildcards)} of all jobs of a config's ``run`` section; ``further`` as from `further_sets`.
+
+    ``swept`` are the names of the sweeps of which models are run.
+    """
     further = further or {}
     values = {"dataset": run["datasets"], "model": run["models"], "seed": [f"{seed:g}" for seed in run["seeds"]]}
-    values["dimensions"] = ["2", "3"]
+    values |= {"dimensions": ["2", "3"], "sweep": sorted(swept)}
     values["label_set"] = list(dict.fromkeys(name for dataset in run["datasets"] for name in further.get(dataset, [])))
     of = {
         "trained": {"model": [name for name in run["models"] if name not in UNTRAINED]},
@@ -106,9 +117,9 @@ def below(job, jobs):
     }
 
 
-def expected(row, run, further=None):
+def expected(row, run, further=None, swept=()):
     """The jobs that run again: those named in the row and all below them."""
-    jobs = all_jobs(run, further)
+    jobs = all_jobs(run, further, swept)
     found, pending = set(), set()
     for part in [] if row.reruns == "nothing" else row.reruns.split(", "):
         rule, _, only = part.partition(" of ")

@@ -7,7 +7,7 @@ from scae.evaluation import origins, summary
 from scae.report import parts
 from scae.report.palette import UNSCORED_COLOR, styles
 from scae.report.scores import from_
-from scae.report.study import MAIN_SCORES, NO_BATCH, NO_LABEL, ordered
+from scae.report.study import MAIN_SCORES, NO_BATCH, NO_LABEL, ordered, value_rank, value_text
 
 STABLE = {"ari": "ARI between seeds", "canonical_correlation": "shared subspace"}  # measures of stability.csv
 
@@ -46,6 +46,36 @@ def batches(study, dataset):
             [parts.column("label"), *map(parts.column, counts.columns)],
             [[parts.cell(name), *map(parts.count, line)] for name, line in counts.iterrows()],
         )
+    }
+
+
+def sweeps(study, dataset):
+    """Scores over the values of each sweep; None where nothing is swept."""
+    found = [sweep for sweep in study.sweeps if sweep.dataset == dataset]
+    return {"sweeps": [_sweep(study, sweep) for sweep in found]} if found else None
+
+
+def _sweep(study, sweep):
+    labels = next(iter(study.origins[sweep.dataset]))
+    rows = study.intervals[(study.intervals["dataset"] == sweep.dataset) & (study.intervals["labels"] == labels)]
+    rows = rows[rows["over"] == "seeds"].set_index(["model", "space", "metric"])
+    parameters = list(next(iter(sweep.points.values())))
+    of_scores = [score for score in MAIN_SCORES if any((model, *score) in rows.index for model in sweep.points)]
+    lines = []
+    for model, values in sorted(sweep.points.items(), key=lambda point: [*map(value_rank, point[1].values())]):
+        means = [rows["mean"].get((model, *score), float("nan")) for score in of_scores]
+        cells = [parts.cell(value_text(values[name])) for name in parameters]
+        lines.append([parts.cell(model), *cells, *(parts.cell(parts.number(mean), mean) for mean in means)])
+    columns = [parts.column("model"), *(parts.column(name, text=True) for name in parameters)]
+    columns += [
+        parts.column(f"{study.described[metric]['heading']} {parts.UP}", summary.SPACE_NAMES.get(space, space))
+        for space, metric in of_scores
+    ]
+    alt = f"Scores on {sweep.dataset} over {parts.listed(parameters)} of {sweep.name}; the table has the means."
+    return {
+        "name": sweep.name,
+        "picture": parts.picture(sweep.picture, alt),
+        "table": parts.table(f"Sweep {sweep.name} on {sweep.dataset}, mean over seeds", columns, lines),
     }
 
 

@@ -34,6 +34,7 @@ OF_DATASET = [
     Section("batches", "Batches", cells.batches),
     Section("quality", "Quality control", cells.quality),
     Section("embeddings", "Side by side", cells.side_by_side),
+    Section("sweeps", "Sweeps", cells.sweeps),
     Section("lost", "Which types are lost", cells.lost),
     Section("stability", "Stability over seeds", cells.stability),
 ]

@@ -37,6 +37,16 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """Models of one entry of the config that differ in the values of some parameters, on one data set."""
+
+    dataset: str
+    name: str  # of the entry
+    points: dict  # {model: {parameter: value}}
+    picture: str  # path of an SVG
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything a run made. Tables are those of the results, as read."""
 
@@ -61,6 +71,7 @@ class Study:
     published: dict  # {dataset: {"citation": …, "scores": …}}
     settings: dict  # what the run was configured with
     references: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the labels alone give
+    sweeps: list = field(default_factory=list)  # of Sweep
     notes: list = field(default_factory=list)  # what the jobs noted for the user, a line each
     software: dict = field(default_factory=dict)  # {package: versions that the jobs ran with}
     machines: list = field(default_factory=list)  # that the jobs ran on
@@ -113,3 +124,20 @@ def ordered(of_scores, roles, score):
     return [name for name in names if roles.get(name) == "model"], [
         name for name in names if roles.get(name) != "model"
     ]
+
+
+def is_number(value):
+    """Whether a value of a sweep is a place on an axis."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def value_rank(value):
+    """What values of a sweep are sorted by: numbers by size, then the others by name."""
+    return (0, value, "") if is_number(value) else (1, 0, str(value))
+
+
+def value_text(value):
+    """A value of a sweep as the picture and the page show it."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    return f"{value:g}" if is_number(value) else value

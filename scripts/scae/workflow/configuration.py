@@ -20,7 +20,7 @@ from scae.data.source_files import is_shipped, is_url, local_files
 from scae.errors import UserError, control_character, one_line
 from scae.evaluation import metrics
 from scae.models import pages
-from scae.workflow import choices, config_files, label_sets
+from scae.workflow import choices, config_files, label_sets, sweeps
 
 NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
 RESULTS = "results"
@@ -47,7 +47,8 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
 
     Returns:
         dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
-        settings compare equal and give the same tables.
+        settings compare equal and give the same tables. Models of a sweep stand there as any others; where some are
+        run, ``sweeps`` has {sweep: {model: {parameter: value}}} of these, in the order in which they are written.
 
     Raises:
         UserError: naming every key that is wrong, a line for each.
@@ -55,11 +56,13 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     layers = [_with_text_keys(config_files.read(file)) for file in files]
     layers += [_with_text_keys(layer or {}) for layer in (importer, command_line)]
     config = _spelled_out(_with_text_keys(config))
-    schema = with_parts(schema, _pages_outside(config))
-    choices.drop_settings_of_others(config, layers, schema)
+    complete = with_parts(schema, _pages_outside(config))
+    choices.drop_settings_of_others(config, layers, complete)
     _mark(config, _with_text_keys(command_line or {}))
+    if swept := sweeps.expand(config, layers):
+        complete = with_parts(schema, _pages_outside(config))
     problems = list(_unprintable(config)) or list(_problems_of_sets(config))
-    problems = problems or _violations(config, label_sets.allow_several(schema))
+    problems = problems or _violations(config, label_sets.allow_several(complete))
     problems = problems or list(_contradictions(config, processors, datasets_too, alone=importer is None))
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
@@ -67,6 +70,8 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     for name, dataset in plain["datasets"].items():
         if label_sets.are_several(dataset["labels"]):  # their order says which is the first
             dataset["labels"] = {key: dataset["labels"][str(key)] for key in config["datasets"][name]["labels"]}
+    if run := sweeps.of_run(swept, plain):
+        plain["sweeps"] = run
     return plain
 
 
