@@ -163,9 +163,14 @@ def content(*files):
     return digests
 
 
+def settings_of(model):
+    """Kind and hyperparameters of a model, without options that are off."""
+    return PAGES[model].settings(config["models"][model])
+
+
 def model_settings(wildcards):
     """Params function: kind and hyperparameters of a model."""
-    return config["models"][wildcards.model]
+    return settings_of(wildcards.model)
 
 
 def expression_settings(wildcards):
@@ -203,8 +208,9 @@ def tsne_settings(wildcards):
 
 
 def training_settings():
-    """Params: the settings of training that can change its result; without holdout where nothing is held out."""
-    without = {"checkpoint_minutes"} | ({"holdout"} if not config["training"]["holdout"] else set())
+    """Params: the settings of training that can change its result; without those that are off at 0."""
+    off = {name for name in ("holdout", "min_steps") if not config["training"][name]}
+    without = {"checkpoint_minutes"} | off
     return {key: value for key, value in config["training"].items() if key not in without}
 
 
@@ -251,7 +257,7 @@ def runs_of_a_dataset():
     shared = {name: config[name] for name in ("expression", "kmeans", "tsne")}
     runs = {}
     for model in MODELS:
-        settings = config["models"][model] | shared
+        settings = settings_of(model) | shared
         if PAGES[model].trained:
             latent = {"estimate": PAGES[model].estimate(config["latent"]["estimate"])}
             settings |= {"training": training_settings(), "latent": latent}

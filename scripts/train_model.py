@@ -16,6 +16,8 @@ with runtime.job(snakemake):
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
     settings = loop.resolve(snakemake.params.training, data.density)
+    trained, _ = loop.split(len(data.cells), settings, seed)
+    settings = loop.with_enough_steps(settings, len(trained))
     fingerprint = checkpoint.fingerprint(
         data, code=snakemake.params.code, model=snakemake.params.model, training=settings, seed=seed
     )
@@ -24,7 +26,5 @@ with runtime.job(snakemake):
         model, history, seconds = loop.fit(data, kind, hyperparameters, settings, seed, saved)
     loop.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
-    tables.write_rows(
-        [loop.timing(seconds, len(loop.split(len(data.cells), settings, seed)[0]), settings)], outputs.timing
-    )
+    tables.write_rows([loop.timing(seconds, len(trained), settings)], outputs.timing)
     saved.remove()

@@ -347,8 +347,10 @@ def test_settings_that_were_left_out_are_those_of_the_study(config):
     training = found["training"]
     assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (200, 256, 0.001)
     assert training["threads"] == 1
-    assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0}
-    assert found["models"]["sparse"] == {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0}
+    off = {"calibrated": False, "kl_warmup": 0}
+    assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0} | off
+    sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0, "spike": "clamp"}
+    assert found["models"]["sparse"] == sparse | off
     assert found["models"]["plain"] == {"kind": "dae", "n_latent": 6}
     assert found["latent"] == {"estimate": "posterior_mean"}
     assert found["tsne"]["perplexity"] == 40
@@ -648,7 +650,8 @@ def test_the_study_is_configured_as_it_was_published():
         "precision": "float32",
     }
     assert found["training"].items() >= study.items()
-    assert found["models"]["beta_vsc"] == {"alpha": 0.5, "beta": 2.0, "c": 50.0, "kind": "beta_vsc", "n_latent": 6}
+    written = {"alpha": 0.5, "beta": 2.0, "c": 50.0, "kind": "beta_vsc", "n_latent": 6}
+    assert found["models"]["beta_vsc"] == written | {"calibrated": False, "kl_warmup": 0, "spike": "clamp"}
 
 
 def test_checking_a_config_imports_nothing_heavy():

@@ -12,6 +12,7 @@ from scae.report.study import MAIN_SCORES
 from scae.workflow import sweeps
 
 SWEPT = {"kind": "beta_vae", "sweep": {"beta": [0.25, 1, 4], "n_latent": [6, 20]}}
+OFF = {"calibrated": False, "kl_warmup": 0}
 
 
 @pytest.fixture
@@ -24,8 +25,8 @@ def test_each_combination_is_a_model_with_its_values_in_its_name(swept):
     found = load(swept)
     names = [f"vae_beta{beta}_n_latent{latents}" for beta in ("0.25", "1", "4") for latents in (6, 20)]
     assert found["run"]["models"] == sorted(names)
-    assert found["models"]["vae_beta0.25_n_latent6"] == {"kind": "beta_vae", "beta": 0.25, "n_latent": 6}
-    assert found["models"]["vae_beta4_n_latent20"] == {"kind": "beta_vae", "beta": 4.0, "n_latent": 20}
+    assert found["models"]["vae_beta0.25_n_latent6"] == {"kind": "beta_vae", "beta": 0.25, "n_latent": 6} | OFF
+    assert found["models"]["vae_beta4_n_latent20"] == {"kind": "beta_vae", "beta": 4.0, "n_latent": 20} | OFF
     assert "vae" not in found["models"]
     assert list(found["sweeps"]["vae"]) == names  # as they are written
     assert found["sweeps"]["vae"]["vae_beta1_n_latent20"] == {"beta": 1.0, "n_latent": 20}
@@ -80,9 +81,9 @@ def test_the_order_of_a_run_is_kept():
 def test_a_sweep_takes_the_place_of_a_value_of_an_earlier_layer(layered, config):  # noqa: F811
     config["models"]["vae"] = {"kind": "beta_vae", "beta": 2.0, "n_latent": 4}
     found = layered({"models": {"vae": {"sweep": {"beta": [1, 3]}}}})
-    assert found["models"]["vae_beta3"] == {"kind": "beta_vae", "beta": 3.0, "n_latent": 4}
+    assert found["models"]["vae_beta3"] == {"kind": "beta_vae", "beta": 3.0, "n_latent": 4} | OFF
     found = layered(command_line={"models": {"vae": {"sweep": {"beta": ["0.25", "3"]}}}})
-    assert found["models"]["vae_beta0.25"] == {"kind": "beta_vae", "beta": 0.25, "n_latent": 4}
+    assert found["models"]["vae_beta0.25"] == {"kind": "beta_vae", "beta": 0.25, "n_latent": 4} | OFF
 
 
 def test_another_kind_takes_the_sweep_of_the_old_one_along(layered, config):  # noqa: F811

@@ -6,7 +6,7 @@ Kingma & Welling (2014), "Auto-encoding variational Bayes"; Higgins et al. (2017
 import torch
 from torch import nn
 
-from scae.models.layers import Branch, Decoder, Trunk
+from scae.models.layers import Branch, Decoder, Trunk, WeightedKL
 
 ABOUT = {
     "title": "beta-VAE",
@@ -23,6 +23,21 @@ CONFIG = {
         "default": 2.0,
         "description": "Weight of the KL divergence",
     },
+    "calibrated": {
+        "type": "boolean",
+        "default": False,
+        "off": False,
+        "description": "Weigh the KL divergence by beta times twice the residual variance of a gene in the batch; "
+        "beta 1 is then the weight for a Gaussian decoder whose variance fits (Rybkin et al. 2021)",
+    },
+    "kl_warmup": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 1000000,
+        "default": 0,
+        "off": 0,
+        "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
+    },
 }
 # What a choice of latent.estimate comes to; read as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean"}
@@ -37,9 +52,9 @@ def kl_divergence(mu, log_sigma):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta):
+    def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0):
         super().__init__()
-        self.beta = beta
+        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -57,7 +72,7 @@ class Model(nn.Module):
         mu, log_sigma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma))
         kl = kl_divergence(mu, log_sigma).sum(dim=1).mean()
-        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+        return self.weigh(reconstruction, kl)
 
     def health(self, x):
         """What each latent does, (cells, n_latent): its KL divergence in nats."""

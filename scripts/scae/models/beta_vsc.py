@@ -1,12 +1,15 @@
 """beta-VSC: variational sparse coding; each latent is switched off (spike) or Gaussian (slab).
 
-Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding"; the weight beta and the layers as in the study.
+Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding"; the weight beta and the layers as in the study. The
+gate by log sigmoid is that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
+regularization", doi:10.48550/arXiv.1712.01312, without its stretch.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from scae.models.layers import Branch, Decoder, Trunk
+from scae.models.layers import Branch, Decoder, Trunk, WeightedKL
 
 ABOUT = {
     "title": "beta-VSC",
@@ -37,6 +40,28 @@ CONFIG = {
         "default": 50.0,
         "description": "Steepness of the relaxed switch; larger is closer to on/off",
     },
+    "calibrated": {
+        "type": "boolean",
+        "default": False,
+        "off": False,
+        "description": "Weigh the KL divergence by beta times twice the residual variance of a gene in the batch; "
+        "beta 1 is then the weight for a Gaussian decoder whose variance fits (Rybkin et al. 2021)",
+    },
+    "kl_warmup": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 1000000,
+        "default": 0,
+        "off": 0,
+        "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
+    },
+    "spike": {
+        "enum": ["clamp", "logsigmoid"],
+        "default": "clamp",
+        "off": "clamp",
+        "description": "How the encoder's x gives the probability that a latent is on: exp(min(x, 0)), without "
+        "gradient where it is fully on; or sigmoid(x), with one everywhere (Louizos et al. 2018)",
+    },
 }
 
 GAMMA_MARGIN = 1e-6  # keeps the logarithms of gamma and 1 - gamma finite
@@ -55,9 +80,10 @@ def kl_divergence(mu, log_sigma, gamma, alpha):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta, alpha, c):
+    def __init__(self, n_genes, n_latent, beta, alpha, c, calibrated=False, kl_warmup=0, spike="clamp"):
         super().__init__()
-        self.beta, self.alpha, self.c = beta, alpha, c
+        self.alpha, self.c, self.spike = alpha, c, spike
+        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -66,7 +92,9 @@ class Model(nn.Module):
 
     def posterior(self, x):
         hidden = self.trunk(x)  # (cells, 32)
-        gamma = self.log_spike(hidden).clamp(max=0).exp()  # probability that the latent is on
+        log_spike = self.log_spike(hidden)
+        log_gamma = log_spike.clamp(max=0) if self.spike == "clamp" else F.logsigmoid(log_spike)
+        gamma = log_gamma.exp()  # probability that the latent is on
         return self.mu(hidden), self.log_sigma(hidden), gamma  # each (cells, n_latent)
 
     def sample(self, mu, log_sigma, gamma):
@@ -79,7 +107,7 @@ class Model(nn.Module):
         mu, log_sigma, gamma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma, gamma))
         kl = kl_divergence(mu, log_sigma, gamma, self.alpha).sum(dim=1).mean()
-        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
+        return self.weigh(reconstruction, kl)
 
     def health(self, x):
         """What each latent does, each (cells, n_latent): its KL divergence in nats, and how far it is switched on."""

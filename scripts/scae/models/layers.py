@@ -1,4 +1,4 @@
-"""The layers that all three models of the study share."""
+"""What the models of the study share: their layers, and how the terms of a variational loss are weighed."""
 
 import torch
 import torch.nn.functional as F
@@ -57,3 +57,33 @@ class Decoder(nn.Module):
     def squared_error(self, x, z):
         """Reconstruction loss: sum over genes of (x - decoded z) squared, mean over cells; scalar."""
         return x.squared_error(self.hidden(z), self.output)
+
+
+class WeightedKL(nn.Module):
+    """The loss of a variational autoencoder: reconstruction + weight x KL divergence, the weight being beta, or more.
+
+    With ``calibrated`` it is beta x 2 x the residual variance of a gene in the batch. A squared error takes that
+    variance for 1/2; so beta 1 has the gradient of the evidence lower bound of a Gaussian decoder with the best
+    variance: Rybkin, Daniilidis & Levine (2021), "Simple and effective VAE training with calibrated decoders",
+    doi:10.48550/arXiv.2006.13202. With ``warmup`` it rises in equal steps over so many epochs: Bowman et al. (2016),
+    "Generating sentences from a continuous space", doi:10.18653/v1/K16-1002.
+    """
+
+    def __init__(self, n_genes, beta, calibrated=False, warmup=0):
+        super().__init__()
+        self.n_genes, self.beta, self.calibrated, self.warmup = n_genes, beta, calibrated, warmup
+        self.risen = 1.0  # share of the weight
+
+    def start_epoch(self, epoch):
+        """What training tells of itself, the first epoch being 1; a model that is read back has risen."""
+        self.risen = min(1.0, epoch / self.warmup) if self.warmup else 1.0
+
+    def forward(self, reconstruction, kl):  # scalars
+        """The named terms of the loss; with the weight, where it is not beta throughout."""
+        weight = self.beta
+        if self.calibrated:
+            weight = weight * 2 * reconstruction.detach() / self.n_genes
+        if self.warmup:
+            weight = weight * self.risen
+        terms = {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
+        return terms | ({"kl_weight": torch.as_tensor(weight)} if self.calibrated or self.warmup else {})

@@ -41,6 +41,17 @@ class Page:
         """What a digest of code follows: the name of the module, or the path."""
         return self.kind if is_path(self.kind) else f"scae.models.{self.kind}"
 
+    def settings(self, entry):
+        """A model's entry of the config without the options that are ``off``, as if they had never been added.
+
+        An option that is added to a page names in CONFIG the value at which it does nothing: results of before it stay.
+        """
+        return {
+            key: value
+            for key, value in entry.items()
+            if "off" not in self.config.get(key, {}) or value != self.config[key]["off"]
+        }
+
     def estimate(self, name):
         """What a ``latent.estimate`` comes to; two names for the same numbers are no reason to embed again."""
         return self.same_estimates.get(name, name)

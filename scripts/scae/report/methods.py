@@ -61,10 +61,12 @@ def methods(study):
     kinds = [f"{name} ({_cited(model)})" for name, model in study.models.items()]
     said.append(f"The cells were represented by {parts.listed(kinds)}.")
     if trained:
+        least = training.get("min_steps", 0)
         said.append(
             f"{parts.listed(trained)} {'was' if len(trained) == 1 else 'were'} trained on the expression alone for "
             f"{training.get('epochs')} epochs in batches of {training.get('batch_size')} cells with Adam at a learning "
-            f"rate of {training.get('learning_rate')}."
+            f"rate of {training.get('learning_rate')}"
+            + (f", and for more epochs where {least:,} gradient steps needed more." if least else ".")
         )
     said.append(
         "Each latent space was projected with t-SNE (van der Maaten & Hinton 2008"

@@ -99,6 +99,19 @@ def split(n_cells, settings, seed):
     return order[n_held:].sort().values, order[:n_held].sort().values
 
 
+def with_enough_steps(settings, n_cells):
+    """Settings whose epochs are as many as ``training.min_steps`` gradient steps on so many cells need, if more.
+
+    Without ``min_steps`` they are returned as they are, with it without that key.
+    """
+    least, steps = settings.get("min_steps", 0), -(-n_cells // settings["batch_size"])
+    if not least:
+        return settings
+    epochs = max(settings["epochs"], -(-least // steps))
+    log.info("%d epochs of %d gradient steps", epochs, steps)
+    return {key: value for key, value in settings.items() if key != "min_steps"} | {"epochs": epochs}
+
+
 @torch.random.fork_rng(devices=[])  # leaves the caller's random state alone
 def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     """Train one model with Adam on shuffled batches of cells.
@@ -139,6 +152,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     )
     report = _Progress(settings["epochs"], run)
     while run.epoch <= settings["epochs"]:
+        _tell_epoch(model, run.epoch)
         batches = trained[run.shuffled(len(trained))].split(settings["batch_size"])
         for cells in batches[run.batch :]:
             batch = make_batch(cells)
@@ -156,6 +170,13 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
             run.end_epoch(len(trained), _unseen(model, make_batch, held_out, settings, seed))
         report()
     return model, run.history, run.seconds()
+
+
+def _tell_epoch(model, epoch):
+    """Parts of a model that change from epoch to epoch have a method ``start_epoch``; the first epoch is 1."""
+    for part in model.modules():
+        if hasattr(part, "start_epoch"):
+            part.start_epoch(epoch)
 
 
 def _unseen(model, make_batch, cells, settings, seed):

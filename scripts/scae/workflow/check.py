@@ -222,7 +222,9 @@ def _needs(found, config, processors):
     runs = len(config["run"]["models"]) * len(config["run"]["seeds"])
     tsne = config["tsne"]
     seconds = SECONDS_PER_JOB * (JOBS_OF_DATA + runs * JOBS_OF_RUN)
-    seconds += runs * config["training"]["epochs"] * n_values * SECONDS_PER_VALUE
+    training = config["training"]
+    epochs = max(training["epochs"], training["min_steps"] * training["batch_size"] / max(1, n_cells))
+    seconds += runs * epochs * n_values * SECONDS_PER_VALUE
     seconds += runs * 3 * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
     gigabytes = (MEGABYTES + n_values * BYTES_PER_VALUE / 2**20) / 1024
     at_once = max(1, min(processors, runs))
