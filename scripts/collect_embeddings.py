@@ -5,11 +5,11 @@ import scae.workflow.runtime as runtime
 import anndata
 
 from scae import tables
-from scae.data import genes
+from scae.data import genes, row_blocks
 from scae.evaluation import embeddings_file
 from scae.report import palette
 
-with runtime.job(snakemake):
+with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as expression:
     inputs = snakemake.input
     labels = tables.read_labels(inputs.labels)
     further = dict(zip(snakemake.params.label_sets[1:], map(tables.read_labels, inputs.more_labels), strict=True))
@@ -20,7 +20,7 @@ with runtime.job(snakemake):
         runs[run] |= {"metrics": tables.read(inputs.metrics[number]), "about": about}
     source = anndata.read_h5ad(inputs.counts, backed="r")
     data = embeddings_file.assemble(
-        anndata.read_h5ad(inputs.expression),
+        expression,
         source,
         genes.name(source.var, snakemake.params.genes["genes"]["names"]),
         labels,
@@ -28,4 +28,4 @@ with runtime.job(snakemake):
         runs,
         {name: look[0] for name, look in palette.styles(tables.scored(labels)).items()},
     )
-    data.write_h5ad(snakemake.output.embeddings)
+    row_blocks.rewrite(snakemake.output.embeddings, data)

@@ -4,10 +4,8 @@ import scae.workflow.runtime as runtime
 
 import shutil
 
-import anndata
+from scae.data import export, row_blocks
 
-from scae.data import export
-
-with runtime.job(snakemake):
-    export.write_csv(anndata.read_h5ad(snakemake.input.expression, backed="r"), snakemake.output.expression)
+with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as expression:
+    export.write_csv(expression, snakemake.output.expression)
     shutil.copyfile(snakemake.input.labels, snakemake.output.labels)

@@ -5,10 +5,9 @@ import scae.workflow.runtime as runtime
 import anndata
 
 from scae import tables
-from scae.data import labels
+from scae.data import labels, row_blocks
 
-with runtime.job(snakemake):
-    expression = anndata.read_h5ad(snakemake.input.expression)
+with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as expression:
     found = labels.find(
         snakemake.params.labels["labels"],
         expression,

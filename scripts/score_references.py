@@ -2,10 +2,9 @@
 
 import scae.workflow.runtime as runtime
 
-import anndata
-
 from scae import tables
 from scae.data import labels as label_origins
+from scae.data import row_blocks
 from scae.evaluation import references
 
 with runtime.job(snakemake):
@@ -19,11 +18,11 @@ with runtime.job(snakemake):
                 found += references.rows(dataset, references.SHUFFLED, seed, name, labels, shuffled)
             if settings["from"] != "clusters":
                 continue
-            data = anndata.read_h5ad(expression)
-            graph = label_origins.graph_of(data, settings)
+            with row_blocks.opened(expression) as data:
+                graph, cells = label_origins.graph_of(data, settings), data.obs_names
             for reference, times in references.AGAIN.items():
                 for seed in snakemake.params.seeds:
                     again = label_origins.cluster_again(graph, settings, times, seed)
-                    clusters = dict(zip(data.obs_names, again, strict=True))
+                    clusters = dict(zip(cells, again, strict=True))
                     found += references.rows(dataset, reference, seed, name, labels, labels.index.map(clusters))
     tables.write(references.table(found), snakemake.output.references)

@@ -86,8 +86,10 @@ def table():
     return random.poisson(random.gamma(2, 1, (4, 20))[np.arange(60) % 4]).astype(np.float32)
 
 
+@pytest.mark.parametrize("cells_at_once", [7, health.CELLS_AT_ONCE])
 @pytest.mark.parametrize("offset", [None, np.linspace(-1, 1, 20)])
-def test_what_principal_components_leave_is_what_scikit_learn_says(table, offset):
+def test_what_principal_components_leave_is_what_scikit_learn_says(table, offset, cells_at_once, monkeypatch):
+    monkeypatch.setattr(health, "CELLS_AT_ONCE", cells_at_once)
     expression = expression_of(table, offset)
     model = PCA(3, svd_solver="full").fit(dense_of(expression))
     found = health.reconstruction(latent_of(model.transform(dense_of(expression))), expression)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scae.data import genes, preprocessing, quality, row_blocks
+from scae.data import genes, labels, preprocessing, quality, row_blocks
 
 QC = {
     **{"min_cells": 2, "min_genes": 3, "max_genes": 40, "max_pct_mito": 30, "mito_prefix": "auto", "mito_genes": None},
@@ -143,3 +143,66 @@ def test_memory_follows_the_block_and_not_the_cells(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert peak < size / 2, (peak, size)
     assert (tmp_path / "expression.h5ad").stat().st_size > size
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """The path of an expression.h5ad with counts, as preprocess_cells writes it, and what it holds."""
+    counts = matrix_of(200)
+    data = anndata.AnnData(np.log1p(counts).astype(np.float32), layers={"counts": counts})
+    data.obs_names = [f"c{number}" for number in range(data.n_obs)]
+    data.var_names = [f"g{number}" for number in range(data.n_vars)]
+    data.write_h5ad(tmp_path / "expression.h5ad")
+    return tmp_path / "expression.h5ad", data
+
+
+def test_what_is_opened_is_read_only_where_it_is_asked_for(labelled, monkeypatch):
+    path, data = labelled
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
+    with row_blocks.opened(path) as found:
+        assert not any(map(sparse.issparse, (found.X, found.layers["counts"])))
+        assert list(found.obs_names) == list(data.obs_names)
+        assert (row_blocks.columns(found.X, [7, 2]) != data.X[:, [7, 2]]).nnz == 0
+        assert (row_blocks.in_memory(found.layers["counts"]) != data.layers["counts"]).nnz == 0
+
+
+def test_labels_are_those_of_the_matrix_in_memory(labelled, monkeypatch):
+    path, data = labelled
+    clustering = {
+        "n_variable_genes": 30,
+        "n_pcs": 5,
+        "n_neighbors": 10,
+        "prune": 1 / 15,
+        "resolution": 1,
+        "n_starts": 2,
+    }
+    markers = {"first": ["g1", "g2"], "second": ["g3"]}
+    gates = {"from": "markers", "threshold": 0.6, "markers": markers}
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
+    with row_blocks.opened(path) as found:
+        for settings in ({"from": "clusters", "markers": markers, **clustering}, gates):
+            ours, theirs = (labels.find(settings, one, obs=None) for one in (found, data))
+            assert len(set(ours)) > 1
+            pd.testing.assert_series_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("entries", [90, 10**6])
+def test_what_is_written_again_is_what_was_opened_and_more(labelled, entries, tmp_path, monkeypatch):
+    path, data = labelled
+    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", entries)
+    with row_blocks.opened(path) as found:
+        for one in (found, data):
+            one.obs = one.obs.assign(label=pd.Categorical(["a", "b"] * 100))
+            one.obsm["X_z"] = np.arange(400.0).reshape(200, 2)
+            one.uns["label_colors"] = ["#000000", "#ffffff"]
+        row_blocks.rewrite(tmp_path / "blocks.h5ad", found)
+    data.write_h5ad(tmp_path / "whole.h5ad")
+    if entries > 90:
+        assert (tmp_path / "blocks.h5ad").read_bytes() == (tmp_path / "whole.h5ad").read_bytes()
+    ours = anndata.read_h5ad(tmp_path / "blocks.h5ad")
+    pd.testing.assert_frame_equal(ours.obs, data.obs)
+    np.testing.assert_array_equal(ours.obsm["X_z"], data.obsm["X_z"])
+    assert list(ours.uns["label_colors"]) == data.uns["label_colors"]
+    for one, other in ((ours.X, data.X), (ours.layers["counts"], data.layers["counts"])):
+        assert one.dtype == np.float32
+        assert (one != other).nnz == 0

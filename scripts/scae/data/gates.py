@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
+from scae.data import row_blocks
 from scae.errors import UserError
 from scae.notes import NOTE
 
@@ -23,7 +24,7 @@ def from_markers(data, settings):
     types or of none has no label.
 
     Args:
-        data: AnnData with log-normalised X.
+        data: AnnData with log-normalised X, which may stay in a file.
         settings: a set of labels: ``markers``, {type: [genes]}, and ``threshold``, the share.
 
     Returns:
@@ -35,7 +36,8 @@ def from_markers(data, settings):
     markers = settings["markers"]
     refuse_missing(markers, data.var_names)
     genes = dict.fromkeys(gene for of_type in markers.values() for gene in of_type)
-    on = {gene: is_on(data[:, gene].X, settings["threshold"]) for gene in genes}
+    expression = row_blocks.columns(data.X, data.var_names.get_indexer(list(genes)))
+    on = {gene: is_on(expression[:, [column]], settings["threshold"]) for column, gene in enumerate(genes)}
     passed = {name: np.all([on[gene] for gene in of_type], axis=0) for name, of_type in markers.items()}
     narrower = {
         name: [passed[other] for other in markers if set(markers[other]) > set(markers[name])] for name in markers

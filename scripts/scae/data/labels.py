@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from scae import tables
-from scae.data import annotation, cell_names, gates, label_tables
+from scae.data import annotation, cell_names, gates, label_tables, row_blocks
 from scae.data import genes as gene_names
 from scae.errors import UserError, control_character
 from scae.notes import NOTE
@@ -28,7 +28,7 @@ def find(settings, expression, obs):
 
     Args:
         settings: a set of labels: ``from`` and what goes with it.
-        expression: AnnData with log-normalised X after quality control.
+        expression: AnnData with log-normalised X after quality control; its matrices may stay in a file.
         obs: function without arguments to the annotation of the cells as read, which not every origin needs.
 
     Returns:
@@ -218,7 +218,7 @@ def from_clusters(data, settings):
     graph, modularity clustering, and the name whose markers stand out in the cluster.
 
     Args:
-        data: AnnData with log-normalised X and ``layers["counts"]``.
+        data: AnnData with log-normalised X and ``layers["counts"]``, which may stay in a file.
         settings: the dataset's ``labels`` section.
 
     Returns:
@@ -243,10 +243,17 @@ def graph_of(data, settings):
         raise UserError("labels: from: clusters needs counts, but this data set is log_normalized; use obs or csv")
     if data.n_obs <= max(settings["n_neighbors"], settings["n_pcs"]):
         raise UserError(f"labels: {data.n_obs} cells are too few for {settings['n_neighbors']} neighbours")
-    genes = gene_names.variable(data, settings["n_variable_genes"])
+    import anndata
+
+    counts = {"counts": row_blocks.in_memory(data.layers["counts"])}
+    genes = gene_names.variable(
+        anndata.AnnData(obs=data.obs, var=data.var, layers=counts), settings["n_variable_genes"]
+    )
+    del counts
     if len(genes) <= settings["n_pcs"]:
         raise UserError(f"labels.n_pcs: {settings['n_pcs']} components need more than {len(genes)} variable genes")
-    components = principal_components(data[:, genes].X, settings["n_pcs"])
+    expression = row_blocks.columns(data.X, data.var_names.get_indexer(genes))
+    components = principal_components(expression, settings["n_pcs"])
     weights = shared_neighbor_graph(components, settings["n_neighbors"], settings["prune"])
     if not weights.nnz:
         raise UserError(f"labels.prune: {settings['prune']:g} drops every edge between cells; lower it")
@@ -351,7 +358,7 @@ def name_clusters(data, clusters, markers):
     deviations over the clusters; the names are dealt out so that their total score is highest, each once.
 
     Args:
-        data: AnnData with log-normalised X.
+        data: AnnData with log-normalised X, which may stay in a file.
         clusters: (cells,) cluster ids from 0.
         markers: {cell type: [marker genes]}; markers that the data lacks are passed over.
 
@@ -364,8 +371,11 @@ def name_clusters(data, clusters, markers):
     if known:
         member = sparse.csr_matrix((np.ones(len(clusters)), (clusters, np.arange(len(clusters)))))
         score = np.empty((n_clusters, len(known)))
-        for column, genes in enumerate(known.values()):
-            mean = (member @ data[:, genes].X).toarray() / np.bincount(clusters)[:, None]
+        genes = list(dict.fromkeys(gene for of_type in known.values() for gene in of_type))
+        expression = row_blocks.columns(data.X, data.var_names.get_indexer(genes))
+        for column, of_type in enumerate(known.values()):
+            of_markers = expression[:, [genes.index(gene) for gene in of_type]]
+            mean = (member @ of_markers).toarray() / np.bincount(clusters)[:, None]
             score[:, column] = ((mean - mean.mean(axis=0)) / (mean.std(axis=0) + 1e-12)).mean(axis=1)
         for cluster, column in zip(*linear_sum_assignment(-score), strict=True):
             names[cluster] = list(known)[column]

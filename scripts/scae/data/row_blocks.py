@@ -1,10 +1,39 @@
 """A matrix of cells x genes some cells at a time, from memory or from an .h5ad, and an .h5ad written that way."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from scipy import sparse
 
 BLOCK_ENTRIES = 1 << 22  # stored values in memory at a time
 MOST_ENTRIES = 2**31 - 1  # that positions of 32 bits count
+
+
+@contextmanager
+def opened(path):
+    """An .h5ad as AnnData whose X and layers stay in the file; `columns`, `in_memory` and `RowBlocks` read of them.
+
+    anndata's own backed mode reads every layer.
+    """
+    import anndata
+    import h5py
+
+    with h5py.File(path) as file:
+        obs, var = (anndata.io.read_elem(file[axis]) for axis in ("obs", "var"))
+        stored = {name: anndata.io.sparse_dataset(group) for name, group in file.get("layers", {}).items()}
+        yield anndata.AnnData(anndata.io.sparse_dataset(file["X"]), obs=obs, var=var, layers=stored)
+
+
+def in_memory(matrix):
+    """All of a CSR matrix that may lie in a file."""
+    return matrix if sparse.issparse(matrix) else matrix.to_memory()
+
+
+def columns(matrix, numbers):
+    """These columns, in this order, of a CSR matrix that may lie in a file; CSR."""
+    if sparse.issparse(matrix):
+        return matrix[:, numbers]
+    return sparse.vstack([block[:, numbers] for block in RowBlocks(matrix)], format="csr")
 
 
 class RowBlocks:
@@ -57,7 +86,20 @@ def _bounds(ends, entries):
     return bounds
 
 
-def write(path, obs, var, blocks, n_entries):
+def rewrite(path, data):
+    """Write an AnnData, whose X and layers may stay in the file it was opened from, block by block."""
+    matrices = {"X": data.X, **data.layers}
+    blocks = {name: RowBlocks(matrix) for name, matrix in matrices.items()}
+    for of_layer in blocks.values():
+        of_layer.bounds = blocks["X"].bounds
+    together = (dict(zip(blocks, found, strict=True)) for found in zip(*blocks.values(), strict=True))
+    n_entries = max(
+        matrix.nnz if sparse.issparse(matrix) else len(matrix.group["data"]) for matrix in matrices.values()
+    )
+    write(path, data.obs, data.var, together, n_entries, dict(data.obsm), dict(data.uns))
+
+
+def write(path, obs, var, blocks, n_entries, obsm=None, uns=None):
     """Write an .h5ad block by block.
 
     Args:
@@ -65,6 +107,7 @@ def write(path, obs, var, blocks, n_entries):
         obs, var: DataFrames, the annotation of all cells and of all genes.
         blocks: iterable of {name of a layer, or ``X``: CSR matrix of the next cells}.
         n_entries: stored values of X in all.
+        obsm, uns: dicts, what else there is of all cells and of the whole.
     """
     import anndata
     import h5py
@@ -75,7 +118,8 @@ def write(path, obs, var, blocks, n_entries):
         if n_before:
             _append(path, block)
             continue
-        first = anndata.AnnData(X=block["X"], obs=obs[:n_written], var=var)
+        placed = {name: points[:n_written] for name, points in (obsm or {}).items()}
+        first = anndata.AnnData(X=block["X"], obs=obs[:n_written], var=var, obsm=placed, uns=uns)
         first.layers.update({name: matrix for name, matrix in block.items() if name != "X"})
         if n_entries > MOST_ENTRIES:
             for matrix in (first.X, *first.layers.values()):
@@ -83,8 +127,9 @@ def write(path, obs, var, blocks, n_entries):
         first.write_h5ad(path)
     if n_before:
         with h5py.File(path, "r+") as file:
-            del file["obs"]
-            anndata.io.write_elem(file, "obs", obs)
+            for name, of_all in {"obs": obs, **({"obsm": obsm} if obsm else {})}.items():
+                del file[name]
+                anndata.io.write_elem(file, name, of_all)
 
 
 def _append(path, block):
