@@ -131,6 +131,36 @@ rule check_latents:
         "../scripts/check_latents.py"
 
 
+rule interpret_latents:
+    """What each latent means: the genes it moves, whether other seeds find it again, the gene sets it is rich in."""
+    input:
+        by_content(gene_set_paths),
+        expression="<results>/{dataset}/expression.h5ad",
+        latent=expand("<results>/{{dataset}}/{{model}}/seed{seed}/latent.csv", seed=SEEDS),
+        model=of_trained_seeds("<results>/{dataset}/{model}/seed{seed}/model.pt"),
+    output:
+        genes="<results>/{dataset}/{model}/latent_genes.csv",
+        matches="<results>/{dataset}/{model}/latent_matches.csv",
+        sets="<results>/{dataset}/{model}/latent_sets.csv",
+    log:
+        "<logs>/interpret_latents/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/interpret_latents/{dataset}/{model}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        mem_mb=growing(1500, 4),
+        runtime=growing(15, 0.1),
+    params:
+        code=model_code("interpret_latents"),
+        content=content(gene_set_paths),
+        expression=config["expression"],
+        gene_sets=dataset_settings("gene_sets"),
+        runs=runs_of_model,
+    script:
+        "../scripts/interpret_latents.py"
+
+
 rule collect_metrics:
     """The scores of all data sets, models and seeds in one long table, and the recall of each cell type in another."""
     input:

@@ -57,6 +57,12 @@ def dropping_label_paths(wildcards):
     return label_paths(wildcards) if dropping_labels(wildcards) else []
 
 
+def gene_set_paths(wildcards):
+    """The file of gene sets of a data set, if it names one."""
+    path = config["datasets"][wildcards.dataset]["gene_sets"]
+    return [path] if path else []
+
+
 def label_column(wildcards):
     """Resource function: the column of obs that a source must have. What cannot change counts is no param."""
     labels = label_sets.first(all_labels(wildcards.dataset))
@@ -126,6 +132,15 @@ def of_trained(path):
 
     def files(wildcards):
         return path.format(**wildcards) if wildcards.model in TRAINED else []
+
+    return files
+
+
+def of_trained_seeds(path):
+    """Input function: a file of each seed of a model if it is trained, else none."""
+
+    def files(wildcards):
+        return expand(path, **wildcards, seed=SEEDS) if wildcards.model in TRAINED else []
 
     return files
 
@@ -252,6 +267,11 @@ def model_roles():
     return {name: controls.get(config["models"][name]["kind"], "model") for name in sorted(MODELS)}
 
 
+def runs_of_model(wildcards):
+    """Params function: the seeds of a model, and whether they give the same latents."""
+    return {"deterministic": PAGES[wildcards.model].deterministic, "seeds": SEEDS}
+
+
 def runs_of_a_dataset():
     """Params: {name of a run: its model, seed and settings}, in the order of the files of the runs."""
     shared = {name: config[name] for name in ("expression", "kmeans", "tsne")}
@@ -307,6 +327,7 @@ def report_settings():
     for dataset in datasets.values():
         dataset.pop("published", None)
         dataset["source"] = source_files.shown_samples(dataset)
+        dataset["gene_sets"] = dataset["gene_sets"] and source_files.shown(dataset["gene_sets"])
         shown = {
             key: entry | ({"path": source_files.shown(entry["path"])} if entry["from"] == "csv" else {})
             for key, entry in label_sets.of(dataset["labels"]).items()

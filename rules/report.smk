@@ -119,6 +119,36 @@ rule plot_losses:
         "../scripts/plot_losses.py"
 
 
+rule plot_latents:
+    """The genes that each latent of the first seed moves most, by their expression in each cell type."""
+    input:
+        expression="<results>/{dataset}/expression.h5ad",
+        latent_genes="<results>/{dataset}/{model}/latent_genes.csv",
+        labels="<results>/{dataset}/labels.csv",
+    output:
+        report(
+            "<results>/{dataset}/{model}/latents.png",
+            caption="captions/latents.rst",
+            category="3. Pictures of {dataset}",
+            subcategory="{model}",
+            labels={"what": "genes of the latents", "seed": str(SEEDS[0])},
+        ),
+    log:
+        "<logs>/plot_latents/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/plot_latents/{dataset}/{model}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 4),
+        runtime=growing(10, 0.01),
+    params:
+        code=code("plot_latents"),
+        seed=SEEDS[0],
+    script:
+        "../scripts/plot_latents.py"
+
+
 rule plot_quality:
     """What cells have before and after quality control, the limits, and whom they remove."""
     input:
@@ -302,6 +332,10 @@ rule write_report:
         embeddings_svg=expand("<results>/figures/{dataset}/embeddings.svg", dataset=DATASETS),
         recalls_svg=expand("<results>/figures/{dataset}/recalls.svg", dataset=DATASETS),
         stability_png=expand("<results>/{dataset}/stability.png", dataset=DATASETS),
+        latent_genes=expand("<results>/{dataset}/{model}/latent_genes.csv", dataset=DATASETS, model=MODELS),
+        latent_matches=expand("<results>/{dataset}/{model}/latent_matches.csv", dataset=DATASETS, model=MODELS),
+        latent_sets=expand("<results>/{dataset}/{model}/latent_sets.csv", dataset=DATASETS, model=MODELS),
+        latents_png=expand("<results>/{dataset}/{model}/latents.png", dataset=DATASETS, model=MODELS),
         sweeps_svg=expand("<results>/figures/{dataset}/sweeps/{sweep}.svg", dataset=DATASETS, sweep=sorted(SWEEPS)),
         heatmap="<results>/heatmap.png",
         batches=expand("<results>/{dataset}/batches.csv", dataset=BATCHED),

@@ -79,6 +79,12 @@ def evaluation_files():
                 "<results>/{dataset}/{model}/seed{seed}/spreads.csv",
             ]
         ),
+        *expand(
+            "<results>/{dataset}/{model}/{table}.csv",
+            dataset=DATASETS,
+            model=MODELS,
+            table=["latent_genes", "latent_matches", "latent_sets"],
+        ),
     ]
 
 
@@ -106,6 +112,7 @@ def report_files():
                 "<results>/{dataset}/{model}/seed{seed}/tsne3d.png",
             ]
         ),
+        *expand("<results>/{dataset}/{model}/latents.png", dataset=DATASETS, model=MODELS),
         *per_run("<results>/{dataset}/{model}/seed{seed}/batches.png", datasets=BATCHED),
         *per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     ]

@@ -48,6 +48,13 @@ with runtime.job(snakemake):
         study.Sweep(dataset, name, params.sweeps[name], picture)
         for (dataset, name), picture in zip(of_sweeps, files.sweeps_svg, strict=True)
     ]
+    of_models = [(dataset, model) for dataset in run["datasets"] for model in run["models"]]
+    latents = {
+        name: study.Latents(*map(tables.read, paths), picture)
+        for name, *paths, picture in zip(
+            of_models, files.latent_genes, files.latent_matches, files.latent_sets, files.latents_png, strict=True
+        )
+    }
     software, machines = methods.made_with(job_record.read(logs))
     order = params.order
     html = page.render(
@@ -79,6 +86,7 @@ with runtime.job(snakemake):
                     strict=True,
                 )
             },
+            latents=latents,
             sweeps=sweeps,
             heatmap=files.heatmap,
             verdict=Path(files.verdict).read_text(encoding="utf-8").splitlines(),

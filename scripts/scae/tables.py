@@ -8,7 +8,7 @@ from scae.errors import UserError
 
 TEXT = (
     *("cell", "label", "dataset", "model", "labels", "origin", "space", "metric", "device"),
-    *("over", "first", "second", "latent", "measure"),
+    *("over", "first", "second", "latent", "measure", "move", "sign", "set", "genes"),
     *("sample", "batch", "removed_by", "limit", "gene"),
 )
 NUMBERS = (  # of which a table may lack some

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from scae.evaluation import effects, gene_sets, matching
 from scae.evaluation.metrics import described
 from scae.report import page as report
 from scae.report import parts, scores
 from scae.report import runs as panels
-from scae.report.study import Quality, Run, Study, Sweep
+from scae.report.study import Latents, Quality, Run, Study, Sweep
 
 HOSTILE = '<b>"T" & co</b></script>'
 METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types": 2.0}
@@ -78,6 +79,7 @@ def picture(folder, name):
     return str(path)
 
 
+MOVED = {"CD79A": 2.0, HOSTILE: 1.0, "LYZ": -3.0}
 CELLS = pd.Index([f"c{number}" for number in range(12)], name="cell")
 
 
@@ -113,6 +115,18 @@ def health_of(names):
         rows += [(*name, latent, "zeros", 0.0) for latent in ("z1", "z2")]
         rows += [(*name, "z1", "gate_one", 0.75), (*name, "z2", "gate_one", 0.0)]
     return pd.DataFrame(rows, columns=["dataset", "model", "seed", "latent", "measure", "value"])
+
+
+def meaning_of(seeds, latents_png):
+    genes = [(seed, "z1", "percentiles", -1.0, 1.0, gene, effect) for seed in seeds for gene, effect in MOVED.items()]
+    matches = [(seed, "z1", 1, 0.8, 0.6, 0.7, 0.001, 0.001, 1) for seed in seeds if len(seeds) > 1]
+    sets = [(seed, "z1", "-", HOSTILE, 3, 4, 0.5, 0.001, 0.01, "LYZ CST3 FCN1") for seed in seeds]
+    return Latents(
+        pd.DataFrame(genes, columns=effects.COLUMNS),
+        pd.DataFrame(matches, columns=matching.COLUMNS),
+        pd.DataFrame(sets, columns=gene_sets.COLUMNS),
+        latents_png,
+    )
 
 
 def study_of(
@@ -209,6 +223,10 @@ def study_of(
         heatmap=picture(folder, "heatmap.png"),
         verdict=[f"{dataset}: Nothing is <shown> of it." for dataset in datasets],
         published=published or {},
+        latents={
+            (dataset, model): meaning_of(seeds, picture(folder, f"{dataset}_{model}_latents.png"))
+            for dataset, model in dict.fromkeys(name[:2] for name in names)
+        },
         sweeps=[
             Sweep(dataset, name, points, figures(folder, dataset)["scores"])
             for dataset in datasets
@@ -295,7 +313,7 @@ def test_every_link_leads_somewhere_and_no_place_stands_twice(page):
 
 def test_every_picture_is_inside_the_page_once_and_described(page):
     pictures = [attributes for tag, attributes in page.elements if tag == "img"]
-    assert len(pictures) == 3 + 2 + 2 * 2  # figures, heatmap and quality control, and two of each model
+    assert len(pictures) == 3 + 2 + 2 * 3  # figures, heatmap and quality control, and three of each model
     assert len({attributes["src"] for attributes in pictures}) == len(pictures)
     assert all(attributes["src"].startswith(("data:image/png;", "data:image/svg+xml;")) for attributes in pictures)
     assert all(attributes["alt"] for attributes in pictures)
@@ -403,7 +421,7 @@ def test_what_labels_alone_give_stands_below_models_and_controls(tmp_path):
 
 def test_every_seed_has_its_pictures_and_points(tmp_path):
     page = Page(render(tmp_path, seeds=(0, 1, 5), models=("dae",)))
-    assert [tag for tag, _ in page.elements].count("img") == 3 + 3 + 3 * 2
+    assert [tag for tag, _ in page.elements].count("img") == 3 + 3 + 3 * 2 + 1
     assert set(page.points()["runs"]) == {"toy.dae.0", "toy.dae.1", "toy.dae.5"}
 
 
@@ -680,3 +698,16 @@ def test_a_sweep_has_its_picture_and_the_means_of_its_models_in_the_order_of_the
 
 def test_without_a_sweep_none_is_mentioned(html):
     assert "toy..sweeps" not in html
+
+
+def test_the_genes_of_a_latent_stand_beside_whether_other_seeds_find_it_again(tmp_path):
+    html = render(tmp_path, seeds=(0, 1))
+    table = tables_of(html)["What the latents of dae mean on toy, seed 0"]
+    line = [unescape(cell) for cell in table[1]]
+    assert line == ["z1", f"CD79A, {HOSTILE}", "LYZ", "0.80", "0.70", "0.00", f"{HOSTILE} (\N{MINUS SIGN})"]
+    assert "Of 1 live latents z1 comes back under other seeds" in html
+
+
+def test_with_one_seed_the_genes_of_a_latent_are_said_to_be_no_finding(html):
+    assert "whether another finds the same latents is not known" in html
+    assert len(tables_of(html)["What the latents of dae mean on toy, seed 0"][1]) == 4

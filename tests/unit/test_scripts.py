@@ -317,6 +317,40 @@ def results(tmp_path_factory):
         )
         run("collect_health", inputs=of_runs["health"], outputs=["results/health.csv"])
         stability = {"stability": f"{toy}/stability.csv", "cell_stability": f"{toy}/cell_stability.csv"}
+        of_models = {}
+        for model in dict.fromkeys(model for model, _ in RUNS):
+            seeds = [seed for name, seed in RUNS if name == model]
+            folders = [folder_of(model, seed) for seed in seeds]
+            meaning = {
+                "genes": f"{toy}/{model}/latent_genes.csv",
+                "matches": f"{toy}/{model}/latent_matches.csv",
+                "sets": f"{toy}/{model}/latent_sets.csv",
+            }
+            run(
+                "interpret_latents",
+                inputs={
+                    "expression": f"{toy}/expression.h5ad",
+                    "latent": [f"{path}/latent.csv" for path in folders],
+                    "model": [f"{path}/model.pt" for path in folders] if pages.find(model).trained else [],
+                },
+                outputs=meaning,
+                wildcards={"dataset": "toy", "model": model},
+                expression={"scale": False},
+                gene_sets={"gene_sets": None},
+                runs={"deterministic": pages.find(model).deterministic, "seeds": seeds},
+            )
+            run(
+                "plot_latents",
+                inputs={
+                    "expression": f"{toy}/expression.h5ad",
+                    "latent_genes": meaning["genes"],
+                    "labels": f"{toy}/labels.csv",
+                },
+                outputs=[f"{toy}/{model}/latents.png"],
+                wildcards={"dataset": "toy", "model": model},
+                seed=seeds[0],
+            )
+            of_models[model] = meaning | {"png": f"{toy}/{model}/latents.png"}
         run(
             "measure_stability",
             inputs={name: of_runs[name] for name in ("clusters", "latent")},
@@ -436,6 +470,11 @@ def results(tmp_path_factory):
                 **{name: [path] for name, path in drawn.items() if name.endswith("_svg")},
                 "stability_png": [f"{toy}/stability.png"],
                 "sweeps_svg": [swept["svg"]],
+                **{
+                    f"latent_{name}": [of_models[model][name] for model in ("dae", "beta_vae")]
+                    for name in ("genes", "matches", "sets")
+                },
+                "latents_png": [of_models[model]["png"] for model in ("dae", "beta_vae")],
                 "heatmap": "results/heatmap.png",
                 "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],

@@ -95,8 +95,8 @@ def test_profile_reruns_nothing_even_if_a_script_is_touched(edited, name):
 def test_small_jobs_are_in_groups_and_long_ones_are_not(finished, name):
     alone = set(finished.first_plan) - set(profile(name)["groups"])
     assert alone == {"fetch_counts", "preprocess_cells", "train_model"}
-    # what needs no training; what is made when asked for; what takes a batch, or a second set of labels
-    others = {"represent_cells", "write_manifest", "assign_batches", "plot_batches", "label_again"}
+    # what needs no training; what is made when asked for; what takes a batch, a second set of labels, or a sweep
+    others = {"represent_cells", "write_manifest", "assign_batches", "plot_batches", "label_again", "plot_sweep"}
     assert set(profile(name)["groups"]) == {*finished.first_plan, *others} - alone
 
 

@@ -39,6 +39,11 @@ OVER_ALL = {
     "references.csv": "dataset,reference,seed,labels,metric,value",
     "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
 }
+OF_MODEL = {
+    "latent_genes.csv": "seed,latent,move,low,high,gene,effect",
+    "latent_matches.csv": "seed,latent,others,agreement,null_mean,null_95,p,p_holm,reproducible",
+    "latent_sets.csv": "seed,latent,sign,set,shared,of,expected,p,q,genes",
+}
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
 
 
@@ -52,6 +57,12 @@ def contract(datasets, models=MODELS, seeds=(0,)):
             for model in models
             for seed in seeds
             for name in ["model.pt", *OF_RUN, *PICTURES]
+        ),
+        *(
+            f"results/{dataset}/{model}/{name}"
+            for dataset in datasets
+            for model in models
+            for name in [*OF_MODEL, "latents.png"]
         ),
         *(f"results/{dataset}/quality/quality.png" for dataset in datasets),
         *(
@@ -78,6 +89,12 @@ def test_run_makes_the_files_of_the_contract_and_no_others(finished):
 @pytest.mark.parametrize("name", OF_RUN)
 def test_tables_of_a_run_have_the_columns_of_the_contract(finished, model, name):
     assert header(finished.path(f"results/toy/{model}/seed0/{name}")) == OF_RUN[name]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", OF_MODEL)
+def test_tables_of_a_model_have_the_columns_of_the_contract(finished, model, name):
+    assert header(finished.path(f"results/toy/{model}/{name}")) == OF_MODEL[name]
 
 
 @pytest.mark.parametrize("name", OVER_ALL)

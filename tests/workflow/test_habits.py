@@ -138,13 +138,14 @@ def test_report_of_snakemake_holds_pages_with_captions_and_categories(project, b
         pictures = [name for name in archive.namelist() if name.endswith((".png", ".svg")) and "/data/" in f"/{name}"]
     assert {name.rpartition("/")[2] for name in pictures} == {
         *("heatmap.png", "clusters.png", "tsne3d.png", "losses.png", "quality.png", "stability.png"),
+        "latents.png",
         *("scores.svg", "embeddings.svg", "recalls.svg"),
     }
     for category in ("1. Report", "2. Scores", "3. Pictures of toy", "4. Training times"):
         assert f'"{category}"' in pages
     text = " ".join(pages.replace("\\n", " ").split())
     for caption in sorted((REPOSITORY / "rules/captions").glob("*.rst")):
-        if caption.stem == "batches":  # the toy data have none
+        if caption.stem in ("batches", "sweep"):  # the toy run has none
             continue
         fragments = re.split(r"\{\{.*?\}\}|``|[*]|\n\n|[^\x00-\x7f]", caption.read_text(encoding="utf-8"))
         longest = " ".join(max(fragments, key=len).split())

@@ -65,6 +65,8 @@ def write_data(project):
     cells.write_h5ad(project.path("large.h5ad"))
     project.path("genes.txt").write_text("MT-CO1\nMT-ND1\n")
     project.path("other_genes.txt").write_text("GENE1\n")
+    for name, genes in (("sets.gmt", range(15)), ("other.gmt", range(15, 30))):
+        project.path(name).write_text("\t".join(["a set", "toy", *(f"GENE{number}" for number in genes)]))
     for name, column in (("types.csv", "cell_type"), ("donors.csv", "donor")):
         table = cells.obs[column].rename("label").rename_axis("cell").to_frame()
         table.assign(more=cells.obs["donor"], same=table.index).to_csv(project.path(name))
@@ -175,6 +177,15 @@ def touch_genes(project):
 
 def change_genes(project):
     project.path("genes.txt").write_text("MT-CO1\n")
+
+
+def touch_gene_sets(project):
+    project.path("sets.gmt").touch()
+
+
+def change_gene_sets_and_set_back(project):
+    shutil.copy(project.path("other.gmt"), project.path("sets.gmt"))
+    os.utime(project.path("sets.gmt"), LONG_AGO)
 
 
 def touch_table(project):

@@ -15,6 +15,7 @@ OF_DATASET = [*TO_LABELS, "export_csv"]
 OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters", "check_latents"]
 PLOTS = ["plot_quality", "plot_figures", "plot_clusters", "plot_tsne3d", "plot_losses", "plot_stability"]
 OVER_ALL = ["collect_metrics", "collect_training_times", "plot_heatmap", "write_report"]
+OF_MODEL = ["interpret_latents", "plot_latents"]
 OVER_SEEDS = ["measure_stability", "plot_stability"]
 SUMMARIES = ["collect_health", "collect_stability", "score_references", "summarize_scores", "write_verdict"]
 AGGREGATORS = [*OVER_ALL, *SUMMARIES, "collect_embeddings"]
@@ -33,6 +34,8 @@ def jobs(*rules, models=MODELS):
             "plot_figures",
         ]:
             expected[rule] = {("toy",)}
+        elif rule in OF_MODEL:
+            expected[rule] = {("toy", model) for model in models}
         elif rule in AGGREGATORS:
             expected[rule] = {()}
         else:
@@ -157,12 +160,15 @@ def test_deleted_plot_comes_back_the_same_and_no_other_file_is_touched(project):
         (
             "evaluation",
             [
-                *(*TO_LABELS, "measure_distances", "measure_stability", *OF_RUN),
+                *(*TO_LABELS, "measure_distances", "measure_stability", "interpret_latents", *OF_RUN),
                 *("collect_metrics", *SUMMARIES, "collect_training_times", "collect_embeddings"),
             ],
         ),
-        ("report", [*TO_LABELS, "measure_distances", "measure_stability", *OF_RUN, *PLOTS, *SUMMARIES, *OVER_ALL]),
-        ("all", [*OF_DATASET, "measure_distances", "measure_stability", *OF_RUN, *PLOTS, *AGGREGATORS]),
+        (
+            "report",
+            [*TO_LABELS, "measure_distances", "measure_stability", *OF_RUN, *OF_MODEL, *PLOTS, *SUMMARIES, *OVER_ALL],
+        ),
+        ("all", [*OF_DATASET, "measure_distances", "measure_stability", *OF_RUN, *OF_MODEL, *PLOTS, *AGGREGATORS]),
     ],
 )
 def test_stage_target_runs_its_part(empty, target, rules):

@@ -14,6 +14,7 @@ from PIL import Image
 from scae.report.palette import RASTER_DPI
 
 NONE = "–"
+MINUS = "\N{MINUS SIGN}"
 UP, DOWN = "↑", "↓"
 
 

@@ -15,6 +15,8 @@ TOGETHER = 0.2  # share of the cells of a type in clusters of another, from whic
 TOLD = 5  # such pairs
 LOST = 0.5  # recall of a type below which it counts as lost
 COLORS = 64  # of the pictures of the first seed
+GENES = 6  # of each sign, that the page names of a latent
+GENE_SETS = 3
 HEALTH = {  # measures of each latent, with their headings
     "kl": ("KL divergence", "nats; above 0.1 is live"),
     "sd": ("standard deviation", ""),
@@ -88,6 +90,7 @@ def panel(study, dataset, model):
         "scores": _scores_by_seed(study, dataset, model),
         "health": _health_by_seed(of_health),
         "lost": _lost(study, dataset, model),
+        "meaning": _meaning(study, dataset, model),
     }
 
 
@@ -194,6 +197,75 @@ def _scores_by_seed(study, dataset, model):
     columns += [parts.column("labels", text=True)] if several else []
     seeds = [parts.column(f"seed {seed}") for seed in study.seeds]
     return parts.table(f"Scores of {model} on {dataset}, by seed", columns + seeds, rows)
+
+
+def _meaning(study, dataset, model):
+    """The genes of the latents of the first seed, and whether other seeds find these latents again."""
+    found = study.latents.get((dataset, model))
+    if found is None:
+        return None
+    seed = study.runs_of(dataset, model)[0].seed
+    genes, sets = (table[table["seed"] == seed] for table in (found.genes, found.sets))
+    matches = found.matches[found.matches["seed"] == seed].set_index("latent")
+    names = list(dict.fromkeys(genes["latent"]))
+    rows = []
+    for name in names:
+        of_latent, of_sets = genes[genes["latent"] == name], sets[sets["latent"] == name]
+        moved = [of_latent["gene"][sign * of_latent["effect"] > 0][:GENES] for sign in (1, -1)]
+        line = [parts.cell(name), *(parts.cell(", ".join(of_sign) or parts.NONE) for of_sign in moved)]
+        if len(matches):
+            of_seeds = matches.loc[name]
+            line += [
+                parts.cell(parts.number(of_seeds[value]), of_seeds[value])
+                for value in ("agreement", "null_95", "p_holm")
+            ]
+        if len(sets):
+            named = [
+                f"{row.set} ({row.sign.replace('-', parts.MINUS)})" for row in of_sets.head(GENE_SETS).itertuples()
+            ]
+            line.append(parts.cell(", ".join(named) or parts.NONE))
+        rows.append(line)
+    columns = [parts.column("latent"), parts.column("genes that rise", text=True)]
+    columns += [parts.column("genes that fall", text=True)]
+    if len(matches):
+        columns += [
+            parts.column("other seeds", "|correlation| of effects"),
+            parts.column("random axes", "95 % of rotations below"),
+            parts.column("p (Holm)", "below .05 comes back"),
+        ]
+    columns += [parts.column("gene sets", f"at most {GENE_SETS}", text=True)] if len(sets) else []
+    return {
+        "said": returning(matches, names, study.models[model]["deterministic"]),
+        "picture": parts.picture(found.picture, f"Genes of the latents of {model} on {dataset}, by type.", COLORS),
+        "table": parts.table(f"What the latents of {model} mean on {dataset}, seed {seed}", columns, rows),
+    }
+
+
+def returning(matches, latents, deterministic):
+    """Which latents other seeds find again, in words.
+
+    Args:
+        matches: rows of latent_matches.csv of one seed, index latent; none with one seed.
+        latents: names of the live latents.
+        deterministic: whether the representation is the same for every seed.
+    """
+    if not latents:
+        return "No latent is live."
+    if deterministic:
+        return "The same for every seed, so that other seeds say nothing of its latents."
+    if not len(matches):
+        return "There is one seed: whether another finds the same latents is not known, so their genes are no finding."
+    back = [name for name in latents if matches.loc[name, "reproducible"]]
+    if not back:
+        return (
+            "No latent comes back under other seeds better than random axes of the same space do: the genes of a "
+            "single latent are no finding here."
+        )
+    rest = " The genes of the others are no finding." if len(back) < len(latents) else ""
+    return (
+        f"Of {len(latents)} live latents {parts.listed(back)} {'comes' if len(back) == 1 else 'come'} back under other "
+        f"seeds better than random axes of the same space do.{rest}"
+    )
 
 
 def _lost(study, dataset, model):

@@ -28,6 +28,16 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Latents:
+    """What the latents of one model mean on one data set."""
+
+    genes: pd.DataFrame  # latent_genes.csv
+    matches: pd.DataFrame  # latent_matches.csv
+    sets: pd.DataFrame  # latent_sets.csv
+    picture: str  # path of a PNG, of the first seed
+
+
+@dataclass(frozen=True)
 class Quality:
     """What quality control of a data set saw."""
 
@@ -71,6 +81,7 @@ class Study:
     published: dict  # {dataset: {"citation": …, "scores": …}}
     settings: dict  # what the run was configured with
     references: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the labels alone give
+    latents: dict = field(default_factory=dict)  # {(dataset, model): Latents}
     sweeps: list = field(default_factory=list)  # of Sweep
     notes: list = field(default_factory=list)  # what the jobs noted for the user, a line each
     software: dict = field(default_factory=dict)  # {package: versions that the jobs ran with}

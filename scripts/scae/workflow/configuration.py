@@ -347,6 +347,10 @@ def problems_of_dataset(dataset, kmeans, alone=True):
         yield from (
             ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names", alone)
         )
+    if dataset["gene_sets"]:
+        yield from (("gene_sets", problem) for problem in _problems_of_path(dataset["gene_sets"], "", alone))
+        if os.path.isdir(dataset["gene_sets"]):
+            yield "gene_sets", f"{_quoted(dataset['gene_sets'])} is a folder; give a .gmt file"
     if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:

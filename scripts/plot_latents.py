@@ -1,0 +1,17 @@
+"""Draw the genes that the latents of the first seed move, over the cell types."""
+
+import scae.workflow.runtime as runtime
+
+from scae import tables
+from scae.evaluation import effects
+from scae.report import latents_picture, plotting
+from scae.training import expression
+
+with runtime.job(snakemake):
+    inputs, resources, wildcards = snakemake.input, snakemake.resources, snakemake.wildcards
+    labels, table = tables.read_labels(inputs.labels), tables.read(inputs.latent_genes)
+    table = latents_picture.shown(table[table["seed"] == snakemake.params.seed])
+    data = expression.read(inputs.expression, False, resources.mem_mb, resources.tmpdir)
+    means, shares = effects.by_type(data, list(dict.fromkeys(table["gene"])), labels[data.cells])
+    title = f"{wildcards.model} on {wildcards.dataset}, seed {snakemake.params.seed}"
+    plotting.save(latents_picture.dots(table, means, shares, title), snakemake.output[0])
