@@ -3,12 +3,13 @@
 # make docs   config/README.md, docs/reruns.md and tests/bad_inputs/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make evidence   simulated data sets -> docs/evidence.md
+# make models-page   which representation when -> docs/models.md
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm lint bench verify interruptions evidence docs constraints clean
+.PHONY: run check test test-slurm lint bench verify interruptions evidence models-page docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -51,6 +52,10 @@ interruptions: .venv/installed-dev
 # The run itself stays in evidence/; a second one does what is left. DATASETS="coil cycle" runs these alone
 evidence: .venv/installed
 	CORES=$(CORES) $(BIN)/python tools/evidence.py evidence $(DATASETS)
+
+# The same for docs/models.md, in models-page/; PBMC3K as for bench, DATASETS and SEEDS run these alone
+models-page: .venv/installed
+	CORES=$(CORES) DATASETS="$(DATASETS)" SEEDS="$(SEEDS)" $(BIN)/python tools/models_page.py models-page $(PBMC3K)
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py > config/README.md

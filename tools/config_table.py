@@ -23,6 +23,7 @@ line that names it.
 - `pbmc3k.yaml`: the original study, on PBMC3k.
 - `sweep.yaml`: an example of a sweep, beta of the beta-VAE beside PCA.
 - `evidence.yaml`: simulated data sets, for docs/evidence.md (`make evidence`).
+- `models.yaml`: the study's models, two with other settings and PCA, for docs/models.md (`make models-page`).
 - `schema.yaml`: what this page is made from (`make docs`).
 
 Write small numbers as `1.0e-3`: YAML takes `1e-3` for text.

@@ -124,7 +124,9 @@ def _scores(table, metric, names, models):
         text = f"{row['mean']:.2f}" + ("" if row["sd"] < 5e-4 else f" ({row['low']:.2f}–{row['high']:.2f})")
         return f"**{text}**" if best[name] == (name, model) else text
 
-    return "Mean and 95 % interval over seeds; the highest mean is bold.\n\n" + _table("data set", names, models, cell)
+    return "Mean and 95 % interval over seeds; the highest mean is bold.\n\n" + markdown_table(
+        "data set", names, models, cell
+    )
 
 
 def _differences(table, metric, names):
@@ -141,7 +143,7 @@ def _differences(table, metric, names):
 
     return (
         f"Against `{AGAINST}`, paired by seed; ahead and behind where that is shown after Holm, else no difference is "
-        f"shown.\n\n" + _table("data set", names, models, cell)
+        f"shown.\n\n" + markdown_table("data set", names, models, cell)
     )
 
 
@@ -175,7 +177,7 @@ def _left(whole, names, models):
     return (
         "## Squared error left per cell\n\nMean over seeds; a trained model by its own decoder, with its live latents; "
         "`nothing` is the mean of each gene: a model\nthat is hardly below it has hardly learned.\n\n"
-        + _table("data set", names, [*models, "nothing"], cell)
+        + markdown_table("data set", names, [*models, "nothing"], cell)
     )
 
 
@@ -189,7 +191,7 @@ def _recovered(whole, names, models):
     return (
         "## Programs that are found again\n\nShare of the true programs with which a latent correlates by 0.7 or more, "
         "mean over seeds; behind the stroke of those that know nothing of the types.\n\n"
-        + _table("data set", names, models, cell)
+        + markdown_table("data set", names, models, cell)
     )
 
 
@@ -201,11 +203,11 @@ def _stability(table, names, models):
 
     return (
         "## Agreement of the seeds\n\nARI between the clusters of the latent under two seeds, and mean canonical "
-        "correlation of their latents.\n\n" + _table("data set", names, models, cell)
+        "correlation of their latents.\n\n" + markdown_table("data set", names, models, cell)
     )
 
 
-def _table(corner, names, columns, cell):
+def markdown_table(corner, names, columns, cell):
     lines = [f"| {corner} | {' | '.join(f'`{column}`' for column in columns)} |", "|---" * (len(columns) + 1) + "|"]
     lines += [f"| `{name}` | {' | '.join(cell(name, column) for column in columns)} |" for name in names]
     return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""The page of models from made-up runs, and what is called sparse; `make models-page` makes the runs."""
+
+import copy
+import json
+import runpy
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from places import ROOT
+
+from scae.workflow import configuration
+
+TOOL = runpy.run_path(str(ROOT / "tools/models_page.py"))
+
+
+@pytest.fixture(scope="module")
+def config():
+    schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text(encoding="utf-8"))
+    merged = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    for section, entries in yaml.safe_load((ROOT / "config/models.yaml").read_text(encoding="utf-8")).items():
+        merged[section] = entries if section == "run" else merged[section] | entries
+    return configuration.load(merged, schema)
+
+
+def made_up(config, seeds=range(5), **of_models):
+    """Runs in which every model scores the same but for what is given of it."""
+    rows = []
+    for dataset in config["run"]["datasets"]:
+        for model in config["run"]["models"]:
+            for seed in seeds:
+                row = {"dataset": dataset, "model": model, "entry": TOOL["_key"](config["models"][model]), "seed": seed}
+                row |= {"knn_accuracy": 0.6, "ari": 0.5, "nmi": 0.5, "live": 6.0, "on": np.nan, "switching": np.nan}
+                row |= {"recovered_programs": 0.25, "recovered_nuisance": np.nan} | of_models.get(model, {})
+                noise = np.random.default_rng([len(model), seed]).normal(0, 1e-3)
+                rows.append(row | {"knn_accuracy": row["knn_accuracy"] + noise})
+    return pd.DataFrame(rows)
+
+
+SPARSE = {"live": 6.0, "on": 0.4, "switching": 2.0}
+STUDY = {"live": 2.0, "on": 1.0, "switching": 0.0}
+
+
+def test_gates_are_counted_over_live_latents_and_between_types():
+    labels = pd.Series(["A", "A", "B", "B", ""], index=list("vwxyz"))
+    gate = np.array([[1, 0.5, 1, 0], [1, 0.9, 1, 0], [0, 0.2, 1, 0], [0, 0.6, 1, 0], [1, 0, 1, 1]])
+    kl = np.tile([0.5, 0.5, 0.05, 0.5], (5, 1))  # the third says nothing
+    found = TOOL["of_gates"]({"kl": kl, "gate": gate}, labels)
+    assert found["on"] == pytest.approx(7 / 15)
+    assert found["switching"] == 2  # the first differs by 1, the second by 1/2; the last is off in both types
+    nothing = TOOL["of_gates"]({"kl": 0 * kl, "gate": gate}, labels)
+    assert nothing["switching"] == 0
+    assert np.isnan(nothing["on"])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({}, True), ({"live": 4.9}, False), ({"on": 0.09}, False), ({"on": 0.61}, False), ({"switching": 0.9}, False)],
+)
+def test_sparse_is_what_the_page_says(change, expected):
+    of_runs = pd.DataFrame([SPARSE | {"knn_accuracy": 0.6} | change] * 2)
+    assert TOOL["is_sparse"](of_runs, study=0.6) == expected
+    assert not TOOL["is_sparse"](of_runs, study=0.61)
+
+
+def test_the_page_tells_who_is_ahead_and_whether_the_code_is_sparse(config):
+    of_models = made_up(config, beta_vsc=STUDY, beta_vsc_sparse=SPARSE, dae={"knn_accuracy": 0.7}, pca={"ari": 0.9})
+    searched = made_up(config, seeds=[100], beta_vsc=STUDY, beta_vsc_sparse=SPARSE)
+    text = TOOL["page"](config, of_models, searched)
+    names = ", ".join(config["run"]["datasets"])
+    assert f"- `dae`: ahead on {names}." in text
+    assert "- `pca`: no difference is shown." in text
+    assert "- `pca10`" not in text
+    assert text.count("| yes |") == text.count("| no |") == len(config["run"]["datasets"])
+    assert text.count("**0.90**") == len(config["run"]["datasets"])  # of k-means
+    assert "0.60; 6 live, 40% on, 2 differ" in text
+    assert "Not run for this page" not in text
+    assert "nan" not in text
+
+
+def test_a_page_of_some_data_sets_and_seeds_says_what_is_missing(config):
+    some = copy.deepcopy(config)
+    some["run"]["datasets"] = ["pbmc68k_reduced"]
+    of_models = made_up(some, seeds=range(3)).drop(columns=["recovered_programs", "recovered_nuisance"])
+    text = TOOL["page"](some, of_models, made_up(config, seeds=[100]))
+    assert "Not run for this page: `nuisance`, `pbmc3k_variable`, `rare`, `twenty`, seed 3, seed 4 (" in text
+    assert "of which none was run for this page" in text
+
+
+def test_a_model_that_is_behind_is_said_to_be(config):
+    text = TOOL["page"](config, made_up(config, pca10={"knn_accuracy": 0.8}), made_up(config, seeds=[100]))
+    assert text.count(": behind on ") == len(config["run"]["models"]) - 1
+
+
+def test_the_search_saw_no_seed_of_the_page_and_its_winners_are_what_is_run(config):
+    assert TOOL["SEARCH_SEED"] not in config["run"]["seeds"]
+    tried = {TOOL["_key"](entry) for entry in TOOL["TRIED"]}
+    assert {TOOL["_key"](config["models"][name]) for name in ("beta_vae_calibrated", "beta_vsc_sparse")} <= tried
+    assert set(TOOL["SEARCHED_ON"]) <= set(config["run"]["datasets"])
+    for key in tried:
+        assert json.loads(key)["kind"] in ("beta_vae", "beta_vsc")
+    assert set(TOOL["remarks"]()) >= {name for name in config["run"]["datasets"] if name != "pbmc68k_reduced"}
+
+
+def test_runs_that_are_known_are_not_made_again(config, tmp_path):
+    row = {"dataset": "rare", "entry": TOOL["_key"](config["models"]["pca"]), "seed": 0, "ari": 0.5}
+    (tmp_path / "runs.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    found = TOOL["runs"](tmp_path, config, [("rare", config["models"]["pca"], 0)], 1)
+    assert found.to_dict("records") == [row]

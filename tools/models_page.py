@@ -1,0 +1,389 @@
+"""Train the models of config/models.yaml and write docs/models.md: when to take which representation.
+
+make models-page                   (half an hour on two idle cores; goes on where an earlier run stopped)
+make models-page PBMC3K=archive    (with PBMC3k from a local archive)
+
+Data sets and labels are made by the workflow. Models are trained and scored by the functions that its jobs call,
+without t-SNE, pictures and a process for each, since the page is of latents. A run that stands in runs.jsonl of the
+folder is not made again; delete the folder after a change of code.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tools")]
+
+from evidence import markdown_table  # noqa: E402 (needs the path above)
+
+from scae import tables  # noqa: E402
+from scae.evaluation import clustering, health, intervals, metrics, neighbors, truth  # noqa: E402
+from scae.models import pages  # noqa: E402
+
+CONFIG, PAGE = ROOT / "config/models.yaml", ROOT / "docs/models.md"
+LABELS = {"pbmc3k_variable": "pbmc3k/labels/markers.csv"}  # gates need genes that are not all variable
+ON = 0.5  # a gate is on from here
+DIFFERS = 0.5  # between two types, the share of their cells with the gate on
+FEWEST_LIVE, ON_SHARE = 5, (0.1, 0.6)  # what is called sparse
+STUDY, SPARSE, CALIBRATED = "beta_vsc", "beta_vsc_sparse", "beta_vae_calibrated"
+AGAINST = "pca10"
+SCORES = {
+    "knn_accuracy": "Vote of the 15 nearest neighbours in the latent (balanced accuracy)",
+    "ari": "k-means on the latent (ARI)",
+}
+
+# The search: these settings on these data sets, with a seed that the page's runs do not have
+SEARCHED_ON, SEARCH_SEED = ("pbmc3k_variable", "pbmc68k_reduced", "nuisance", "rare"), 100
+_VSC = {"kind": "beta_vsc", "n_latent": 20, "c": 50.0, "spike": "logsigmoid", "kl_warmup": 50}
+_VAE = {"kind": "beta_vae", "n_latent": 20, "calibrated": True, "kl_warmup": 50}
+TRIED = [
+    {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0},  # the study's
+    *({**_VAE, "beta": beta} for beta in (0.5, 1.0)),
+    *({**_VSC, "alpha": 0.1, "beta": beta, "calibrated": True} for beta in (0.25, 0.5, 1.0)),
+    {**_VSC, "alpha": 0.2, "beta": 0.5, "calibrated": True},
+    *(
+        {**_VSC, "alpha": alpha, "beta": beta}
+        for alpha, beta in ((0.05, 0.25), (0.1, 0.1), (0.1, 0.25), (0.2, 0.1), (0.2, 0.25))
+    ),
+]
+
+INTRODUCTION = """\
+# Models: which representation when
+
+`make models-page` makes this page: the models of `config/models.yaml` with {n_seeds} seeds, each trained for at least
+{steps:,} gradient steps. Scores are of the latents, mean and 95 % interval by Student's t over the seeds; the cells are
+the same, so an interval says nothing of other cells. The types of PBMC3k are those of its marker genes, those of
+`pbmc68k_reduced` its authors' annotation, others are simulated.
+
+| model | settings |
+|---|---|
+{models}
+
+| data set | what it is |
+|---|---|
+{datasets}{missing}"""
+
+
+def measure(folder, dataset, entry, training, kmeans, seed):
+    """Train or make one representation and score it: {measure: number}, with ``seconds``.
+
+    Args:
+        folder: where the results of the workflow are.
+        entry: kind and hyperparameters.
+        training, kmeans: sections of the config.
+    """
+    from scae.training import expression, loop
+
+    start = time.perf_counter()
+    results = Path(folder) / "results"
+    data = expression.read(str(results / dataset / "expression.h5ad"))
+    labels = tables.read_labels(results / LABELS.get(dataset, f"{dataset}/labels.csv"))
+    labels = labels.loc[[str(cell) for cell in data.cells]]
+    page = pages.find(entry["kind"])
+    hyperparameters = {key: value for key, value in page.settings(entry).items() if key != "kind"}
+    inside, of_run = {}, {}
+    if page.trained:
+        settings = loop.with_enough_steps(loop.resolve(training, data.density), len(data.cells))
+        model, history, _ = loop.fit(data, entry["kind"], hyperparameters, settings, seed)
+        model.eval()
+        latent, inside = loop.embed(model, data, "posterior_mean", seed), loop.inside(model, data)
+        of_run["kl_weight"] = history[-1].get("kl_weight", entry.get("beta", np.nan))
+    else:
+        latent = np.asarray(pages.called(entry["kind"], "embed", data, seed, **hyperparameters))
+    points = pd.DataFrame(latent, index=labels.index, columns=[f"z{number + 1}" for number in range(latent.shape[1])])
+    scored = tables.scored(labels)
+    chosen = labels.index.isin(scored.index)
+    clusters = clustering.kmeans(latent, scored.nunique(), {"n_init": kmeans["n_init"]}, seed, chosen)[chosen]
+    agreement = metrics.score(scored, clusters, points.loc[scored.index]).set_index("metric")["value"]
+    found = health.measure(points, inside)
+    of_run |= {name: float(agreement[name]) for name in ("ari", "nmi")}
+    of_run["knn_accuracy"] = neighbors.balanced_accuracy(scored, neighbors.votes(latent[chosen], scored))
+    of_run["live"] = float(found[found["measure"] == "live"]["value"].iloc[0])
+    if "gate" in inside:
+        of_run |= of_gates(inside, labels)
+    counts = results / dataset / "counts.h5ad"
+    recovered = truth.recovery(points, truth.read(counts, points.index)).set_index("measure")["value"]
+    of_run |= {name: value for name, value in recovered.items() if name.startswith("recovered")}
+    return of_run | {"seconds": time.perf_counter() - start}
+
+
+def of_gates(inside, labels):
+    """How sparse a code is: of the live gates, the mean share that is on in a cell, and how many tell types apart.
+
+    Args:
+        inside: {"kl" in nats, "gate"}, each (cells, latents).
+        labels: Series by cell.
+    """
+    live = inside["kl"].mean(axis=0) > health.LIVE_NATS
+    on = pd.DataFrame(inside["gate"][:, live] >= ON, index=labels.index)
+    of_types = on.groupby(labels.loc[tables.scored(labels).index]).mean()
+    apart = (of_types.max() - of_types.min() >= DIFFERS).sum() if live.any() else 0
+    return {"on": float(on.to_numpy().mean()) if live.any() else np.nan, "switching": float(apart)}
+
+
+def is_sparse(of_runs, study):
+    """Whether a model's runs on a data set come to a sparse code; ``study``: kNN accuracy of the study's beta-VSC."""
+    low, high = ON_SHARE
+    return bool(
+        of_runs["live"].mean() >= FEWEST_LIVE
+        and low <= of_runs["on"].mean() <= high
+        and of_runs["switching"].mean() >= 1
+        and of_runs["knn_accuracy"].mean() >= study
+    )
+
+
+def prepare(folder, archive, cores):
+    """The data sets and their labels, by the workflow; the config with all defaults."""
+    from scae.workflow import configuration
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [ROOT / "config/config.yaml", CONFIG]
+    if archive:
+        local = {"source": str(Path(archive).resolve()), "sha256": None}
+        overlay = folder / "archive.yaml"
+        overlay.write_text(yaml.safe_dump({"datasets": dict.fromkeys(("pbmc3k", "pbmc3k_variable"), local)}))
+        files.append(overlay)
+    more = folder / "datasets.yaml"  # the workflow makes what is run; the marker types come with all genes
+    names = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["run"]["datasets"]
+    more.write_text(yaml.safe_dump({"run": {"datasets": [*names, "pbmc3k"]}}))
+    targets = [f"results/{name}/expression.h5ad" for name in names]
+    targets += [f"results/{LABELS.get(name, f'{name}/labels.csv')}" for name in names]
+    command = [Path(sys.executable).with_name("snakemake"), "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command += ["--cores", cores, "--configfile", *files[1:], more, "--", *targets]
+    if subprocess.run(command).returncode:
+        sys.exit("the data sets could not be made; see above")
+    config = {}
+    for file in files:
+        _overlay(config, yaml.safe_load(file.read_text(encoding="utf-8")))
+    return configuration.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text(encoding="utf-8")))
+
+
+def _overlay(config, more):
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _overlay(config[key], value)
+        else:
+            config[key] = value
+
+
+def runs(folder, config, wanted, cores):
+    """DataFrame of these runs, made where they are not known: dataset, entry (JSON), seed and what `measure` gives.
+
+    Args:
+        wanted: list of (dataset, entry, seed).
+    """
+    path, known = folder / "runs.jsonl", {}
+    if path.exists():
+        rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        known = {(row["dataset"], row["entry"], row["seed"]): row for row in rows}
+    keyed = {(dataset, _key(entry), seed): entry for dataset, entry, seed in wanted}
+    missing = {key: entry for key, entry in keyed.items() if key not in known}
+    with ProcessPoolExecutor(cores) as pool, path.open("a", encoding="utf-8") as file:
+        jobs = {
+            pool.submit(measure, str(folder), key[0], entry, config["training"], config["kmeans"], key[2]): key
+            for key, entry in missing.items()
+        }
+        for job in as_completed(jobs):
+            dataset, entry, seed = jobs[job]
+            known[jobs[job]] = {"dataset": dataset, "entry": entry, "seed": seed} | job.result()
+            file.write(json.dumps(known[jobs[job]]) + "\n")
+            file.flush()
+    return pd.DataFrame([known[key] for key in keyed])
+
+
+def _key(entry):
+    return json.dumps(pages.find(entry["kind"]).settings(entry), sort_keys=True)
+
+
+def page(config, of_models, searched):
+    """The page.
+
+    Args:
+        config: of the run.
+        of_models: runs of the models of the config, with a column ``model`` more.
+        searched: runs of the search.
+    """
+    names, models = config["run"]["datasets"], config["run"]["models"]
+    abouts = remarks()
+    whole = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["run"]
+    left_out = [f"`{name}`" for name in sorted(whole["datasets"]) if name not in names]
+    left_out += [f"seed {seed}" for seed in whole["seeds"] if seed not in set(of_models["seed"])]
+    introduction = INTRODUCTION.format(
+        missing=f"\n\nNot run for this page: {', '.join(left_out)} (`make models-page` runs all)." if left_out else "",
+        n_seeds=of_models["seed"].nunique(),
+        steps=config["training"]["min_steps"],
+        models="\n".join(f"| `{model}` | {_settings(config['models'][model])} |" for model in models),
+        datasets="\n".join(
+            f"| `{name}` | {abouts.get(name, '700 blood cells of the scanpy package')} |" for name in names
+        ),
+    )
+    simulated = [name for name in names if config["datasets"][name]["source"] == "simulated"]
+    parts = [introduction, advice(of_models, names, models)]
+    parts += [scores(of_models, metric, names, models) for metric in SCORES]
+    parts += [sparseness(of_models, names), programs(of_models, simulated, models), search(searched)]
+    return "\n\n".join(parts) + "\n"
+
+
+def remarks():
+    """{data set: the remark behind its name in the config}."""
+    lines = [line.partition(": # ") for line in CONFIG.read_text(encoding="utf-8").splitlines()]
+    return {name.strip(): about for name, found, about in lines if found and name.startswith("  ")}
+
+
+def advice(of_models, names, models):
+    """Where each representation is shown to keep types apart better or worse than PCA, in words."""
+    lines = []
+    for model in models:
+        if model == AGAINST:
+            continue
+        ahead, behind = [], []
+        for name in names:
+            found = _difference(of_models, name, "knn_accuracy", model, AGAINST)
+            if found.low > 0:
+                ahead.append(name)
+            if found.high < 0:
+                behind.append(name)
+        told = [f"{word} on {', '.join(sets)}" for word, sets in (("ahead", ahead), ("behind", behind)) if sets]
+        lines.append(f"- `{model}`: {'; '.join(told) or 'no difference is shown'}.")
+    reached = [name for name in names if _reached(of_models, name, SPARSE)]
+    return (
+        f"## When to take which\n\nFor keeping types apart, against `{AGAINST}`, by the vote of neighbours; paired by "
+        "seed, where the 95 % interval of the difference\nleaves out 0 (each by itself, not adjusted for their "
+        "number):\n\n"
+        + "\n".join(lines)
+        + f"\n\nA code that switches per cell: `{SPARSE}`, on {', '.join(reached) or 'none of these data sets'} "
+        "(see below)."
+    )
+
+
+def scores(of_models, metric, names, models):
+    means = of_models.groupby(["dataset", "model"])[metric].mean()
+    best = means.groupby("dataset").idxmax()
+
+    def cell(name, model):
+        text = _interval(_of(of_models, name, model)[metric])
+        return f"**{text}**" if best[name] == (name, model) else text
+
+    return f"## {SCORES[metric]}\n\nThe highest mean is bold.\n\n" + markdown_table("data set", names, models, cell)
+
+
+def sparseness(of_models, names):
+    low, high = ON_SHARE
+    columns = {
+        "model": lambda of_runs, name: f"`{of_runs['model'].iloc[0]}`",
+        "live latents": lambda of_runs, name: _interval(of_runs["live"], 1),
+        "live gates on in a cell": lambda of_runs, name: _interval(of_runs["on"]),
+        "gates that differ between types": lambda of_runs, name: _interval(of_runs["switching"], 1),
+        "kNN accuracy above the study's": lambda of_runs, name: _above(of_models, of_runs, name),
+        "sparse": lambda of_runs, name: "yes" if _reached(of_models, name, of_runs["model"].iloc[0]) else "no",
+    }
+    lines = [f"| data set | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name in names:
+        for model in (STUDY, SPARSE):
+            of_runs = _of(of_models, name, model)
+            lines.append(f"| `{name}` | {' | '.join(column(of_runs, name) for column in columns.values())} |")
+    return (
+        f"## Is the code sparse?\n\nSparse is called a code with at least {FEWEST_LIVE} live latents (KL divergence "
+        f"above {health.LIVE_NATS:g} nat), of whose gates {low:.0%} to {high:.0%} are on in a\ncell ({ON:g} or more), "
+        f"of which one or more are on in {DIFFERS:.0%} more of the cells of one type than of another, and with a\n"
+        f"kNN accuracy not below that of `{STUDY}`, the study's; each as the mean over seeds, of which "
+        "a single one may be\notherwise.\n\n" + "\n".join(lines)
+    )
+
+
+def programs(of_models, simulated, models):
+    def cell(name, model):
+        of_runs = _of(of_models, name, model)
+        kinds = [f"recovered_{kind}" for kind in ("programs", "nuisance")]
+        return " / ".join(_interval(of_runs[kind]) for kind in kinds if kind in of_runs and of_runs[kind].notna().all())
+
+    if not simulated:
+        return (
+            "## Programs that are found again\n\nAsked of simulated cells alone, of which none was run for this page."
+        )
+    return (
+        f"## Programs that are found again\n\nShare of the true programs with which a latent correlates by "
+        f"{truth.RECOVERED:g} or more; behind the stroke of those that know nothing of the types.\n\n"
+        + markdown_table("data set", simulated, models, cell)
+    )
+
+
+def search(searched):
+    """What was tried for the two models that are not the study's."""
+    names = list(dict.fromkeys(searched["dataset"]))
+    settings = sorted(set(searched["entry"]))
+
+    def told(entry, name):
+        of_runs = searched[(searched["entry"] == entry) & (searched["dataset"] == name)].mean(numeric_only=True)
+        gates = "" if np.isnan(of_runs["switching"]) else f", {of_runs['on']:.0%} on, {of_runs['switching']:.3g} differ"
+        return f"{of_runs['knn_accuracy']:.2f}; {of_runs['live']:.3g} live{gates}"
+
+    lines = [f"| settings | {' | '.join(f'`{name}`' for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [
+        f"| {_settings(json.loads(entry))} | {' | '.join(told(entry, name) for name in names)} |" for entry in settings
+    ]
+    return (
+        f"## What was tried\n\n`{SPARSE}` and `{CALIBRATED}` were chosen from these, by one run each with a seed that "
+        "none of the tables above has:\nkNN accuracy, live latents, mean share of their gates that is on in a cell, "
+        "gates that differ between types.\n\n" + "\n".join(lines)
+    )
+
+
+def _settings(entry):
+    entry = pages.find(entry["kind"]).settings(entry)
+    return ", ".join(f"{key} {str(value).lower()}" for key, value in entry.items())
+
+
+def _of(of_models, name, model):
+    return of_models[(of_models["dataset"] == name) & (of_models["model"] == model)].sort_values("seed")
+
+
+def _interval(values, digits=2):
+    found = intervals.over_seeds(values.to_numpy())
+    exact = found.sd < 5e-4
+    return f"{found.mean:.{digits}f}" + ("" if exact else f" ({found.low:.{digits}f}–{found.high:.{digits}f})")
+
+
+def _difference(of_models, name, metric, first, second):
+    return intervals.difference(*(_of(of_models, name, model)[metric].to_numpy() for model in (first, second)))
+
+
+def _above(of_models, of_runs, name):
+    model = of_runs["model"].iloc[0]
+    if model == STUDY:
+        return ""
+    found = _difference(of_models, name, "knn_accuracy", model, STUDY)
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+def _reached(of_models, name, model):
+    return is_sparse(_of(of_models, name, model), _of(of_models, name, STUDY)["knn_accuracy"].mean())
+
+
+if __name__ == "__main__":
+    folder, *archive = sys.argv[1:]
+    folder, cores, start = Path(folder).resolve(), int(os.environ.get("CORES", "2")), time.perf_counter()
+    config = prepare(folder, archive[0] if archive else None, str(cores))
+    config["run"]["datasets"] = os.environ.get("DATASETS", "").split() or config["run"]["datasets"]
+    config["run"]["seeds"] = [int(seed) for seed in os.environ.get("SEEDS", "").split()] or config["run"]["seeds"]
+    names = {_key(config["models"][model]): model for model in config["run"]["models"]}
+    wanted = [
+        (dataset, config["models"][model], seed)
+        for model in config["run"]["models"]
+        for seed in config["run"]["seeds"]
+        for dataset in config["run"]["datasets"]
+    ]
+    of_models = runs(folder, config, wanted, cores)
+    of_models["model"] = of_models["entry"].map(names)
+    wanted = [(dataset, entry, SEARCH_SEED) for entry in TRIED for dataset in SEARCHED_ON]
+    PAGE.write_text(page(config, of_models, runs(folder, config, wanted, cores)), encoding="utf-8")
+    print(f"{PAGE}: made in {(time.perf_counter() - start) / 60:.1f} minutes")
