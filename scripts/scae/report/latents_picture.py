@@ -39,7 +39,7 @@ def dots(table, means, shares, title):
     colors = ((means - low) / (high - low).where(high > low, np.inf))[table["gene"]]
     sizes = AREA * shares[table["gene"]]
     n_types = len(means)
-    figure, panel = plt.subplots(figsize=(2.6 + 0.24 * (places[-1] + 1), 2.0 + 0.27 * n_types), layout="constrained")
+    figure, panel = plt.subplots(figsize=(4.4 + 0.24 * (places[-1] + 1), 2.0 + 0.27 * n_types), layout="constrained")
     figure.suptitle(title)
     across, down = np.meshgrid(places, np.arange(n_types))
     drawn = panel.scatter(
@@ -49,6 +49,7 @@ def dots(table, means, shares, title):
     names = [f"{plotting.shortened(gene)} {sign}" for gene, sign in zip(table["gene"], signs, strict=True)]
     panel.set_xticks(places, names, rotation=90, fontsize=8)
     panel.set_yticks(range(n_types), [plotting.shortened(name) for name in means.index])
+    panel.set_xlim(-0.8, places[-1] + 0.8)
     panel.set_ylim(n_types - 0.4, -1.4)
     middle = pd.Series(places).groupby(table["latent"].to_numpy(), sort=False).mean()
     for latent, place in middle.items():
