@@ -2,6 +2,7 @@
 # make check  lint, unit tests, one toy run  make lint   format and lint checks alone
 # make docs   config/README.md, docs/reruns.md and tests/bad_inputs/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
+# make bench-scale   memory and time of every rule as the cells get more
 # make evidence   simulated data sets -> docs/evidence.md
 # make models-page   which representation when -> docs/models.md
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
@@ -9,7 +10,7 @@ PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm lint bench verify interruptions evidence models-page docs constraints clean
+.PHONY: run check test test-slurm lint bench bench-scale verify interruptions evidence models-page docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -39,6 +40,11 @@ lint: .venv/installed-dev
 # PBMC3K=path/to/pbmc3k_filtered_gene_bc_matrices.tar.gz adds the measurements on PBMC3k
 bench: .venv/installed
 	$(BIN)/python benchmarks/bench.py all $(if $(PBMC3K),--archive $(PBMC3K))
+
+# A run of everything for each number of CELLS, in scale/; a second one does what is left
+CELLS ?= 2600 20000 60000 200000
+bench-scale: .venv/installed
+	$(BIN)/python benchmarks/bench_scale.py --cells $(CELLS)
 
 # A and B: what `snakemake manifest` wrote in two runs
 verify: .venv/installed

@@ -76,8 +76,8 @@ rule label_cells:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(2000, 6),
-        runtime=growing(30, 0.05),
+        mem_mb=growing_with_clusters(1000, 6),
+        runtime=growing_with_clusters(30, 0.05),
     params:
         code=code("label_cells"),
         content=content(label_paths),
@@ -126,8 +126,8 @@ rule label_again:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(2000, 6),
-        runtime=growing(30, 0.05),
+        mem_mb=growing_with_clusters(1000, 6),
+        runtime=growing_with_clusters(30, 0.05),
     params:
         code=code("label_again"),
         content=content(label_paths),

@@ -65,7 +65,7 @@ rule measure_distances:
         "../envs/evaluation.yaml"
     resources:
         mem_mb=growing(2500, 4),
-        runtime=growing(30, 0.05),
+        runtime=growing(15, 0.01),
     params:
         code=code("measure_distances"),
         neighbors=config["neighbors"],
@@ -95,7 +95,7 @@ rule score_clusters:
         "../envs/evaluation.yaml"
     resources:
         mem_mb=growing(1500, 50),
-        runtime=growing(15, 2),
+        runtime=growing(15, 0.5),
     params:
         code=code("score_clusters"),
         label_sets=label_names,
@@ -121,7 +121,7 @@ rule check_latents:
     conda:
         "../envs/torch.yaml"
     resources:
-        mem_mb=growing(1500, 4),
+        mem_mb=growing(1000, 4),
         runtime=growing(15, 0.05),
     params:
         code=model_code("check_latents"),

@@ -78,7 +78,7 @@ rule represent_cells:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing(1500, 3),
-        runtime=growing(15, 0.05),
+        runtime=growing(15, 0.01),
     params:
         code=model_code("represent_cells"),
         content=content(given_paths),

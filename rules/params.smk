@@ -261,6 +261,16 @@ def growing(base, per_mb=0.0, of=None):
     return amount
 
 
+def growing_with_clusters(base, per_mb):
+    """Resource function: as `growing` where the labels are made from the expression, the base where they are read."""
+
+    def amount(wildcards, input, attempt):
+        made = labels_of(wildcards)["labels"]["from"] in ("clusters", "markers")
+        return growing(base, per_mb if made else 0)(wildcards, input, attempt)
+
+    return amount
+
+
 def model_roles():
     """Params: {model: what it is in a comparison}, a control or what the study is about."""
     controls = {"pca": "pca", "random_projection": "floor"}
