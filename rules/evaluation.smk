@@ -19,7 +19,7 @@ rule project_tsne:
         "../envs/evaluation.yaml"
     resources:
         mem_mb=growing(1500, 2, of="../../expression.h5ad"),
-        runtime=growing(30, 0.5, of="../../expression.h5ad"),
+        runtime=growing(30, 0.3, of="../../expression.h5ad"),
     params:
         code=code("project_tsne"),
         tsne=tsne_settings,
@@ -122,7 +122,7 @@ rule check_latents:
         "../envs/torch.yaml"
     resources:
         mem_mb=growing(1000, 4),
-        runtime=growing(15, 0.05),
+        runtime=growing(15, 0.03),
     params:
         code=model_code("check_latents"),
         expression=config["expression"],

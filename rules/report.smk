@@ -364,7 +364,7 @@ rule write_report:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=growing(1500, 20),
+        mem_mb=growing(1000, 20),
         runtime=growing(10),
     params:
         code=code("write_report"),
