@@ -260,6 +260,35 @@ def test_what_is_left_of_the_expression_stands_beside_pca():
     assert about_health(table)[-1] == "Squared error left per cell: dae 1,770.5; pca 1,776.7, which is linear."
 
 
+def held_out(of_model):
+    """The error of the cells held out and of the others, which is 100, for each seed: {model: errors held out}."""
+    rows = [
+        ("toy", model, seed, "all", f"reconstruction_{part}", value)
+        for model, values in of_model.items()
+        for seed, error in enumerate(values)
+        for part, value in (("held_out", error), ("trained", 100.0))
+    ]
+    n_seeds = len(next(iter(of_model.values())))
+    table = health_of(n_seeds=n_seeds, **dict.fromkeys(of_model, 6))
+    return pd.concat([table, pd.DataFrame(rows, columns=table.columns)])
+
+
+def test_cells_held_out_are_held_against_those_trained_on():
+    # Means 4 and 1, sd 1 and 2 over 3 seeds: 4.303 sd / sqrt(3) is 2.48 and 4.97
+    found = about_health(held_out({"dae": [103.0, 104, 105], "vae": [99.0, 101, 103]}))
+    assert found[-1] == (
+        "Squared error left of a cell held out of training, against one that was trained on: dae +4.0 (95 % interval "
+        "+1.5 to +6.5) and vae +1.0 (95 % interval -4.0 to +6.0: no difference is shown)."
+    )
+
+
+def test_without_enough_seeds_cells_held_out_have_no_interval():
+    found = about_health(held_out({"dae": [103.0, 105]}))
+    assert found[-1] == (
+        "Squared error left of a cell held out of training, against one that was trained on: dae +4.0 (no interval)."
+    )
+
+
 def test_controls_have_no_health_to_speak_of():
     assert about_health(health_of(pca=6, random=6)) == []
 

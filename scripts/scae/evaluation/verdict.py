@@ -43,6 +43,7 @@ def write(scores, differences, health_of_runs, roles, origins, stability):
             *_life(_of(health_of_runs, dataset), roles),
             *_training(_of(health_of_runs, dataset)),
             *_left_over(_of(health_of_runs, dataset), roles),
+            *_held_out(_of(health_of_runs, dataset), roles),
             *_mixing(_of(scores, dataset)),
         ]
         for dataset, sets in origins.items()
@@ -256,6 +257,27 @@ def _left_over(table, roles):
         return []
     told = {role: _listed(f"{name} {value:,.1f}" for name, value in found.items()) for role, found in left.items()}
     return [f"Squared error left per cell: {told['model']}; {told['pca']}, which is linear."]
+
+
+def _held_out(table, roles):
+    """Whether models leave more of the cells that they did not train on, where there are any (training.holdout)."""
+    whole = table[(table["latent"] == health.WHOLE) & (table["model"].map(roles) == "model")]
+    value = whole.pivot_table(index=["model", "seed"], columns="measure", values="value", sort=False)
+    parts = ["reconstruction_held_out", "reconstruction_trained"]
+    if not set(parts) <= set(value):
+        return []
+    value = value.dropna(subset=parts)
+    told = []
+    for model, of_seeds in value.groupby(level="model", sort=False):
+        apart = intervals.difference(*(of_seeds[part] for part in parts))
+        if not np.isfinite(apart.low):
+            spread = "no interval"
+        elif apart.low <= 0 <= apart.high:
+            spread = f"95 % interval {apart.low:+,.1f} to {apart.high:+,.1f}: no difference is shown"
+        else:
+            spread = f"95 % interval {apart.low:+,.1f} to {apart.high:+,.1f}"
+        told.append(f"{model} {apart.mean:+,.1f} ({spread})")
+    return [f"Squared error left of a cell held out of training, against one that was trained on: {_listed(told)}."]
 
 
 def _mixing(scores):
