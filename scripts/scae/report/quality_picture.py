@@ -81,6 +81,8 @@ def _removed(panel, cells, limits):
     panel.invert_yaxis()
     panel.set(title=f"cells removed: {(cells['removed_by'] != '').sum():,} of {len(cells):,}", xlabel="cells")
     panel.margins(x=0.15)
+    if not totals["breaks_it"].any():
+        panel.set_xlim(0, 1)
     panel.legend(**BELOW)
 
 
