@@ -74,6 +74,15 @@ def test_a_good_data_set_is_ready_and_looked_at_again_each_time(checked):
             assert text in done.stdout
 
 
+def test_gene_sets_are_read_before_any_training(checked):
+    checked.path("sets.gmt").write_text("one\tfirst\tGENE1\tGENE2\tGENE3\ntwo\tother\tGENE1\tnone\n")
+    checked.set("datasets.toy.gene_sets", "sets.gmt")
+    assert "1 with 3 genes or more of these" in checked.run("check").stdout
+    checked.path("sets.gmt").write_text("one\tfirst\tGENE1\tGENE2\tGENE3\nno tab\n")
+    done = checked.run("check", check=False)
+    assert "check: toy: sets.gmt: line 2: is no gene set" in done.stdout
+
+
 def test_each_set_of_labels_is_shown(checked):
     gates = {"from": "markers", "markers": {"B": ["GENE1"], "T": ["GENE20"]}}
     checked.set("datasets.toy.labels", {"hand": {"from": "obs", "column": "cell_type"}, "gates": gates})

@@ -10,6 +10,7 @@ from scae import notes
 from scae.data import batch, counts, gates, labels, quality, samples, source_files
 from scae.data import genes as gene_names
 from scae.errors import UserError, one_line
+from scae.evaluation import gene_sets
 from scae.workflow import configuration, label_sets
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ def _described(found, settings, problems):
     looks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
     for name, section in sets.items():
         looks[f"markers{name}"] = functools.partial(_markers, found, settings, section)
+    looks["gene sets"] = lambda: _gene_sets(found, settings)
     looks["batches"] = lambda: _batches(found, settings)
     rows = {}
     for row, look in looks.items():
@@ -197,6 +199,14 @@ def _labels(found, section, problems):
     more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
     words = {"error": "without", "unscored": "without, not scored", "drop": "without, dropped"}[section["missing"]]
     return f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")
+
+
+def _gene_sets(found, settings):
+    path = settings["gene_sets"]
+    if not path or not Path(path).is_file():  # a wrong path is a problem already
+        return None
+    sets = gene_sets.read(path, _names(found, settings)[0])
+    return f"{len(sets):,} with {gene_sets.FEWEST} genes or more of these"
 
 
 def _batches(found, settings):
