@@ -167,6 +167,7 @@ def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
         *["evaluation_check"] * 2,
         "labels_export",
         "labels_measure",
+        *["latents_interpret"] * 2,
         "losses_plot",
         "preprocess_cells",
         "summary_collect",
@@ -177,7 +178,7 @@ def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
 def test_group_asks_for_steps_whose_input_is_not_made_yet(whole):
     """15 minutes to embed, 30 for t-SNE, 15 to cluster, 15 to score; what both t-SNEs and check_latents ask at once."""
     assert {job for job in squeue("%.15k|%l|%m|%C") if job.startswith("rule_evaluation")} == {
-        "rule_evaluation|1:15:00|4500M|3"
+        "rule_evaluation|1:15:00|4000M|3"
     }
 
 

@@ -107,6 +107,7 @@ def write_all(data):
     (data / "called.h5").write_bytes((data / "mine.h5ad").read_bytes())
     write_awkward(data / "awkward.h5ad", cells)
     write_parse(data / "DGE_filtered", cells)
+    (data / "hallmark.gmt").write_text("\t".join(["one", "of three genes", *cells.var_names[:3]]))
     cells[:50].write_h5ad(data / "healthy.h5ad")
     write_tenx(data / "tumour.h5", cells[50:, :55].copy())
     (data / "samples.csv").write_text(re.search(r"```csv\n(.*?)```", PAGE, re.DOTALL)[1])
