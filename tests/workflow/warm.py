@@ -164,20 +164,24 @@ def run_job(script, name, path, limit):
     """What `PythonScript.execute_script` does, in a fork instead of a new Python."""
     from snakemake.benchmark import benchmarked
 
-    pid = fork(lambda: run_script(script, name, path, limit))
+    # Before the fork has handlers of its own it would answer a signal as Snakemake does, with a lock that may be held
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    pid = fork(lambda: run_script(script, name, path, limit, mask))
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     with benchmarked(pid, script.bench_record):
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status:
         raise subprocess.CalledProcessError(status, name)
 
 
-def run_script(script, name, path, limit):
+def run_script(script, name, path, limit, mask):
     import numpy as np
 
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork would answer as Snakemake does
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     for module in [module for module in sys.modules if module.partition(".")[0] == "scae"]:
         del sys.modules[module]  # what the Snakefile has imported
     sys.path[:] = [os.path.dirname(name), *path[1:]]
