@@ -24,7 +24,7 @@ class Run:
 
     @property
     def id(self):
-        return f"{self.dataset}.{self.model}.{self.seed}"  # no name has a dot
+        return f"{self.dataset}.{self.model}.{self.seed}"  # unambiguous: no data set and no seed has a dot
 
 
 @dataclass(frozen=True)
