@@ -8,57 +8,12 @@ import sys
 import pytest
 import yaml
 from places import ROOT
+from settings import MARKED, SCHEMA, changed, load, problem, problems
 
 from scae.data import source_files
 from scae.errors import UserError
 from scae.models import pages
 from scae.workflow import configuration
-
-SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
-
-
-@pytest.fixture
-def config():
-    return {
-        "run": {"datasets": ["toy"], "models": ["vae"]},
-        "datasets": {
-            "toy": {"source": "scanpy:pbmc68k_reduced", "labels": {"from": "obs", "column": "bulk_labels"}},
-            "other": {"source": "https://example.org/counts.h5ad"},
-        },
-        "models": {"vae": {"kind": "beta_vae"}, "sparse": {"kind": "beta_vsc"}, "plain": {"kind": "dae"}},
-    }
-
-
-def load(config, files=()):
-    return configuration.load(config, SCHEMA, files)
-
-
-def changed(config, key, value):
-    """The config with one dotted key set; a value of `...` removes it."""
-    config = copy.deepcopy(config)
-    *path, last = key.split(".")
-    section = config
-    for name in path:
-        section = section.setdefault(name, {})
-    if value is ...:
-        del section[last]
-    else:
-        section[last] = value
-    return config
-
-
-def problems(config):
-    with pytest.raises(UserError) as caught:
-        load(config)
-    lines = str(caught.value).splitlines()
-    assert all(line.startswith("config: ") for line in lines)
-    return [line.removeprefix("config: ") for line in lines]
-
-
-def problem(config):
-    lines = problems(config)
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 @pytest.mark.parametrize(
@@ -675,31 +630,6 @@ def test_checking_a_config_imports_nothing_heavy():
 
 
 # What an overlay replaces
-
-
-MARKED = {"from": "clusters", "resolution": 0.5, "markers": {"B": ["MS4A1"]}}
-
-
-@pytest.fixture
-def layered(config, tmp_path, monkeypatch):
-    """Function: the loaded config of a default file and overlays, merged as Snakemake does."""
-    from snakemake.utils import update_config
-
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "types.csv").write_text("cell,label\n")
-    config["datasets"]["toy"]["labels"] = MARKED
-    config["datasets"]["toy"]["values"] = "counts"
-
-    def load_all(*overlays, command_line=None):
-        files, merged = [], {}
-        for number, layer in enumerate([config, *overlays, *([command_line] if command_line else [])]):
-            update_config(merged, copy.deepcopy(layer))
-            if layer is not command_line:
-                files.append(tmp_path / f"{number}.yaml")
-                files[-1].write_text(yaml.safe_dump(layer, sort_keys=False))
-        return configuration.load(merged, SCHEMA, files, command_line=command_line)
-
-    return load_all
 
 
 def labels(settings):

@@ -397,7 +397,7 @@ def test_without_a_live_latent_the_picture_says_so():
 
 def matches_of(*reproducible):
     names = [f"z{number + 1}" for number in range(len(reproducible))]
-    return pd.DataFrame({"reproducible": reproducible}, index=names)
+    return pd.DataFrame({"agreement": 0.8, "null_mean": 0.5, "null_95": 0.7, "reproducible": reproducible}, index=names)
 
 
 @pytest.mark.parametrize(
@@ -417,3 +417,17 @@ def test_what_comes_back_is_said_and_that_nothing_does(matches, latents, determi
     found = runs.returning(matches, latents, deterministic)
     assert found.startswith(said)
     assert ("The genes of the others are no finding." in found) == (0 < matches["reproducible"].sum() < len(latents))
+
+
+@pytest.mark.parametrize("n_own", [1, 2])
+def test_a_latent_that_is_alone_in_the_other_seeds_cannot_be_tested_and_the_page_says_so(n_own):
+    random = np.random.default_rng(0)
+    found = {seed: effects_of(random.normal(size=(n, 30))) for seed, n in ((0, n_own), (1, 1), (2, 1))}
+    matches = matching.matches(found)
+    matches = matches[matches["seed"] == 0].set_index("latent")
+    said = runs.returning(matches, list(matches.index), deterministic=False)
+    assert "cannot be tested: the other seeds have one live latent each or none" in said
+    found[2] = effects_of(random.normal(size=(2, 30)))
+    matches = matching.matches(found)
+    matches = matches[matches["seed"] == 0].set_index("latent")
+    assert "cannot be tested" not in runs.returning(matches, list(matches.index), deterministic=False)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from test_configuration import changed, config, layered, load, problem, problems  # noqa: F401 (two are fixtures)
+from settings import changed, load, problem
 
 from scae.evaluation.metrics import described
 from scae.report import sweep_picture
@@ -16,7 +16,7 @@ OFF = {"calibrated": False, "kl_warmup": 0}
 
 
 @pytest.fixture
-def swept(config):  # noqa: F811
+def swept(config):
     config["models"]["vae"] = SWEPT
     return config
 
@@ -56,7 +56,7 @@ def test_some_models_of_a_sweep_can_be_run_by_name(swept):
     assert len(load(swept)["run"]["models"]) == 6
 
 
-def test_without_a_sweep_that_is_run_there_is_none(config, swept):  # noqa: F811
+def test_without_a_sweep_that_is_run_there_is_none(config, swept):
     swept["run"]["models"] = ["plain"]
     assert "sweeps" not in load(swept)
     assert "vae_beta1_n_latent6" in load(swept)["models"]
@@ -78,7 +78,7 @@ def test_the_order_of_a_run_is_kept():
     assert sweeps.spelled_out(["pca", "pca"], points) == ["pca", "pca"]  # told by the schema
 
 
-def test_a_sweep_takes_the_place_of_a_value_of_an_earlier_layer(layered, config):  # noqa: F811
+def test_a_sweep_takes_the_place_of_a_value_of_an_earlier_layer(layered, config):
     config["models"]["vae"] = {"kind": "beta_vae", "beta": 2.0, "n_latent": 4}
     found = layered({"models": {"vae": {"sweep": {"beta": [1, 3]}}}})
     assert found["models"]["vae_beta3"] == {"kind": "beta_vae", "beta": 3.0, "n_latent": 4} | OFF
@@ -86,7 +86,7 @@ def test_a_sweep_takes_the_place_of_a_value_of_an_earlier_layer(layered, config)
     assert found["models"]["vae_beta0.25"] == {"kind": "beta_vae", "beta": 0.25, "n_latent": 4} | OFF
 
 
-def test_another_kind_takes_the_sweep_of_the_old_one_along(layered, config):  # noqa: F811
+def test_another_kind_takes_the_sweep_of_the_old_one_along(layered, config):
     config["models"]["vae"] = SWEPT
     assert layered({"models": {"vae": {"kind": "dae"}}})["models"]["vae"] == {"kind": "dae", "n_latent": 6}
 
@@ -112,9 +112,28 @@ def test_a_bad_sweep_is_one_line(key, value, line, swept):
     assert problem(changed(swept, f"models.vae.{key}", value)).startswith(line)
 
 
-def test_a_value_out_of_range_names_the_model(swept):
-    message = problem(changed(swept, "models.vae.sweep", {"beta": [1, -1]}))
-    assert message == "models.vae_beta-1.beta: -1.0 is less than the minimum of 0"
+def test_a_value_out_of_range_names_the_key_of_the_sweep(swept):
+    message = problem(changed(swept, "models.vae.sweep.beta", [1, -1]))  # of two models
+    assert message == "models.vae.sweep.beta: -1.0 is less than the minimum of 0"
+
+
+def test_a_value_beside_the_sweep_is_told_once_below_the_entry(swept):
+    message = problem(changed(swept, "models.vae.calibrated", 3))
+    assert message == "models.vae.calibrated: 3 is not of type boolean"
+
+
+def test_a_key_of_obsm_that_is_swept_without_an_obsm_names_the_sweep(swept):
+    given = changed(swept, "models.vae", {"kind": "given", "sweep": {"key": ["X_one", "X_two"]}})
+    message = problem(changed(given, "datasets.toy.source", "https://example.org/counts.csv"))
+    assert message.startswith("models.vae.sweep.key: only an .h5ad has obsm")
+
+
+def test_keys_of_other_sections_stand_as_they_are():
+    points = {"vae": {"vae_beta4": {"beta": 4.0}}}
+    assert sweeps.as_written(["datasets", "vae_beta4", "beta"], points) == ["datasets", "vae_beta4", "beta"]
+    assert sweeps.as_written(["models"], points) == ["models"]
+    assert sweeps.as_written(["models", "vae_beta4"], points) == ["models", "vae"]
+    assert sweeps.as_written(["models", "vae_beta4", "beta", 0], points) == ["models", "vae", "sweep", "beta", 0]
 
 
 def test_a_name_that_is_taken_is_one_line(swept):
@@ -123,9 +142,7 @@ def test_a_name_that_is_taken_is_one_line(swept):
 
 
 def test_an_unknown_kind_is_told_as_ever(swept):
-    lines = problems(changed(swept, "models.vae.kind", "gan"))
-    assert len(lines) == 6
-    assert all("'gan' is not one of" in line for line in lines)
+    assert problem(changed(swept, "models.vae.kind", "gan")).startswith("models.vae.kind: 'gan' is not one of")
 
 
 # The picture

@@ -256,6 +256,13 @@ def returning(matches, latents, deterministic):
     if not len(matches):
         return "There is one seed: whether another finds the same latents is not known, so their genes are no finding."
     back = [name for name in latents if matches.loc[name, "reproducible"]]
+    of_latents = matches.loc[latents]
+    if np.allclose(of_latents[["null_mean", "null_95"]], of_latents[["agreement"]], rtol=0, atol=1e-9):
+        return (
+            f"Whether {'this latent comes' if len(latents) == 1 else 'these latents come'} back cannot be tested: the "
+            "other seeds have one live latent each or none, which leaves no random axes to compare with. Genes of "
+            "a latent are no finding here."
+        )
     if not back:
         return (
             "No latent comes back under other seeds better than random axes of the same space do: the genes of a "

@@ -59,11 +59,12 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     complete = with_parts(schema, _pages_outside(config))
     choices.drop_settings_of_others(config, layers, complete)
     _mark(config, _with_text_keys(command_line or {}))
-    if swept := sweeps.expand(config, layers):
+    swept = sweeps.expand(config, layers)
+    if swept:
         complete = with_parts(schema, _pages_outside(config))
     problems = list(_unprintable(config)) or list(_problems_of_sets(config))
-    problems = problems or _violations(config, label_sets.allow_several(complete))
-    problems = problems or list(_contradictions(config, processors, datasets_too, alone=importer is None))
+    problems = problems or _violations(config, label_sets.allow_several(complete), swept)
+    problems = problems or list(_contradictions(config, swept, processors, datasets_too, alone=importer is None))
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
@@ -203,12 +204,12 @@ _Validator = extend(
 )
 
 
-def _violations(config, schema):
+def _violations(config, schema, swept):
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: error.json_path)
     messages = {}  # the first of a key, that of its type before others
     for error in sorted(errors, key=lambda error: error.validator != "type"):
         key = error.json_path if error.validator not in ("additionalProperties", "required") else id(error)
-        messages.setdefault(key, _message(error))
+        messages.setdefault(key, _message(error, swept))
     return sorted(set(messages.values()))
 
 
@@ -218,9 +219,9 @@ def _shown(value):
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}… ({len(text)} characters)"
 
 
-def _message(error):
-    """One line for a person: the key, what is wrong, what to do."""
-    key = ".".join(map(str, error.absolute_path))
+def _message(error, swept):
+    """One line for a person: the key as the user wrote it, what is wrong, what to do."""
+    key = ".".join(map(str, sweeps.as_written(error.absolute_path, swept)))
     value = error.instance
     shown, message = _shown(value), error.message.replace(repr(value), _shown(value))
     if error.validator == "additionalProperties":
@@ -275,7 +276,7 @@ def _problems_of_sets(config):
         yield from (f"datasets.{name}.{key}: {problem}" for key, problem in found)
 
 
-def _contradictions(config, processors, datasets_too, alone):
+def _contradictions(config, swept, processors, datasets_too, alone):
     """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
     for section in ("datasets", "models"):
         names = {}
@@ -297,7 +298,7 @@ def _contradictions(config, processors, datasets_too, alone):
     for name in config["run"]["models"]:
         if config["models"].get(name, {}).get("kind") == "given":
             for key, problem in _contradictions_of_given(config["models"][name], config, alone):
-                yield f"models.{name}{key}: {problem}"
+                yield f"{'.'.join(sweeps.as_written(['models', name, *key], swept))}: {problem}"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
@@ -449,16 +450,16 @@ def _quoted(text):
 
 
 def _contradictions_of_given(model, config, alone):
-    """(key, problem) of a representation that is given."""
+    """(keys below the model, problem) of a representation that is given."""
     key, path = model["key"], model["path"]
     if (key is None) == (path is None):
-        yield "", "a given embedding needs either key (of obsm) or path (of a table), and not both"
+        yield [], "a given embedding needs either key (of obsm) or path (of a table), and not both"
     if path is not None:
-        yield from ((".path", problem) for problem in _problems_of_path(path, "", alone))
+        yield from ((["path"], problem) for problem in _problems_of_path(path, "", alone))
     if key is not None:
         for name in config["run"]["datasets"]:
             if name in config["datasets"] and (problem := _problem_of_obsm(config["datasets"][name])):
-                yield ".key", f"{problem}, which {name} is not; use path"
+                yield ["key"], f"{problem}, which {name} is not; use path"
 
 
 def _problem_of_obsm(dataset):

@@ -72,6 +72,22 @@ def of_run(sweeps, config):
     return {name: points for name, points in of_models.items() if points}
 
 
+def as_written(path, sweeps):
+    """The keys to a value of the expanded config as the user wrote them, who knows no model of a sweep.
+
+    ``models, vae_beta4, beta`` is ``models, vae, sweep, beta`` where the sweep gives beta, else ``models, vae, beta``.
+
+    Args:
+        path: keys, and numbers of items of lists.
+        sweeps: as from `expand`.
+    """
+    section, model, *below = [*path, None, None][: max(2, len(path))]
+    for name, points in sweeps.items() if section == "models" else ():
+        if model in points:
+            return [section, name, *(["sweep"] if below and below[0] in points[model] else []), *below]
+    return list(path)
+
+
 def _drop_overlaid(name, entry, layers):
     """Take from an entry the values that stand only in layers before the one that sweeps them."""
     written = [layer.get("models") or {} for layer in layers if isinstance(layer, dict)]

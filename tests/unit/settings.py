@@ -1,0 +1,45 @@
+"""What tests of the config share: loading one, and the one line that a bad one gives."""
+
+import copy
+
+import pytest
+import yaml
+from places import ROOT
+
+from scae.errors import UserError
+from scae.workflow import configuration
+
+SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+MARKED = {"from": "clusters", "resolution": 0.5, "markers": {"B": ["MS4A1"]}}
+
+
+def load(config, files=()):
+    return configuration.load(config, SCHEMA, files)
+
+
+def changed(config, key, value):
+    """The config with one dotted key set; a value of `...` removes it."""
+    config = copy.deepcopy(config)
+    *path, last = key.split(".")
+    section = config
+    for name in path:
+        section = section.setdefault(name, {})
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return config
+
+
+def problems(config):
+    with pytest.raises(UserError) as caught:
+        load(config)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith("config: ") for line in lines)
+    return [line.removeprefix("config: ") for line in lines]
+
+
+def problem(config):
+    lines = problems(config)
+    assert len(lines) == 1, lines
+    return lines[0]
