@@ -64,7 +64,8 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
         complete = with_parts(schema, _pages_outside(config))
     problems = list(_unprintable(config)) or list(_problems_of_sets(config))
     problems = problems or _violations(config, label_sets.allow_several(complete), swept)
-    problems = problems or list(_contradictions(config, swept, processors, datasets_too, alone=importer is None))
+    told = () if problems else _contradictions(config, swept, processors, datasets_too, alone=importer is None)
+    problems = problems or list(dict.fromkeys(told))  # models of a sweep share what is wrong with it
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
