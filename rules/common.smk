@@ -58,6 +58,7 @@ DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
 SWEEPS = config.get("sweeps", {})
+EXPORTED = [name for name in DATASETS if source_files.is_exported(config["datasets"][name])]
 BATCHED = [name for name in DATASETS if config["datasets"][name]["batch"]]
 # The keys of a data set that say how its source is read
 READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()

@@ -25,13 +25,14 @@ def data_files():
             "<results>/{dataset}/quality/cells.csv",
             "<results>/{dataset}/quality/limits.csv",
             "<results>/{dataset}/quality/top_genes.csv",
-            "<results>/{dataset}/export/expression.csv.gz",
-            "<results>/{dataset}/export/labels.csv",
         ],
         dataset=DATASETS,
     )
+    exported = expand(
+        ["<results>/{dataset}/export/expression.csv.gz", "<results>/{dataset}/export/labels.csv"], dataset=EXPORTED
+    )
     of_labels = [path for dataset in DATASETS for path in files_of_labels(dataset)]
-    return [*of_batches, *of_datasets, *of_labels]
+    return [*of_batches, *of_datasets, *exported, *of_labels]
 
 
 def model_files():

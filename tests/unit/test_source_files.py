@@ -89,3 +89,13 @@ def test_what_lies_beside_a_10x_matrix_is_not_watched(other, tmp_path):
     assert len(before) == 3
     (tmp_path / other).write_text("")
     assert source_files.local_files(str(tmp_path)) == before
+
+
+def test_only_a_large_source_is_left_out_of_the_export_unless_the_config_says_so(file, monkeypatch):
+    dataset = {"source": str(file), "export": "auto"}
+    assert source_files.is_exported(dataset)
+    monkeypatch.setattr(source_files, "EXPORTED_BYTES", 5)
+    assert not source_files.is_exported(dataset)
+    assert source_files.is_exported(dataset | {"export": True})
+    assert source_files.is_exported({"source": "https://example.org/cells.h5ad", "export": "auto"})
+    assert not source_files.is_exported({"source": "simulated", "export": False})

@@ -4,6 +4,7 @@ What a change reruns stands in rerun_contract.yaml.
 """
 
 import os
+import shutil
 
 import pytest
 import yaml
@@ -127,6 +128,14 @@ def test_deleted_file_is_remade_with_what_contains_it(project, deleted, expected
 def test_deleted_file_of_the_contract_is_made_again_even_if_only_others_needed_it(project, deleted, rule):
     project.path(f"results/toy/{deleted}").unlink()
     assert project.planned(rule)
+
+
+def test_export_is_left_out_where_it_is_not_wanted_or_the_source_is_large_and_can_be_asked_for_by_name(project):
+    shutil.rmtree(project.path("results/toy/export"))
+    assert project.planned() == jobs("export_csv")
+    project.set("datasets.toy.export", False)
+    assert "export_csv" not in project.planned()
+    assert "export_csv" in project.planned(targets=["results/toy/export/labels.csv"])
 
 
 def test_deleted_plot_comes_back_the_same_and_no_other_file_is_touched(project):

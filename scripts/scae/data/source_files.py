@@ -17,6 +17,7 @@ SHIPPED_DATASETS = (
     *("pbmc3k", "pbmc3k_processed", "pbmc68k_reduced", "toggleswitch", "visium_sge"),
 )
 HASHED_BYTES = 100_000_000  # larger files would make each start of the workflow slow
+EXPORTED_BYTES = 100_000_000  # larger sources have some hundred million values and more, minutes to write as text
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
 # What a folder is searched for, each perhaps compressed
 MATRIX_FILES = (".mtx", ".h5", ".h5ad", ".h5mu", ".hdf5", ".loom")
@@ -164,6 +165,13 @@ def files_of(dataset):
         return []
     table = [dataset["samples"]] if dataset.get("samples") else []
     return table + [file for entry in samples(dataset).values() for file in local_files(entry["source"])]
+
+
+def is_exported(dataset):
+    """Whether a data set is written as CSV too: as ``export`` says, or by the size of its local files as they lie."""
+    if dataset["export"] != "auto":
+        return dataset["export"]
+    return sum(Path(file).stat().st_size for file in files_of(dataset) if Path(file).exists()) <= EXPORTED_BYTES
 
 
 def local_files(source):
