@@ -226,7 +226,7 @@ def genes(options, folder):
 
 
 def tsne(options, folder):
-    """Both on one thread, in CPU seconds: the gradients of scikit-learn take all that OpenMP has, whatever n_jobs is."""
+    """Both on one thread, in CPU seconds: those of scikit-learn take all that OpenMP has, whatever n_jobs says."""
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
