@@ -30,15 +30,15 @@ N_GENES, DENSITY, N_TYPES, TYPE_GENES = 20_000, 0.05, 10, 300
 CELLS_AT_ONCE = 1_000
 
 
-def simulate(path, n_cells, seed=0):
+def simulate(path, n_cells, n_genes=N_GENES, seed=0):
     """Write counts of ten types as .h5ad, block by block; genes differ in how many cells express them."""
     from scae.data import row_blocks
 
     rng = np.random.default_rng(seed)
-    rate = rng.lognormal(0, 1.5, N_GENES).clip(max=30)
+    rate = rng.lognormal(0, 1.5, n_genes).clip(max=30)
     share = np.tile(rate / rate.mean() * DENSITY, (N_TYPES, 1))
     for of_type in share:  # each type has genes of its own
-        of_type[rng.choice(N_GENES, TYPE_GENES, replace=False)] *= 4
+        of_type[rng.choice(n_genes, min(TYPE_GENES, n_genes // 10), replace=False)] *= 4
     share = share.clip(max=0.98)
     share *= DENSITY / share.mean()
     types = rng.choice(N_TYPES, n_cells, p=np.arange(1, N_TYPES + 1) / np.arange(1, N_TYPES + 1).sum())
@@ -46,23 +46,24 @@ def simulate(path, n_cells, seed=0):
     def blocks():
         for start in range(0, n_cells, CELLS_AT_ONCE):
             of_block = types[start : start + CELLS_AT_ONCE]
-            draws = rng.random((len(of_block), N_GENES), np.float32)
+            draws = rng.random((len(of_block), n_genes), np.float32)
             found = sparse.csr_matrix(draws < share[of_block], dtype=np.float32)
             found.data += rng.poisson(0.6, found.nnz).astype(np.float32)
             yield {"X": found}
 
     obs = pd.DataFrame({"type": pd.Categorical([f"Type {n}" for n in types])}, [f"cell{n}" for n in range(n_cells)])
-    var = pd.DataFrame(index=[f"Gene{number}" for number in range(N_GENES)])
-    row_blocks.write(path, obs, var, blocks(), int(n_cells * N_GENES * DENSITY))
+    var = pd.DataFrame(index=[f"Gene{number}" for number in range(n_genes)])
+    row_blocks.write(path, obs, var, blocks(), int(n_cells * n_genes * DENSITY))
 
 
 def run(folder, n_cells, options):
     """Run the workflow on so many cells; the seconds it took, or None where a rule failed."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "counts.h5ad").exists():
-        simulate(folder / "new.h5ad", n_cells)
+        simulate(folder / "new.h5ad", n_cells, options.genes)
         (folder / "new.h5ad").rename(folder / "counts.h5ad")
-    labels = {"types": {"from": "obs", "column": "type"}, "clusters": {"from": "clusters"}}
+    sets = {"types": {"from": "obs", "column": "type"}, "clusters": {"from": "clusters"}}
+    labels = {name: sets[name] for name in options.labels}
     (folder / "scale.yaml").write_text(json.dumps({
         "run": {"datasets": ["scale"], "models": ["dae", "pca", "random_projection"], "seeds": [0]},
         "datasets": {"scale": {"source": "counts.h5ad", "labels": labels}},
@@ -132,6 +133,8 @@ def table(sizes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, nargs="+", default=[2_600, 20_000, 60_000, 200_000])
+    parser.add_argument("--genes", type=int, default=N_GENES)
+    parser.add_argument("--labels", nargs="+", default=["types", "clusters"], choices=["types", "clusters"])
     parser.add_argument("--epochs", type=int, default=2, help="of training; its time is proportional to them")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("scale"), help="where data and results stay")
