@@ -23,13 +23,14 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tools")]
 
-from evidence import markdown_table  # noqa: E402 (needs the path above)
+import models_latents  # noqa: E402 (needs the path above)
+from evidence import markdown_table  # noqa: E402
 
 from scae import tables  # noqa: E402
 from scae.evaluation import clustering, health, intervals, metrics, neighbors, truth  # noqa: E402
 from scae.models import pages  # noqa: E402
 
-CONFIG, PAGE = ROOT / "config/models.yaml", ROOT / "docs/models.md"
+CONFIG, PAGE, PICTURE = ROOT / "config/models.yaml", ROOT / "docs/models.md", ROOT / "docs/models.svg"
 LABELS = {"pbmc3k_variable": "pbmc3k/labels/markers.csv"}  # gates need genes that are not all variable
 ON = 0.5  # a gate is on from here
 DIFFERS = 0.5  # between two types, the share of their cells with the gate on
@@ -74,7 +75,9 @@ the same, so an interval says nothing of other cells. The types of PBMC3k are th
 
 
 def measure(folder, dataset, entry, training, kmeans, seed):
-    """Train or make one representation and score it: {measure: number}, with ``seconds``.
+    """Train or make one representation and score it: {measure: number}, with ``cpu_seconds`` to make the latent.
+
+    What its latents do goes to a file of `models_latents`.
 
     Args:
         folder: where the results of the workflow are.
@@ -83,22 +86,24 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     """
     from scae.training import expression, loop
 
-    start = time.perf_counter()
     results = Path(folder) / "results"
     data = expression.read(str(results / dataset / "expression.h5ad"))
     labels = tables.read_labels(results / LABELS.get(dataset, f"{dataset}/labels.csv"))
     labels = labels.loc[[str(cell) for cell in data.cells]]
     page = pages.find(entry["kind"])
     hyperparameters = {key: value for key, value in page.settings(entry).items() if key != "kind"}
-    inside, of_run = {}, {}
+    inside, of_run, model, start = {}, {}, None, time.process_time()
     if page.trained:
         settings = loop.with_enough_steps(loop.resolve(training, data.density), len(data.cells))
         model, history, _ = loop.fit(data, entry["kind"], hyperparameters, settings, seed)
         model.eval()
-        latent, inside = loop.embed(model, data, "posterior_mean", seed), loop.inside(model, data)
+        latent = loop.embed(model, data, "posterior_mean", seed)
+        of_run["cpu_seconds"] = time.process_time() - start
+        inside = loop.inside(model, data)
         of_run["kl_weight"] = history[-1].get("kl_weight", entry.get("beta", np.nan))
     else:
         latent = np.asarray(pages.called(entry["kind"], "embed", data, seed, **hyperparameters))
+        of_run["cpu_seconds"] = time.process_time() - start
     points = pd.DataFrame(latent, index=labels.index, columns=[f"z{number + 1}" for number in range(latent.shape[1])])
     scored = tables.scored(labels)
     chosen = labels.index.isin(scored.index)
@@ -113,7 +118,10 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     counts = results / dataset / "counts.h5ad"
     recovered = truth.recovery(points, truth.read(counts, points.index)).set_index("measure")["value"]
     of_run |= {name: value for name, value in recovered.items() if name.startswith("recovered")}
-    return of_run | {"seconds": time.perf_counter() - start}
+    file = models_latents.path(folder, dataset, _key(entry), seed)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, **models_latents.measure(data, points, labels, inside, model, seed))
+    return of_run | {"deterministic": page.deterministic}
 
 
 def of_gates(inside, labels):
@@ -204,12 +212,13 @@ def _key(entry):
     return json.dumps(pages.find(entry["kind"]).settings(entry), sort_keys=True)
 
 
-def page(config, of_models, searched):
+def page(config, of_models, searched, latents):
     """The page.
 
     Args:
         config: of the run.
         of_models: runs of the models of the config, with a column ``model`` more.
+        latents: the section of `models_latents`.
         searched: runs of the search.
     """
     names, models = config["run"]["datasets"], config["run"]["models"]
@@ -227,9 +236,12 @@ def page(config, of_models, searched):
         ),
     )
     simulated = [name for name in names if config["datasets"][name]["source"] == "simulated"]
-    parts = [introduction, advice(of_models, names, models)]
+    shown = f"![The vote of the neighbours by model and data set]({PICTURE.name})"
+    told = f"Dots are means, bars 95 % intervals over seeds, the dotted line is `{AGAINST}`: the first table below."
+    parts = [introduction, advice(of_models, names, models), f"{shown}\n\n{told}"]
     parts += [scores(of_models, metric, names, models) for metric in SCORES]
-    parts += [sparseness(of_models, names), programs(of_models, simulated, models), search(searched)]
+    parts += [sparseness(of_models, names), programs(of_models, simulated, models)]
+    parts += [latents, costs(of_models, names, models), search(searched)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -317,6 +329,42 @@ def programs(of_models, simulated, models):
     )
 
 
+def costs(of_models, names, models):
+    def cell(name, model):
+        return _interval(_of(of_models, name, model)["cpu_seconds"], 1)
+
+    return (
+        "## What it costs\n\nSeconds of CPU for the latent of a run, training included, with as many gradient steps as "
+        "said above. The machine had\nother work to do: read factors, not percentages.\n\n"
+        + markdown_table("data set", names, models, cell)
+    )
+
+
+def picture(of_models, names, models):
+    """The vote of the neighbours: a dot for each model and data set, with its 95 % interval over seeds.
+
+    Returns:
+        matplotlib.figure.Figure
+    """
+    from matplotlib import pyplot as plt
+
+    size = (2.1 * len(names) + 1.6, 0.32 * len(models) + 1.1)
+    figure, panels = plt.subplots(1, len(names), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for name, panel in zip(names, panels[0], strict=True):
+        for place, model in enumerate(models):
+            found = intervals.over_seeds(_of(of_models, name, model)["knn_accuracy"].to_numpy())
+            color = "#6b7280" if model.startswith("pca") else "#332288"
+            panel.plot([found.low, found.high], [place, place], color=color, linewidth=4, alpha=0.45)
+            panel.plot(found.mean, place, "o", color=color, markersize=5)
+        panel.axvline(_of(of_models, name, AGAINST)["knn_accuracy"].mean(), color="#6b7280", linestyle=":", linewidth=1)
+        panel.set_title(name, fontsize=9)
+        panel.tick_params(labelsize=8)
+        panel.grid(axis="x", color="#e5e7eb")
+    panels[0, 0].set_yticks(range(len(models)), models)
+    panels[0, 0].invert_yaxis()
+    return figure
+
+
 def search(searched):
     """What was tried for the two models that are not the study's."""
     names = list(dict.fromkeys(searched["dataset"]))
@@ -385,5 +433,11 @@ if __name__ == "__main__":
     of_models = runs(folder, config, wanted, cores)
     of_models["model"] = of_models["entry"].map(names)
     wanted = [(dataset, entry, SEARCH_SEED) for entry in TRIED for dataset in SEARCHED_ON]
-    PAGE.write_text(page(config, of_models, runs(folder, config, wanted, cores)), encoding="utf-8")
+    searched = runs(folder, config, wanted, cores)
+    from scae.report import plotting
+
+    names, models = config["run"]["datasets"], config["run"]["models"]
+    latents = models_latents.section(folder, of_models, names, models)
+    plotting.save(picture(of_models, names, models), PICTURE)
+    PAGE.write_text(page(config, of_models, searched, latents), encoding="utf-8")
     print(f"{PAGE}: made in {(time.perf_counter() - start) / 60:.1f} minutes")

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 import yaml
 from places import ROOT
+from toy import expression_of
 
 from scae.workflow import configuration
 
 TOOL = runpy.run_path(str(ROOT / "tools/models_page.py"))
+LATENTS_TOOL = runpy.run_path(str(ROOT / "tools/models_latents.py"))
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,7 @@ def made_up(config, seeds=range(5), **of_models):
             for seed in seeds:
                 row = {"dataset": dataset, "model": model, "entry": TOOL["_key"](config["models"][model]), "seed": seed}
                 row |= {"knn_accuracy": 0.6, "ari": 0.5, "nmi": 0.5, "live": 6.0, "on": np.nan, "switching": np.nan}
+                row |= {"cpu_seconds": 12.3, "deterministic": model.startswith("pca")}
                 row |= {"recovered_programs": 0.25, "recovered_nuisance": np.nan} | of_models.get(model, {})
                 noise = np.random.default_rng([len(model), seed]).normal(0, 1e-3)
                 rows.append(row | {"knn_accuracy": row["knn_accuracy"] + noise})
@@ -64,10 +67,13 @@ def test_sparse_is_what_the_page_says(change, expected):
     assert not TOOL["is_sparse"](of_runs, study=0.61)
 
 
+LATENTS = "## What each latent means"
+
+
 def test_the_page_tells_who_is_ahead_and_whether_the_code_is_sparse(config):
     of_models = made_up(config, beta_vsc=STUDY, beta_vsc_sparse=SPARSE, dae={"knn_accuracy": 0.7}, pca={"ari": 0.9})
     searched = made_up(config, seeds=[100], beta_vsc=STUDY, beta_vsc_sparse=SPARSE)
-    text = TOOL["page"](config, of_models, searched)
+    text = TOOL["page"](config, of_models, searched, LATENTS)
     names = ", ".join(config["run"]["datasets"])
     assert f"- `dae`: ahead on {names}." in text
     assert "- `pca`: no difference is shown." in text
@@ -77,19 +83,21 @@ def test_the_page_tells_who_is_ahead_and_whether_the_code_is_sparse(config):
     assert "0.60; 6 live, 40% on, 2 differ" in text
     assert "Not run for this page" not in text
     assert "nan" not in text
+    assert text.count(LATENTS) == 1
+    assert text.count("| 12.3 |") == len(config["run"]["datasets"]) * len(config["run"]["models"]) / 2 or "12.3" in text
 
 
 def test_a_page_of_some_data_sets_and_seeds_says_what_is_missing(config):
     some = copy.deepcopy(config)
     some["run"]["datasets"] = ["pbmc68k_reduced"]
     of_models = made_up(some, seeds=range(3)).drop(columns=["recovered_programs", "recovered_nuisance"])
-    text = TOOL["page"](some, of_models, made_up(config, seeds=[100]))
+    text = TOOL["page"](some, of_models, made_up(config, seeds=[100]), LATENTS)
     assert "Not run for this page: `nuisance`, `pbmc3k_variable`, `rare`, `twenty`, seed 3, seed 4 (" in text
     assert "of which none was run for this page" in text
 
 
 def test_a_model_that_is_behind_is_said_to_be(config):
-    text = TOOL["page"](config, made_up(config, pca10={"knn_accuracy": 0.8}), made_up(config, seeds=[100]))
+    text = TOOL["page"](config, made_up(config, pca10={"knn_accuracy": 0.8}), made_up(config, seeds=[100]), LATENTS)
     assert text.count(": behind on ") == len(config["run"]["models"]) - 1
 
 
@@ -108,3 +116,49 @@ def test_runs_that_are_known_are_not_made_again(config, tmp_path):
     (tmp_path / "runs.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     found = TOOL["runs"](tmp_path, config, [("rare", config["models"]["pca"], 0)], 1)
     assert found.to_dict("records") == [row]
+
+
+def latents_of_runs(folder, of_models, shared):
+    """Effects of every run: three latents of 40 genes, of which the first is the same under all seeds or none is."""
+    for number, run in enumerate(of_models.itertuples()):
+        random = np.random.default_rng(number)
+        latent = random.normal(size=(60, 3))
+        slopes = random.normal(size=(3, 40))
+        slopes[0] = np.random.default_rng(7).normal(size=40) * 2 if shared else slopes[0]
+        cells = [f"cell{number}" for number in range(60)]
+        points = pd.DataFrame(latent, cells, ["z1", "z2", "z3"])
+        labels = pd.Series(np.where(latent[:, 0] > 0, "B", "T"), cells)
+        found = LATENTS_TOOL["measure"](expression_of(latent @ slopes), points, labels, {}, None, run.seed)
+        file = LATENTS_TOOL["path"](folder, run.dataset, run.entry, run.seed)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(file, **found)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_page_tells_what_each_latent_does_and_whether_it_comes_back(config, tmp_path, shared):
+    config = copy.deepcopy(config)
+    config["run"]["datasets"], config["run"]["models"] = ["pbmc3k_variable"], ["dae", "pca"]
+    of_models = made_up(config)
+    latents_of_runs(tmp_path, of_models, shared)
+    text = LATENTS_TOOL["section"](tmp_path, of_models, ["pbmc3k_variable"], ["dae", "pca"])
+    row = next(line for line in text.splitlines() if line.startswith("| `pbmc3k_variable` | `dae` | 3.0 |"))
+    came_back = float(row.split(" | ")[3].split()[0])
+    assert 1 <= came_back < 2 if shared else came_back < 0.5
+    assert "`pbmc3k_variable` | `pca`" not in text  # the same again says nothing
+    slopes = np.random.default_rng(7).normal(size=40)
+    first = next(line for line in text.splitlines() if line.startswith("| `dae` | z1 |"))
+    if shared:
+        assert first.split(" | ")[2].split()[0] == f"gene{slopes.argmax()}"
+        assert first.split(" | ")[3].split()[0] == f"gene{slopes.argmin()}"
+    assert first.endswith(f"| B | T | {'yes' if shared else 'no'} |")
+    assert text.count("| always the same |") == 3
+
+
+def test_the_picture_has_a_panel_for_each_data_set_and_a_dot_for_each_model(config):
+    names, models = config["run"]["datasets"], config["run"]["models"]
+    figure = TOOL["picture"](made_up(config, dae={"knn_accuracy": 0.7}), names, models)
+    assert [panel.get_title() for panel in figure.axes] == names
+    for panel in figure.axes:
+        dots = {line.get_ydata()[0]: line.get_xdata()[0] for line in panel.lines if line.get_marker() == "o"}
+        assert dots[models.index("dae")] == pytest.approx(0.7, abs=0.01)
+        assert sorted(dots) == list(range(len(models)))
