@@ -59,9 +59,8 @@ def test_a_failed_size_is_shown_beside_the_others(bench):
 def test_the_simulated_counts_are_as_sparse_as_they_say(bench, tmp_path, monkeypatch):
     from scae.data import row_blocks
 
-    monkeypatch.setattr(bench, "N_GENES", 2_000)
     monkeypatch.setattr(bench, "CELLS_AT_ONCE", 70)
-    bench.simulate(tmp_path / "counts.h5ad", 200)
+    bench.simulate(tmp_path / "counts.h5ad", 200, 2_000)
     with row_blocks.opened(tmp_path / "counts.h5ad") as data:
         assert data.shape == (200, 2_000)
         assert data.obs["type"].nunique() == bench.N_TYPES
