@@ -130,6 +130,25 @@ def table(sizes):
         yield f"| {rule} ({jobs:.0f}) | " + " | ".join(cells) + " |"
 
 
+def projected(sizes, n_cells):
+    """The lines of a table of what each rule would take with more cells: both by the growth between the largest sizes.
+
+    Args:
+        sizes: {number of cells, as text: as from `measured`}.
+        n_cells: to reckon for. Memory grows in a straight line, CPU by a power of the cells, of at least 0.
+    """
+    low, high = sorted(sizes, key=int)[-2:]
+    yield f"| rule (jobs) | CPU grows as cells to the power of | CPU h at {n_cells:,} | peak GB |"
+    yield "|---" * 4 + "|"
+    for rule in sorted(set(sizes[low]) & set(sizes[high]), key=lambda name: -sizes[high][name]["cpu"]):
+        first, second = sizes[low][rule], sizes[high][rule]
+        power = max(0.0, np.log(max(second["cpu"], 1) / max(first["cpu"], 1)) / np.log(int(high) / int(low)))
+        hours = second["cpu"] * (n_cells / int(high)) ** power / 3600
+        slope = max(0.0, (second["peak_mb"] - first["peak_mb"]) / (int(high) - int(low)))
+        peak = second["peak_mb"] + slope * (n_cells - int(high))
+        yield f"| {rule} ({second['jobs']:.0f}) | {power:.1f} | {hours:.2f} | {peak / 1024:.1f} |"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, nargs="+", default=[2_600, 20_000, 60_000, 200_000])
@@ -139,6 +158,7 @@ def main():
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("scale"), help="where data and results stay")
     parser.add_argument("--targets", nargs="*", default=[], help="a part of the workflow, such as data")
+    parser.add_argument("--project", type=int, help="a number of cells to reckon for, from the two largest sizes")
     parser.add_argument("--show", action="store_true", help="only what is there already")
     options = parser.parse_args()
     model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?: ?")
@@ -152,6 +172,8 @@ def main():
         print(f"{n_cells:,} cells: {took} on {options.cores} cores, {options.epochs} epochs", flush=True)
     (options.folder / "scale.json").write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
     print("\n" + "\n".join(table(sizes)))
+    if options.project:
+        print("\n" + "\n".join(projected(sizes, options.project)))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,15 @@ def test_a_failed_size_is_shown_beside_the_others(bench):
     assert lines[2:] == ["| train_model (3)" + " | 2" * 8 + " |", "| fetch_counts (3)" + " | –" * 4 + " | 2" * 4 + " |"]
 
 
+def test_more_cells_are_reckoned_by_the_growth_between_the_largest_sizes(bench):
+    def size(cpu, peak_mb):
+        return {"label_again": {"cpu": cpu, "peak_mb": peak_mb, "jobs": 1.0}}
+
+    sizes = {"10": size(1, 1), "1000": size(20.0, 500.0), "4000": size(320.0, 2_000.0)}
+    row = list(bench.projected(sizes, 8_000))[2]
+    assert row == f"| label_again (1) | 2.0 | {1280 / 3600:.2f} | {4_000 / 1024:.1f} |"
+
+
 def test_the_simulated_counts_are_as_sparse_as_they_say(bench, tmp_path, monkeypatch):
     from scae.data import row_blocks
 
