@@ -68,6 +68,7 @@ def run(folder, n_cells, options):
         "run": {"datasets": ["scale"], "models": ["dae", "pca", "random_projection"], "seeds": [0]},
         "datasets": {"scale": {"source": "counts.h5ad", "labels": labels}},
         "training": {"epochs": options.epochs},
+        "tsne": {"max_cells": options.tsne_cells},
     }))  # fmt: skip
     command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-d", folder, "--cores", options.cores]
     command += ["--configfile", folder / "scale.yaml", "--rerun-incomplete", "--keep-going", *options.targets]
@@ -154,6 +155,7 @@ def main():
     parser.add_argument("--cells", type=int, nargs="+", default=[2_600, 20_000, 60_000, 200_000])
     parser.add_argument("--genes", type=int, default=N_GENES)
     parser.add_argument("--labels", nargs="+", default=["types", "clusters"], choices=["types", "clusters"])
+    parser.add_argument("--tsne-cells", type=int, default=100_000, help="of more cells so many are projected in 2-D")
     parser.add_argument("--epochs", type=int, default=2, help="of training; its time is proportional to them")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("scale"), help="where data and results stay")
