@@ -72,7 +72,7 @@ docs: .venv/installed
 constraints:
 	rm -rf .venv-constraints
 	$(PYTHON) -m venv .venv-constraints
-	sed '/^-[cr]/d' requirements.txt requirements-dev.txt > .venv-constraints/direct.txt
+	sed '/^-[cr]/d' requirements.txt requirements-scvi.txt requirements-dev.txt > .venv-constraints/direct.txt
 	.venv-constraints/bin/pip install -r .venv-constraints/direct.txt
 	.venv-constraints/bin/python tools/constraints.py .venv-constraints/direct.txt > constraints.txt
 	rm -rf .venv-constraints
@@ -83,7 +83,7 @@ constraints:
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-scvi.txt .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -107,10 +107,11 @@ rule check_latents:
     """What each latent says of a cell, how it is used, and what is left of the expression."""
     input:
         expression="<results>/{dataset}/expression.h5ad",
-        history=of_trained("<results>/{dataset}/{model}/seed{seed}/history.csv"),
+        history=of_models(TRAINED, "<results>/{dataset}/{model}/seed{seed}/history.csv"),
+        kl=of_models(PEERS, "<results>/{dataset}/{model}/seed{seed}/kl.csv"),
         labels="<results>/{dataset}/labels.csv",
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
-        model=of_trained("<results>/{dataset}/{model}/seed{seed}/model.pt"),
+        model=of_models(OWN, "<results>/{dataset}/{model}/seed{seed}/model.pt"),
         counts=of_simulated("<results>/{dataset}/counts.h5ad"),
     output:
         health="<results>/{dataset}/{model}/seed{seed}/health.csv",
@@ -136,8 +137,9 @@ rule interpret_latents:
     input:
         by_content(gene_set_paths),
         expression="<results>/{dataset}/expression.h5ad",
+        kl=of_models_seeds(PEERS, "<results>/{dataset}/{model}/seed{seed}/kl.csv"),
         latent=expand("<results>/{{dataset}}/{{model}}/seed{seed}/latent.csv", seed=SEEDS),
-        model=of_trained_seeds("<results>/{dataset}/{model}/seed{seed}/model.pt"),
+        model=of_models_seeds(OWN, "<results>/{dataset}/{model}/seed{seed}/model.pt"),
     output:
         genes="<results>/{dataset}/{model}/latent_genes.csv",
         matches="<results>/{dataset}/{model}/latent_matches.csv",

@@ -1,7 +1,7 @@
 """From expression to latents; nothing here sees a label.
 
-Needs expression.h5ad. Makes latent.csv of each data set, model and seed; and model.pt, history.csv and timing.csv of the
-models that are trained.
+Needs expression.h5ad. Makes latent.csv of each data set, model and seed; history.csv and timing.csv of the models that
+are trained; and model.pt of those that are trained here, kl.csv of those that a package of their own trains.
 """
 
 
@@ -18,7 +18,7 @@ rule train_model:
     benchmark:
         "<benchmarks>/train_model/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED),
+        model=one_of(OWN),
     conda:
         "../envs/torch.yaml"
     threads: config["training"]["threads"]
@@ -47,7 +47,7 @@ rule embed_cells:
     benchmark:
         "<benchmarks>/embed_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED),
+        model=one_of(OWN),
     conda:
         "../envs/torch.yaml"
     resources:
@@ -59,6 +59,35 @@ rule embed_cells:
         latent=latent_settings,
     script:
         "../scripts/embed_cells.py"
+
+
+rule fit_counts:
+    """Train one model of the field with its own package on the counts, and embed the cells."""
+    input:
+        counts=batch_source,
+        expression="<results>/{dataset}/expression.h5ad",
+    output:
+        latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
+        history="<results>/{dataset}/{model}/seed{seed}/history.csv",
+        kl="<results>/{dataset}/{model}/seed{seed}/kl.csv",
+        timing="<results>/{dataset}/{model}/seed{seed}/timing.csv",
+    log:
+        "<logs>/fit_counts/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/fit_counts/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(PEERS),
+    conda:
+        "../envs/scvi.yaml"
+    resources:
+        mem_mb=growing(2500, 3),
+        runtime=growing(60, 2),
+    params:
+        code=peer_code,
+        batch=dataset_settings("batch"),
+        model=model_settings,
+    script:
+        "../scripts/fit_counts.py"
 
 
 rule represent_cells:

@@ -74,6 +74,17 @@ def batch_column(wildcards):
     return config["datasets"][wildcards.dataset]["batch"] or ""
 
 
+def batch_source(wildcards):
+    """The file that tells the batches of the cells of a data set, for a model that never sees labels; else none."""
+    return f"<results>/{wildcards.dataset}/counts.h5ad" if wildcards.dataset in BATCHED else []
+
+
+def peer_code(wildcards):
+    """Params function: digest of `fit_counts` with the page of the model, and with that of batches where it reads some."""
+    read = ["scae.data.batch"] if wildcards.dataset in BATCHED else []
+    return code("fit_counts", PAGES[wildcards.model].module, *read)
+
+
 def batch_table(wildcards):
     """The batches of the cells of a data set that has some."""
     return f"<results>/{wildcards.dataset}/batches.csv" if wildcards.dataset in BATCHED else []
@@ -127,20 +138,20 @@ def sets_of_labels():
     return found
 
 
-def of_trained(path):
-    """Input function: a file of a run if its model is trained, else none."""
+def of_models(models, path):
+    """Input function: a file of a run if its model is one of these, else none."""
 
     def files(wildcards):
-        return path.format(**wildcards) if wildcards.model in TRAINED else []
+        return path.format(**wildcards) if wildcards.model in models else []
 
     return files
 
 
-def of_trained_seeds(path):
-    """Input function: a file of each seed of a model if it is trained, else none."""
+def of_models_seeds(models, path):
+    """Input function: a file of each seed of a model if it is one of these, else none."""
 
     def files(wildcards):
-        return expand(path, **wildcards, seed=SEEDS) if wildcards.model in TRAINED else []
+        return expand(path, **wildcards, seed=SEEDS) if wildcards.model in models else []
 
     return files
 
@@ -230,8 +241,10 @@ def training_settings():
 
 
 def training_of_model(wildcards):
-    """Params function: the settings of training, as far as they matter to the model."""
-    return training_settings() if PAGES[wildcards.model].trained else {}
+    """Params function: the settings of training, as far as they matter to the model; a peer has its own."""
+    if wildcards.model in PEERS:
+        return {"batch_size": config["models"][wildcards.model]["batch_size"]}
+    return training_settings() if wildcards.model in OWN else {}
 
 
 def model_code(script):
@@ -288,7 +301,7 @@ def runs_of_a_dataset():
     runs = {}
     for model in MODELS:
         settings = settings_of(model) | shared
-        if PAGES[model].trained:
+        if model in OWN:
             latent = {"estimate": PAGES[model].estimate(config["latent"]["estimate"])}
             settings |= {"training": training_settings(), "latent": latent}
         for seed in SEEDS:
@@ -325,10 +338,18 @@ def published_scores():
 
 def model_descriptions():
     """Params: what the pages of the models of the run say of them."""
-    return {
-        name: PAGES[name].about | {"deterministic": PAGES[name].deterministic, "trained": PAGES[name].trained}
-        for name in sorted(MODELS)
-    }
+    told = ("deterministic", "peer", "trained")
+    return {name: PAGES[name].about | {key: getattr(PAGES[name], key) for key in told} for name in sorted(MODELS)}
+
+
+def missing_packages():
+    """Params: what to do about packages that models of the run need and that are not here; conda brings them."""
+    from snakemake.settings.types import DeploymentMethod
+
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        return []
+    missing = {name: PAGES[name].missing() for name in sorted(MODELS)}
+    return [f"models.{name}: {problem}" for name, problem in missing.items() if problem]
 
 
 def report_settings():

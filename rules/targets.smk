@@ -40,12 +40,13 @@ def model_files():
         *per_run("<results>/{dataset}/{model}/seed{seed}/latent.csv"),
         *per_run(
             [
-                "<results>/{dataset}/{model}/seed{seed}/model.pt",
                 "<results>/{dataset}/{model}/seed{seed}/history.csv",
                 "<results>/{dataset}/{model}/seed{seed}/timing.csv",
             ],
             models=TRAINED,
         ),
+        *per_run("<results>/{dataset}/{model}/seed{seed}/model.pt", models=OWN),
+        *per_run("<results>/{dataset}/{model}/seed{seed}/kl.csv", models=PEERS),
     ]
 
 

@@ -18,6 +18,7 @@ rule check:
     params:
         code=code("check"),
         config=config,
+        missing=missing_packages(),
         processors=os.cpu_count(),
     script:
         "../scripts/check.py"

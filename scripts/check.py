@@ -8,7 +8,7 @@ from scae.errors import UserError
 from scae.workflow import check
 
 with runtime.job(snakemake) as terminal:
-    table, problems = check.check(snakemake.params.config, snakemake.params.processors)
+    table, problems = check.check(snakemake.params.config, snakemake.params.processors, snakemake.params.missing)
     terminal.print(f"\n{table}\n")
     logging.info("%s", table)
     for problem in problems:

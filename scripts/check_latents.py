@@ -16,7 +16,10 @@ with runtime.job(snakemake):
     latent = tables.read_points(inputs.latent, cells=labels.index)
     data = expression.read(inputs.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir)
     inside, terms, trained = {}, None, []
-    if inputs.model:  # what needs no training has none
+    if inputs.kl:  # of what a package of its own has trained
+        inside = {"kl": tables.read_points(inputs.kl, cells=labels.index).to_numpy()}
+        trained = [health.of_training(tables.read(inputs.history), len(data.cells), snakemake.params.training)]
+    elif inputs.model:  # what needs no training has none
         from scae.training import loop
 
         model, settings = loop.load(inputs.model, data.genes), snakemake.params.training

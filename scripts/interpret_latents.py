@@ -17,7 +17,8 @@ with runtime.job(snakemake):
     for number, seed in enumerate(params.runs["seeds"]):
         latent = tables.read_points(inputs.latent[number], cells=data.cells)
         if not inputs.model:
-            found[seed] = effects.of_regression(data, latent, effects.moves(latent))
+            inside = {"kl": tables.read_points(inputs.kl[number], cells=data.cells).to_numpy()} if inputs.kl else {}
+            found[seed] = effects.of_regression(data, latent, effects.moves(latent, inside))
             continue
         from scae.training import decoding, loop
 

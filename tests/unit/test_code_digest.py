@@ -10,7 +10,7 @@ from scae.models import pages
 from scae.workflow import code_digest, source_code
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if path.stem != "check")  # which makes nothing
-KINDS = [kind for kind in pages.kinds() if pages.find(kind).trained]
+KINDS = [kind for kind in pages.kinds() if pages.find(kind).trained and not pages.find(kind).peer]
 TRAIN = {f"train_model+{kind}" for kind in KINDS}
 EDIT = "\nEDITED = 1\n"
 KNOWN = ("_read", "_module_files")  # kept once found out

@@ -19,16 +19,23 @@ PACKAGE_OF_IMPORT = {
     "skmisc": "scikit-misc",
     "yaml": "pyyaml",
     "openTSNE": "opentsne",
+    "scvi": "scvi-tools",
 }
 # Packages that a script needs without importing them itself
 BEHIND_THE_SCENES = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
 
-LOADS_TRAINED = {"train_model": True, "embed_cells": True, "check_latents": True, "represent_cells": False}  # pages
+REQUIREMENTS = ("requirements.txt", "requirements-scvi.txt")
+# Pages that a script loads by name
+LOADS = {
+    **dict.fromkeys(("train_model", "embed_cells", "check_latents"), lambda page: page.trained and not page.peer),
+    "represent_cells": lambda page: not page.trained,
+    "fit_counts": lambda page: page.peer,
+}
 
 
 def pins():
-    """{package: version} of requirements.txt, by conda name."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    """{package: version} of the direct requirements, by conda name."""
+    lines = [line for file in REQUIREMENTS for line in (ROOT / file).read_text().splitlines()]
     found = dict(line.lower().split("==") for line in lines if "==" in line)
     return {CONDA_NAMES.get(name, name): version for name, version in found.items()}
 
@@ -58,7 +65,7 @@ def scripts_by_environment():
 
 def imported_packages(script):
     """Packages from outside that a script and all it imports from scripts/ need."""
-    loaded = [page for page in map(pages.find, pages.kinds()) if page.trained is LOADS_TRAINED.get(script)]
+    loaded = filter(LOADS[script], map(pages.find, pages.kinds())) if script in LOADS else ()
     files = code_digest.files(script, *(page.module for page in loaded))
     names = set()
     for file in files:
@@ -106,7 +113,7 @@ def test_an_inexact_spec_is_told_from_a_pin():
     assert not VersionSpec("==1.0").matches(Version("1.1"))
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "constraints.txt"])
+@pytest.mark.parametrize("file", [*REQUIREMENTS, "requirements-dev.txt", "constraints.txt"])
 def test_every_requirement_is_pinned(file):
     lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith(("#", "-"))]
     assert lines

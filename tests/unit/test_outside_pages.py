@@ -148,6 +148,31 @@ def test_what_is_wrong_with_its_latent_is_one_line(new, line, folder, expression
     assert line in found
 
 
+FIT = """
+def fit(counts, batches, seed, width, batch_size):
+    return [[seed, width]]
+"""
+
+
+def test_a_page_with_a_package_of_its_own_says_what_that_is(folder):
+    head = "\n".join(PAGE.splitlines()[2:4])
+    more = head.replace(
+        "CONFIG = {", 'CONFIG = {"batch_size": {"type": "integer", "default": 2, "description": "cells"}, '
+    )
+    needs = 'NEEDS = {"module": "no_such_package", "get": "pip install no-such-package"}\n'
+    for text in (head + FIT + needs, more + FIT, more + FIT + needs.replace('"get"', '"url"')):
+        (folder / "my_page.py").write_text(text)
+        line = refused(lambda: pages.find("my_page.py"))
+        assert line.startswith('my_page.py: with a function fit it needs NEEDS = {"module": …, "get": …}, what it')
+    (folder / "my_page.py").write_text(more + FIT + needs)
+    page = pages.find("my_page.py")
+    assert (page.trained, page.peer, page.deterministic) == (True, True, False)
+    assert (
+        "needs the package no_such_package, which is not installed here; pip install no-such-package" in page.missing()
+    )
+    assert pages.called("my_page.py", "fit", None, None, 7, width=2, batch_size=3) == [[7, 2]]
+
+
 def test_a_page_without_training_is_called_with_its_hyperparameters(folder, expression):
     head = "\n".join(PAGE.splitlines()[2:4])
     (folder / "my_page.py").write_text(head + "\ndef embed(expression, seed, width):\n    return [[seed, width]]\n")

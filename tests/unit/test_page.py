@@ -26,9 +26,9 @@ METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types":
 PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.72, "ari": 0.58}}}}
 
 
-def about(title, trained=True, deterministic=False, doi=""):
+def about(title, trained=True, deterministic=False, peer=False, doi=""):
     said = {"title": title, "summary": f"what {title} does", "reference": "Somebody 2014, A <title>", "doi": doi}
-    return said | {"trained": trained, "deterministic": deterministic}
+    return said | {"trained": trained, "deterministic": deterministic, "peer": peer}
 
 
 ABOUT = {

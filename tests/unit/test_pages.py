@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from scipy import sparse
 from toy import expression_of, settings_of
 
 from scae.errors import UserError
@@ -22,16 +23,17 @@ def pytest_generate_tests(metafunc):
     kinds = metafunc.config.getoption("page") or pages.kinds()
     if "any_kind" in metafunc.fixturenames:
         metafunc.parametrize("any_kind", kinds)
-    for name, wanted in (("trained", True), ("untrained", False)):
+    for name in ("trained", "peer", "untrained"):
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, [kind for kind in kinds if is_trained(kind) is wanted])
+            metafunc.parametrize(name, [kind for kind in kinds if role(kind) == name])
 
 
-def is_trained(kind):
+def role(kind):
     try:
-        return pages.find(kind).trained
+        page = pages.find(kind)
     except UserError:
         return None  # the first test says why
+    return "peer" if page.peer else "trained" if page.trained else "untrained"
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +151,50 @@ def test_a_model_that_was_saved_embeds_as_before(trained, expression, tmp_path):
     loaded = loop.load(tmp_path / "model.pt", expression.genes)
     first, second = (latents_of(either, expression)["posterior_mean"] for either in (model.eval(), loaded))
     np.testing.assert_array_equal(first, second)
+
+
+# Pages that have a package of their own train
+
+
+@pytest.fixture(scope="module")
+def fit():
+    """Function: what a page gives for toy counts, of a batch each or of none, after two epochs."""
+    counts = sparse.csr_matrix(np.random.default_rng(0).poisson(0.8, (N_CELLS, N_GENES)).astype(np.float32))
+    batches = np.array(["one", "two", ""], object)[np.arange(N_CELLS) % 3]
+
+    def fitted(kind, seed=0, mixed=False, **hyperparameters):
+        pytest.importorskip(pages.find(kind).needs["module"])
+        hyperparameters = hyperparameters_of(kind) | {"epochs": 2} | hyperparameters
+        return pages.called(kind, "fit", counts, batches if mixed else None, seed, **hyperparameters)
+
+    return fitted
+
+
+def bits(fitted):
+    return [np.asarray(fitted[name]).tobytes() for name in ("latent", "kl")], fitted["history"]
+
+
+def test_a_fit_tells_the_latent_of_each_cell_its_divergence_and_the_loss_of_each_epoch(peer, fit):
+    found, n_latent = fit(peer, n_latent=4), 4
+    for name in ("latent", "kl"):
+        assert pages.checked(found[name], N_CELLS, peer).shape == (N_CELLS, n_latent), name
+    assert np.ptp(found["latent"], axis=0).all()
+    assert (found["kl"] >= 0).all()
+    assert [list(row) for row in found["history"]] == [["epoch", "loss", "reconstruction", "kl"]] * 2
+    assert [row["epoch"] for row in found["history"]] == [1, 2]
+    assert all(np.isfinite(value) for row in found["history"] for value in row.values())
+    assert found["seconds"] > 0
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_same_seed_fits_the_same_bits_and_another_seed_others(peer, fit, mixed):
+    first, again, other = (bits(fit(peer, seed, mixed)) for seed in (0, 0, 1))
+    assert first == again
+    assert first[0] != other[0]
+
+
+def test_a_fit_takes_the_batches_into_account(peer, fit):
+    assert bits(fit(peer, mixed=True))[0] != bits(fit(peer))[0]
 
 
 # Pages without training

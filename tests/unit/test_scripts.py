@@ -207,7 +207,7 @@ def run_model(config, model, seed):
         "check_latents",
         inputs=labels
         | trained
-        | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv", "counts": []},
+        | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv", "counts": [], "kl": []},
         outputs={"health": f"{folder}/health.csv"},
         wildcards=wildcards,
         expression=config["expression"],
@@ -330,6 +330,7 @@ def results(tmp_path_factory):
                 "interpret_latents",
                 inputs={
                     "expression": f"{toy}/expression.h5ad",
+                    "kl": [],
                     "latent": [f"{path}/latent.csv" for path in folders],
                     "model": [f"{path}/model.pt" for path in folders] if pages.find(model).trained else [],
                 },
@@ -487,7 +488,7 @@ def results(tmp_path_factory):
             outputs={"report": "results/report.html"},
             **shown,
             models={
-                model: pages.find(model).about | {"trained": True, "deterministic": False}
+                model: pages.find(model).about | {"trained": True, "deterministic": False, "peer": False}
                 for model in ("dae", "beta_vae")
             },
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},

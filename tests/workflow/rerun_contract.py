@@ -16,7 +16,7 @@ from scae.workflow import label_sets, sweeps  # noqa: E402 (needs the path above
 
 CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
 RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]
-UNTRAINED, BATCHED = CONTRACT["untrained"], CONTRACT["batched"]
+UNTRAINED, PEERS, BATCHED = CONTRACT["untrained"], CONTRACT["peers"], CONTRACT["batched"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def all_jobs(run, further=None, swept=()):
     values["label_set"] = list(dict.fromkeys(name for dataset in run["datasets"] for name in further.get(dataset, [])))
     of = {
         "trained": {"model": [name for name in run["models"] if name not in UNTRAINED]},
+        "own": {"model": [name for name in run["models"] if name not in UNTRAINED + PEERS]},
+        "peers": {"model": [name for name in run["models"] if name in PEERS]},
         "untrained": {"model": [name for name in run["models"] if name in UNTRAINED]},
         "batched": {"dataset": [name for name in run["datasets"] if name in BATCHED]},
     }

@@ -97,7 +97,7 @@ def test_small_jobs_are_in_groups_and_long_ones_are_not(finished, name):
     assert alone == {"fetch_counts", "preprocess_cells", "train_model"}
     # what needs no training; what is made when asked for; what takes a batch, a second set of labels, or a sweep
     others = {"represent_cells", "write_manifest", "assign_batches", "plot_batches", "label_again", "plot_sweep"}
-    assert set(profile(name)["groups"]) == {*finished.first_plan, *others} - alone
+    assert set(profile(name)["groups"]) == {*finished.first_plan, *others} - alone  # nor fit_counts, which is long
 
 
 def test_profiles_group_alike():

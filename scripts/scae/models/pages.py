@@ -1,12 +1,14 @@
 """Pages: one file for each kind of representation, that says what it is and how it is made.
 
-A page assigns ABOUT and CONFIG and has either a class ``Model``, which is trained, or a function ``embed``, which needs
-no training. A kind is the name of a page in this folder or the path of one elsewhere, ending in ``.py``. What a page
-says of itself is read without importing it. Standard library only, since it is read each time the workflow is parsed.
+A page assigns ABOUT and CONFIG and has a class ``Model``, which is trained here, a function ``fit``, by which a package
+of its own trains on the counts, or a function ``embed``, which needs no training. A kind is the name of a page in this
+folder or the path of one elsewhere, ending in ``.py``. What a page says of itself is read without importing it.
+Standard library only, since it is read each time the workflow is parsed.
 """
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import sys
 from dataclasses import dataclass
@@ -33,8 +35,10 @@ class Page:
     about: dict
     config: dict
     trained: bool
+    peer: bool  # trained by a package of its own, on the counts
     deterministic: bool  # not trained, and the same for every seed
     same_estimates: dict
+    needs: dict  # ``module``, what it imports beside requirements.txt, and ``get``, the command that installs it
 
     @property
     def module(self):
@@ -55,6 +59,15 @@ class Page:
     def estimate(self, name):
         """What a ``latent.estimate`` comes to; two names for the same numbers are no reason to embed again."""
         return self.same_estimates.get(name, name)
+
+    def missing(self):
+        """What to do about a package that the page needs and that is not here; None where nothing is missing."""
+        if not self.needs or importlib.util.find_spec(self.needs["module"]):
+            return None
+        return (
+            f"{self.about['title']} needs the package {self.needs['module']}, which is not installed here; "
+            f"{self.needs['get']}, or let --sdm conda bring it"
+        )
 
 
 def is_path(kind):
@@ -98,15 +111,24 @@ def find(kind):
     if "kind" in config:
         raise UserError(f'{path}: CONFIG: "kind" names the page itself; call the hyperparameter something else')
     trained = _defines(tree, ast.ClassDef, "Model")
-    if not trained and not _defines(tree, ast.FunctionDef, "embed"):
+    peer = not trained and _defines(tree, ast.FunctionDef, "fit")
+    if not (trained or peer or _defines(tree, ast.FunctionDef, "embed")):
         raise UserError(f"{path}: needs a class Model, or a function embed if it is not trained")
+    needs = _literal(path, tree, "NEEDS") or {}
+    if peer and not ({"module", "get"} <= set(needs) and "batch_size" in config):
+        raise UserError(
+            f'{path}: with a function fit it needs NEEDS = {{"module": …, "get": …}}, what it imports and the command '
+            "that installs it, and batch_size in CONFIG"
+        )
     return Page(
         kind,
         {name: about[name] for name in ABOUT},
         config,
-        trained,
-        deterministic=not trained and bool(_literal(path, tree, "DETERMINISTIC")),
+        trained or peer,
+        peer,
+        deterministic=not (trained or peer) and bool(_literal(path, tree, "DETERMINISTIC")),
         same_estimates=_literal(path, tree, "SAME_ESTIMATES") or {},
+        needs=needs,
     )
 
 
@@ -128,7 +150,7 @@ def load(kind):
 
 
 def called(kind, name, /, *arguments, **hyperparameters):
-    """What ``Model`` or ``embed`` of a page gives for these arguments and the hyperparameters of its CONFIG.
+    """What ``Model``, ``fit`` or ``embed`` of a page gives for these arguments and the hyperparameters of its CONFIG.
 
     Raises:
         UserError: if it does not take them.

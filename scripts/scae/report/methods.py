@@ -5,6 +5,7 @@ from scae.report import parts
 
 NAMED = {  # packages that the methods name, by the name they are imported under
     "torch": "PyTorch",
+    "scvi": "scvi-tools",
     "openTSNE": "openTSNE",
     "sklearn": "scikit-learn",
     "scanpy": "scanpy",
@@ -56,7 +57,8 @@ def methods(study):
     """A paragraph on what was done, from settings, pages and versions, and the works that it cites."""
     settings = study.settings
     training, tsne, kmeans = (settings.get(name, {}) for name in ("training", "tsne", "kmeans"))
-    trained = [name for name, model in study.models.items() if model["trained"]]
+    peers = [name for name, model in study.models.items() if model["peer"]]
+    trained = [name for name, model in study.models.items() if model["trained"] and name not in peers]
     said = [_data(study, dataset) for dataset in study.datasets]
     kinds = [f"{name} ({_cited(model)})" for name, model in study.models.items()]
     said.append(f"The cells were represented by {parts.listed(kinds)}.")
@@ -67,6 +69,12 @@ def methods(study):
             f"{training.get('epochs')} epochs in batches of {training.get('batch_size')} cells with Adam at a learning "
             f"rate of {training.get('learning_rate')}"
             + (f", and for more epochs where {least:,} gradient steps needed more." if least else ".")
+        )
+    for name in peers:
+        epochs = study.training_times.loc[study.training_times["model"] == name, "epochs"]
+        shown = parts.listed([f"{number:,}" for number in sorted(set(epochs))])
+        said.append(
+            f"{name} was trained on the counts by a package of its own, with the settings of that, for {shown} epochs."
         )
     said.append(
         "Each latent space was projected with t-SNE (van der Maaten & Hinton 2008"

@@ -64,7 +64,7 @@ class Study:
     labels: dict  # {dataset: Series of labels by cell}
     batches: dict  # the same of batches, of the data sets that have some
     quality: dict  # {dataset: Quality}
-    models: dict  # {model: what its page says: title, summary, reference, doi, trained, deterministic}
+    models: dict  # {model: what its page says: title, summary, reference, doi, trained, peer, deterministic}
     roles: dict  # {model: "model", "pca" or "floor"}
     origins: dict  # {dataset: {label set: origin}}, the first being that of pictures and k
     metrics: pd.DataFrame

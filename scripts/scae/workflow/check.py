@@ -11,6 +11,7 @@ from scae.data import batch, counts, gates, labels, quality, samples, source_fil
 from scae.data import genes as gene_names
 from scae.errors import UserError, one_line
 from scae.evaluation import gene_sets
+from scae.models import pages
 from scae.workflow import configuration, label_sets
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,13 @@ JOBS_OF_DATA, JOBS_OF_RUN = 5, 9
 MEGABYTES, BYTES_PER_VALUE = 600, 64
 
 
-def check(config, processors):
+def check(config, processors, missing=()):
     """Check the data sets of a run.
 
     Args:
         config: the checked config.
         processors: on which the run would work.
+        missing: problems with packages that models need.
 
     Returns:
         (str, list[str]): a table for people, and the problems that would stop a run, each on a line with the data set.
@@ -43,7 +45,7 @@ def check(config, processors):
         found = [f"{name}: {problem}" for problem in found]
         blocks.append("\n".join([name, *(f"  {key:<13} {one_line(str(value))}" for key, value in rows.items())]))
         problems += found
-    return "\n\n".join(blocks), problems
+    return "\n\n".join(blocks), [*problems, *missing]
 
 
 def check_dataset(name, config, processors):
@@ -66,6 +68,7 @@ def check_dataset(name, config, processors):
         rows |= _described(found, settings, problems)
         rows |= _needs(found, config, processors)
         problems += _too_few_cells(len(found.obs), config)
+        problems += _without_counts(found, config)
     problems = list(dict.fromkeys(problems))
     return rows | _verdict(problems, "ready"), problems
 
@@ -173,7 +176,7 @@ def _markers(found, settings, section):
         return f"all genes of {len(section['markers'])} types"
     if section["from"] != "clusters":
         return None
-    if found.holds in ("normalized", "log_normalized"):
+    if found.holds in configuration.WITHOUT_COUNTS:
         raise UserError(f"labels.from: clusters needs counts, but the values are {found.holds}; use obs or csv")
     markers = section["markers"]
     return f"of {len(labels.known_markers(markers, names))} of {len(markers)} types"
@@ -224,6 +227,13 @@ def _too_few_cells(n_cells, config):
         yield f"tsne.perplexity: {perplexity:g} needs {3 * perplexity + 1:.0f} cells, but there are {n_cells}; lower it"
     if k is not None and k > n_cells:
         yield f"kmeans.k: {k} clusters need as many cells, but there are {n_cells}; lower it"
+
+
+def _without_counts(found, config):
+    if found.holds in configuration.WITHOUT_COUNTS:
+        for name in config["run"]["models"]:
+            if pages.find(config["models"][name]["kind"]).peer:
+                yield f"models.{name}: needs counts, but the values are {found.holds}; take it out of run.models"
 
 
 def _needs(found, config, processors):

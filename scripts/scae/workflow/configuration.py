@@ -29,6 +29,7 @@ OF_FILES = {
     **{"format": "auto", "matrix": "auto", "values": "auto", "orientation": "auto"},
     **{"member": None, "genome": None, "modality": "rna"},
 }
+WITHOUT_COUNTS = ("normalized", "log_normalized")  # values
 LONGEST_VALUE = 80  # characters of a value in a message
 
 
@@ -300,6 +301,14 @@ def _contradictions(config, swept, processors, datasets_too, alone):
         if config["models"].get(name, {}).get("kind") == "given":
             for key, problem in _contradictions_of_given(config["models"][name], config, alone):
                 yield f"{'.'.join(sweeps.as_written(['models', name, *key], swept))}: {problem}"
+    for name in config["run"]["models"]:
+        kind = config["models"].get(name, {}).get("kind")
+        if kind is None or not pages.find(kind).peer:
+            continue
+        for dataset in config["run"]["datasets"]:
+            if (values := config["datasets"].get(dataset, {}).get("values")) in WITHOUT_COUNTS:
+                written = ".".join(sweeps.as_written(["models", name], swept))
+                yield f"{written}: needs counts, but datasets.{dataset}.values is {values}; run only one of them"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
@@ -371,7 +380,7 @@ def _problems_of_labels(labels, dataset, kmeans, alone):
             yield "path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
     if labels["from"] == "none" and kmeans["k"] is None:
         yield "from", "none needs a number of clusters in kmeans.k"
-    if labels["from"] == "clusters" and dataset["values"] in ("normalized", "log_normalized"):
+    if labels["from"] == "clusters" and dataset["values"] in WITHOUT_COUNTS:
         yield "from", f"clusters needs counts, but values is {dataset['values']}; use obs or csv"
     if labels["from"] == "clusters" and labels["n_pcs"] >= labels["n_variable_genes"]:
         yield (

@@ -1,0 +1,48 @@
+"""Have a package of its own train one model on the counts, and embed the cells with it."""
+
+import scae.workflow.runtime as runtime
+
+import importlib
+
+from scae import tables
+from scae.errors import UserError
+from scae.models import pages
+
+with runtime.job(snakemake):
+    inputs, outputs = snakemake.input, snakemake.output
+    hyperparameters = dict(snakemake.params.model)
+    kind = hyperparameters.pop("kind")
+    page = pages.find(kind)
+    if problem := page.missing():
+        raise UserError(problem)
+    from scae.data import row_blocks
+
+    with row_blocks.opened(inputs.expression) as data:
+        cells = data.obs_names
+        if "counts" not in data.layers:
+            raise UserError(
+                f"{inputs.expression}: {page.about['title']} needs counts, and the source holds none; take it out of "
+                "run.models"
+            )
+        counts = row_blocks.in_memory(data.layers["counts"])
+    batches = None
+    if inputs.counts:  # the batches of all cells that were read
+        batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
+        with row_blocks.opened(inputs.counts) as data:
+            batches = batch.of_cells(data.obs, snakemake.params.batch["batch"], cells)
+    fitted = pages.called(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
+    for name in ("latent", "kl"):
+        points = pages.checked(fitted[name], len(cells), kind)
+        latents = [f"z{number}" for number in range(1, points.shape[1] + 1)]
+        tables.write_points(points, latents, cells, outputs[name])
+    epochs, seconds = len(fitted["history"]), fitted["seconds"]
+    tables.write_rows(fitted["history"], outputs.history)
+    timing = {
+        "epochs": epochs,
+        "seconds": round(seconds, 3),
+        "cells_per_second": round(epochs * len(cells) / seconds, 1),
+        "device": "cpu",
+        "threads": 1,
+        "engine": page.needs["module"],
+    }
+    tables.write_rows([timing], outputs.timing)
