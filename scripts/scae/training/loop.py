@@ -365,12 +365,10 @@ def embed(model, expression, estimate, seed, batch_size=256):
     make_batch = DenseBatches(expression, torch.device("cpu"))
     batches = torch.arange(expression.shape[0]).split(batch_size)
     page = inspect.getfile(type(model))
-    return np.concatenate(
-        [
-            pages.checked(model.embed(make_batch(cells), estimate), len(cells), page, cells[0].item())
-            for cells in batches
-        ]
-    )
+    latent = _Rows(expression.shape[0])
+    for cells in batches:
+        latent.add(pages.checked(model.embed(make_batch(cells), estimate), len(cells), page, cells[0].item()))
+    return latent.values
 
 
 @torch.no_grad()
@@ -394,8 +392,25 @@ def inside(model, expression):
                     f'{type(model).__module__}: health returned for "{name}" the shape {tuple(values.shape)}, not '
                     f"(cells, latents) with {len(cells)} cells"
                 )
-            found.setdefault(name, []).append(values)
-    return {name: torch.cat(values).numpy() for name, values in found.items()}
+            found.setdefault(name, _Rows(expression.shape[0])).add(values.numpy())
+    return {name: rows.values for name, rows in found.items()}
+
+
+class _Rows:
+    """An array that is filled some rows at a time.
+
+    Rows kept as they come would lie between the batches in memory, whose room could not be used again: at 200,000 cells
+    twice the matrix.
+    """
+
+    def __init__(self, n_rows):
+        self.n_rows, self.n_filled, self.values = n_rows, 0, None
+
+    def add(self, rows):
+        if self.values is None:
+            self.values = np.empty((self.n_rows, *rows.shape[1:]), rows.dtype)
+        self.values[self.n_filled : self.n_filled + len(rows)] = rows
+        self.n_filled += len(rows)
 
 
 def losses(model, expression, settings, seed):
