@@ -106,6 +106,7 @@ rule score_clusters:
 rule check_latents:
     """What each latent says of a cell, how it is used, and what is left of the expression."""
     input:
+        batches=of_batch_aware("<results>/{dataset}/batches.csv"),
         expression="<results>/{dataset}/expression.h5ad",
         history=of_models(TRAINED, "<results>/{dataset}/{model}/seed{seed}/history.csv"),
         kl=of_models(PEERS, "<results>/{dataset}/{model}/seed{seed}/kl.csv"),

@@ -8,6 +8,7 @@ are trained; and model.pt of those that are trained here, kl.csv of those that a
 rule train_model:
     """Train one autoencoder with one seed on the expression alone."""
     input:
+        counts=of_batch_aware("<results>/{dataset}/counts.h5ad"),
         expression="<results>/{dataset}/expression.h5ad",
     output:
         model="<results>/{dataset}/{model}/seed{seed}/model.pt",
@@ -27,7 +28,7 @@ rule train_model:
         runtime=growing(60, 1),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
-        code=model_code("train_model"),
+        code=training_code,
         expression=config["expression"],
         model=model_settings,
         training=training_settings(),

@@ -147,6 +147,20 @@ def of_models(models, path):
     return files
 
 
+def is_batch_aware(model):
+    """Whether a model is told the batch of each cell."""
+    return PAGES[model].trained and config["models"][model].get("batch") is True
+
+
+def of_batch_aware(path):
+    """Input function: a file of a data set if the model is told the batch of each cell, else none."""
+
+    def files(wildcards):
+        return path.format(**wildcards) if is_batch_aware(wildcards.model) else []
+
+    return files
+
+
 def of_models_seeds(models, path):
     """Input function: a file of each seed of a model if it is one of these, else none."""
 
@@ -195,8 +209,9 @@ def settings_of(model):
 
 
 def model_settings(wildcards):
-    """Params function: kind and hyperparameters of a model."""
-    return settings_of(wildcards.model)
+    """Params function: kind and hyperparameters of a model; its batch is the column of obs that tells it."""
+    of_batch = dataset_settings("batch")(wildcards) if is_batch_aware(wildcards.model) else {}
+    return settings_of(wildcards.model) | of_batch
 
 
 def expression_settings(wildcards):
@@ -254,6 +269,12 @@ def model_code(script):
         return code(script, PAGES[wildcards.model].module)
 
     return digest
+
+
+def training_code(wildcards):
+    """Params function: as `model_code`, with what finds the batch of each cell for a model that is told it."""
+    further = ["scae.data.batch"] if is_batch_aware(wildcards.model) else []
+    return code("train_model", PAGES[wildcards.model].module, *further)
 
 
 def megabytes(paths):

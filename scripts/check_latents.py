@@ -23,6 +23,9 @@ with runtime.job(snakemake):
         from scae.training import loop
 
         model, settings = loop.load(inputs.model, data.genes), snakemake.params.training
+        if inputs.batches:
+            names = loop.hyperparameters(inputs.model)["batch"]
+            data, _ = expression.with_batches(data, tables.read_batches(inputs.batches).loc[data.cells], names)
         seed = int(snakemake.wildcards.seed)
         inside, terms = loop.inside(model, data), loop.losses(model, data, settings, seed)
         seen, _ = loop.split(len(data.cells), settings, seed)

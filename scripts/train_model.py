@@ -2,6 +2,7 @@
 
 import scae.workflow.runtime as runtime
 
+import importlib
 from pathlib import Path
 
 from scae import tables
@@ -15,6 +16,10 @@ with runtime.job(snakemake):
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
+    if snakemake.input.counts:  # of a model that is told the batch of each cell
+        batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
+        batches = batch.read(snakemake.input.counts, hyperparameters["batch"], data.cells)
+        data, hyperparameters["batch"] = expression.with_batches(data, batches)
     settings = loop.resolve(snakemake.params.training, data.density)
     trained, _ = loop.split(len(data.cells), settings, seed)
     settings = loop.with_enough_steps(settings, len(trained))

@@ -302,11 +302,11 @@ def test_settings_that_were_left_out_are_those_of_the_study(config):
     training = found["training"]
     assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (200, 256, 0.001)
     assert training["threads"] == 1
-    off = {"calibrated": False, "kl_warmup": 0}
+    off = {"batch": False, "calibrated": False, "kl_warmup": 0}
     assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0} | off
     sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0, "spike": "clamp"}
     assert found["models"]["sparse"] == sparse | off
-    assert found["models"]["plain"] == {"kind": "dae", "n_latent": 6}
+    assert found["models"]["plain"] == {"kind": "dae", "n_latent": 6, "batch": False}
     assert found["latent"] == {"estimate": "posterior_mean"}
     assert found["tsne"]["perplexity"] == 40
     assert found["kmeans"] == {"k": None, "n_init": 100}
@@ -606,7 +606,12 @@ def test_the_study_is_configured_as_it_was_published():
     }
     assert found["training"].items() >= study.items()
     written = {"alpha": 0.5, "beta": 2.0, "c": 50.0, "kind": "beta_vsc", "n_latent": 6}
-    assert found["models"]["beta_vsc"] == written | {"calibrated": False, "kl_warmup": 0, "spike": "clamp"}
+    assert found["models"]["beta_vsc"] == written | {
+        "batch": False,
+        "calibrated": False,
+        "kl_warmup": 0,
+        "spike": "clamp",
+    }
 
 
 def test_checking_a_config_imports_nothing_heavy():
@@ -651,7 +656,7 @@ def test_so_may_the_command_line(layered):
 def test_settings_that_the_new_choice_has_too_stay(layered, config):
     config["models"]["vae"] |= {"beta": 3.0, "n_latent": 4}
     loaded = layered({"models": {"vae": {"kind": "dae"}}})
-    assert loaded["models"]["vae"] == {"kind": "dae", "n_latent": 4}
+    assert loaded["models"]["vae"] == {"kind": "dae", "n_latent": 4, "batch": False}
 
 
 def test_a_choice_that_is_made_again_keeps_its_settings(layered):

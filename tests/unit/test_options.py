@@ -14,7 +14,7 @@ from scae.training.batches import DenseBatch
 from scae.training.checkpoint import Checkpoint
 
 N_CELLS, N_GENES = 40, 12
-OFF = {"calibrated": False, "kl_warmup": 0}
+OFF = {"batch": False, "calibrated": False, "kl_warmup": 0}
 OPTIONS = {
     "beta_vae": {"calibrated": True, "kl_warmup": 2},
     "beta_vsc": {"calibrated": True, "kl_warmup": 2, "spike": "logsigmoid"},

@@ -141,7 +141,7 @@ def train(config, model, seed):
     wildcards = {"dataset": "toy", "model": model, "seed": seed}
     run(
         "train_model",
-        inputs={"expression": f"{toy}/expression.h5ad"},
+        inputs={"counts": [], "expression": f"{toy}/expression.h5ad"},
         outputs={name: f"{folder}/{file}" for name, file in TRAINED.items()},
         wildcards=wildcards,
         expression=config["expression"],
@@ -207,7 +207,13 @@ def run_model(config, model, seed):
         "check_latents",
         inputs=labels
         | trained
-        | {"expression": f"{toy}/expression.h5ad", "latent": f"{folder}/latent.csv", "counts": [], "kl": []},
+        | {
+            "expression": f"{toy}/expression.h5ad",
+            "latent": f"{folder}/latent.csv",
+            "counts": [],
+            "kl": [],
+            "batches": [],
+        },
         outputs={"health": f"{folder}/health.csv"},
         wildcards=wildcards,
         expression=config["expression"],
@@ -982,7 +988,7 @@ def test_training_does_not_see_the_labels(results, workdir):
     config = config_of()
     run(
         "train_model",
-        inputs={"expression": "results/toy/expression.h5ad"},
+        inputs={"counts": [], "expression": "results/toy/expression.h5ad"},
         outputs=TRAINED,
         wildcards={"dataset": "toy", "model": "dae", "seed": 0},
         expression=config["expression"],

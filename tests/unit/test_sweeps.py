@@ -12,7 +12,7 @@ from scae.report.study import MAIN_SCORES
 from scae.workflow import sweeps
 
 SWEPT = {"kind": "beta_vae", "sweep": {"beta": [0.25, 1, 4], "n_latent": [6, 20]}}
-OFF = {"calibrated": False, "kl_warmup": 0}
+OFF = {"batch": False, "calibrated": False, "kl_warmup": 0}
 
 
 @pytest.fixture
@@ -88,7 +88,11 @@ def test_a_sweep_takes_the_place_of_a_value_of_an_earlier_layer(layered, config)
 
 def test_another_kind_takes_the_sweep_of_the_old_one_along(layered, config):
     config["models"]["vae"] = SWEPT
-    assert layered({"models": {"vae": {"kind": "dae"}}})["models"]["vae"] == {"kind": "dae", "n_latent": 6}
+    assert layered({"models": {"vae": {"kind": "dae"}}})["models"]["vae"] == {
+        "kind": "dae",
+        "n_latent": 6,
+        "batch": False,
+    }
 
 
 @pytest.mark.parametrize(

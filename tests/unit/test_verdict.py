@@ -303,8 +303,8 @@ def test_mixing_of_batches_is_told_where_there_are_batches():
     ]
     *_, last = sentences(scores({"dae": 0.5, "pca": 0.5}), *of_batches)
     assert last == (
-        "Batches, which nothing corrects, mix in the latent by iLISI (1 is best): dae 0.50 and pca 0.20; types stay "
-        "apart there by cLISI: dae 0.50 and pca 0.90."
+        "Batches, which nothing corrects but models that are told them, mix in the latent by iLISI (1 is best): "
+        "dae 0.50 and pca 0.20; types stay apart there by cLISI: dae 0.50 and pca 0.90."
     )
     undefined = [table.assign(value=np.nan) for table in of_batches]
     assert not any("iLISI" in sentence for sentence in sentences(scores({"dae": 0.5, "pca": 0.5}), *undefined))

@@ -59,7 +59,7 @@ class Named(SimpleNamespace):
     """Files or params as a script sees them: by name and in order."""
 
     def __iter__(self):
-        return iter(vars(self).values())
+        return (value for value in vars(self).values() if value != [])
 
 
 def train_job(folder, kind="beta_vsc", minutes="5", **training):
@@ -67,7 +67,7 @@ def train_job(folder, kind="beta_vsc", minutes="5", **training):
     Path(folder).mkdir(parents=True, exist_ok=True)
     model, training = json.loads(json.dumps([{"kind": kind} | KINDS[kind], training]))  # as new as Snakemake makes them
     snakemake = SimpleNamespace(
-        input=Named(expression="expression.h5ad"),
+        input=Named(counts=[], expression="expression.h5ad"),
         output=Named(**{name: f"{folder}/{name}" for name in ("model", "history", "timing")}),
         params=Named(
             code=code_digest.code("train_model", f"scae.models.{kind}"),

@@ -289,8 +289,8 @@ def _mixing(scores):
     if not all(told.values()):
         return []
     return [
-        f"Batches, which nothing corrects, mix in the latent by iLISI (1 is best): {_listed(told['ilisi'])}; types "
-        f"stay apart there by cLISI: {_listed(told['clisi'])}."
+        "Batches, which nothing corrects but models that are told them, mix in the latent by iLISI (1 is best): "
+        f"{_listed(told['ilisi'])}; types stay apart there by cLISI: {_listed(told['clisi'])}."
     ]
 
 

@@ -38,6 +38,13 @@ CONFIG = {
         "off": 0,
         "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
     },
+    "batch": {
+        "type": "boolean",
+        "default": False,
+        "off": False,
+        "description": "Tell the decoder the batch of each cell (datasets.<name>.batch), so that the latents need not; "
+        "of every data set of the run",
+    },
 }
 # What a choice of latent.estimate comes to; read as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean"}
@@ -52,13 +59,13 @@ def kl_divergence(mu, log_sigma):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0):
+    def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0, batch=()):
         super().__init__()
         self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
-        self.decoder = Decoder(n_latent, n_genes)
+        self.decoder = Decoder(n_latent, n_genes, batch)
 
     def posterior(self, x):
         hidden = self.trunk(x)  # (cells, 32)

@@ -62,6 +62,13 @@ CONFIG = {
         "description": "How the encoder's x gives the probability that a latent is on: exp(min(x, 0)), without "
         "gradient where it is fully on; or sigmoid(x), with one everywhere (Louizos et al. 2018)",
     },
+    "batch": {
+        "type": "boolean",
+        "default": False,
+        "off": False,
+        "description": "Tell the decoder the batch of each cell (datasets.<name>.batch), so that the latents need not; "
+        "of every data set of the run",
+    },
 }
 
 GAMMA_MARGIN = 1e-6  # keeps the logarithms of gamma and 1 - gamma finite
@@ -80,7 +87,7 @@ def kl_divergence(mu, log_sigma, gamma, alpha):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta, alpha, c, calibrated=False, kl_warmup=0, spike="clamp"):
+    def __init__(self, n_genes, n_latent, beta, alpha, c, calibrated=False, kl_warmup=0, spike="clamp", batch=()):
         super().__init__()
         self.alpha, self.c, self.spike = alpha, c, spike
         self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
@@ -88,7 +95,7 @@ class Model(nn.Module):
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
         self.log_spike = Branch(n_latent)
-        self.decoder = Decoder(n_latent, n_genes)
+        self.decoder = Decoder(n_latent, n_genes, batch)
 
     def posterior(self, x):
         hidden = self.trunk(x)  # (cells, 32)

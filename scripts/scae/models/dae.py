@@ -16,18 +16,25 @@ ABOUT = {
 }
 CONFIG = {
     "n_latent": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 6, "description": "Number of latents"},
+    "batch": {
+        "type": "boolean",
+        "default": False,
+        "off": False,
+        "description": "Tell the decoder the batch of each cell (datasets.<name>.batch), so that the latents need not; "
+        "of every data set of the run",
+    },
 }
 # What a choice of latent.estimate comes to; read as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean", "sample": "posterior_mean"}
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent):
+    def __init__(self, n_genes, n_latent, batch=()):
         super().__init__()
         self.trunk = Trunk(n_genes)
         self.hidden = nn.Linear(32, 16)
         self.code = nn.Linear(16, n_latent)
-        self.decoder = Decoder(n_latent, n_genes)
+        self.decoder = Decoder(n_latent, n_genes, batch)
 
     def encode(self, x):
         return F.relu(self.code(F.relu(self.hidden(self.trunk(x)))))  # (cells, n_latent)

@@ -42,21 +42,36 @@ class Branch(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent to expression: ReLU 16, ReLU 32, ReLU 128, linear."""
+    """Latent to expression: ReLU 16, ReLU 32, ReLU 128, linear.
 
-    def __init__(self, n_latent, n_genes):
+    With ``batches``, the names of those in which cells were measured, the one-hot batch of a cell stands beside its
+    last hidden units: each gene has a constant for each batch, which the latent then need not tell. Telling a decoder
+    what is known of a cell makes a conditional autoencoder (Sohn, Lee & Yan 2015, "Learning structured output
+    representation using deep conditional generative models"), and scVI tells its decoder the batch (Lopez et al. 2018,
+    doi:10.1038/s41592-018-0229-2) from the first layer on. Here that has 16 units, through which a shift of every gene
+    would have to pass.
+    """
+
+    def __init__(self, n_latent, n_genes, batches=()):
         super().__init__()
+        self.n_batches = len(batches or ())
         self.hidden = nn.Sequential(
             nn.Linear(n_latent, 16), nn.ReLU(), nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 128), nn.ReLU()
         )
-        self.output = nn.Linear(128, n_genes)
+        self.output = nn.Linear(128 + self.n_batches, n_genes)
 
-    def forward(self, z):  # (cells, n_latent)
-        return self.output(self.hidden(z))  # (cells, n_genes)
+    def units(self, z, batch_index=None):  # (cells, n_latent), (cells,)
+        hidden = self.hidden(z)
+        if self.n_batches:
+            hidden = torch.cat([hidden, F.one_hot(batch_index, self.n_batches).to(hidden.dtype)], dim=1)
+        return hidden  # (cells, 128 + n_batches)
+
+    def forward(self, z, batch_index=None):
+        return self.output(self.units(z, batch_index))  # (cells, n_genes)
 
     def squared_error(self, x, z):
         """Reconstruction loss: sum over genes of (x - decoded z) squared, mean over cells; scalar."""
-        return x.squared_error(self.hidden(z), self.output)
+        return x.squared_error(self.units(z, x.batch_index), self.output)
 
 
 class WeightedKL(nn.Module):

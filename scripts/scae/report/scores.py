@@ -8,7 +8,7 @@ from scae.report.study import MAIN_SCORES
 
 AGAINST_INPUT = "neighbours and distances of the input"
 AGAINST_TYPES = "clusters and neighbours against the labels"
-MIXING = "whether batches mix and types stay apart; nothing was corrected"
+MIXING = "whether batches mix and types stay apart; nothing was corrected but by models that are told the batch"
 ROLES = {"model": "model", "pca": "control", "floor": "control"}
 
 

@@ -7,7 +7,7 @@ doubles what a small training job needs.
 import logging
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -31,6 +31,7 @@ class Expression:
     offset: np.ndarray  # (genes,) float32: what a gene without an entry holds
     cells: np.ndarray  # names
     genes: np.ndarray  # names
+    batch_index: np.ndarray | None = None  # (cells,) int64: number of the batch in which each was measured, if told
 
     @property
     def shape(self):
@@ -78,6 +79,38 @@ def read(path, scale=False, memory_mb=None, scratch=None):
     if scale:
         _standardize(data, indices, offset, len(cells))
     return Expression(indptr, indices, data, offset, cells, genes)
+
+
+def with_batches(expression, batches, names=None):
+    """The expression for a model that is told the batch of each cell.
+
+    Args:
+        expression: Expression.
+        batches: (cells,) names, empty where a cell has none.
+        names: of the batches by their number, as a trained model knows them; None takes those there are, sorted.
+
+    Returns:
+        (Expression, list): the expression with the batches, and their names.
+
+    Raises:
+        UserError: if a cell has no batch or one that is not in ``names``, or all are of one.
+    """
+    batches = np.asarray(batches, object)
+    if without := int((batches == "").sum()):
+        raise UserError(
+            f"batch: {without} of {len(batches)} cells have no batch, and a model with batch: true needs that of each; "
+            "complete the column, or set batch of the model to false"
+        )
+    names = sorted(set(batches)) if names is None else names
+    if len(names) < 2:
+        raise UserError(
+            f'batch: all cells are of one batch ("{names[0]}"), of which a model has nothing to be told; set batch of '
+            "the model to false"
+        )
+    numbers = {name: number for number, name in enumerate(names)}
+    if unknown := sorted(set(batches) - set(names)):
+        raise UserError(f'batch: the model was not trained on cells of "{unknown[0]}"; train it again')
+    return replace(expression, batch_index=np.array([numbers[name] for name in batches], np.int64)), names
 
 
 def _empty(length, dtype, scratch):

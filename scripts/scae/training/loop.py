@@ -122,7 +122,8 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     Args:
         expression: scae.training.expression.Expression.
         kind: of the model: the name of its page, or the path of one outside the library.
-        hyperparameters: arguments of its ``Model``.
+        hyperparameters: arguments of its ``Model``; ``batch``, if there, is the names of the batches that the
+            expression tells (`scae.training.expression.with_batches`).
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
             returns it; perhaps holdout, see `split`.
         seed: non-negative int.
@@ -341,6 +342,11 @@ def load(path, genes):
     model = build(content["kind"], len(genes), content["hyperparameters"])
     model.load_state_dict(content["state_dict"])
     return model.eval()
+
+
+def hyperparameters(path):
+    """The hyperparameters of a model written by `save`; of one that is told the batch, ``batch`` is their names."""
+    return torch.load(path, weights_only=True)["hyperparameters"]
 
 
 @torch.no_grad()

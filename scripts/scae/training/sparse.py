@@ -73,6 +73,8 @@ class SparseBatch:
         self.gene_sum[common] = self.panel.sum(0, dtype=torch.float64)
         self.sum_of_squares = squares[cells].sum()
         self.offset = torch.from_numpy(expression.offset)
+        index = expression.batch_index
+        self.batch_index = None if index is None else torch.from_numpy(index[cells])
 
     def __len__(self):
         return len(self.panel)

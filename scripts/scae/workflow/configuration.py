@@ -309,6 +309,14 @@ def _contradictions(config, swept, processors, datasets_too, alone):
             if (values := config["datasets"].get(dataset, {}).get("values")) in WITHOUT_COUNTS:
                 written = ".".join(sweeps.as_written(["models", name], swept))
                 yield f"{written}: needs counts, but datasets.{dataset}.values is {values}; run only one of them"
+    for name in config["run"]["models"]:
+        for dataset in config["run"]["datasets"] if config["models"].get(name, {}).get("batch") is True else ():
+            if dataset in config["datasets"] and not config["datasets"][dataset]["batch"]:
+                key = ".".join(sweeps.as_written(["models", name, "batch"], swept))
+                yield (
+                    f"{key}: true, but {dataset} has no batch; name its column in datasets.{dataset}.batch, or run "
+                    "them apart"
+                )
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
