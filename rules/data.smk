@@ -50,7 +50,7 @@ rule preprocess_cells:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(1500, 10),
+        mem_mb=growing(1500, 4),
         runtime=growing(15, 0.01),
     params:
         code=preprocessing_code("preprocess_cells"),
@@ -77,7 +77,7 @@ rule label_cells:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing_with_clusters(1000, 6),
-        runtime=growing_with_clusters(30, 0.05),
+        runtime=growing_with_clusters(30, 0.012),
     params:
         code=code("label_cells"),
         content=content(label_paths),
@@ -127,7 +127,7 @@ rule label_again:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing_with_clusters(1000, 6),
-        runtime=growing_with_clusters(30, 0.05),
+        runtime=growing_with_clusters(30, 0.012),
     params:
         code=code("label_again"),
         content=content(label_paths),

@@ -19,7 +19,7 @@ rule project_tsne:
         "../envs/evaluation.yaml"
     resources:
         mem_mb=growing(1500, 2, of="../../expression.h5ad"),
-        runtime=growing(30, 0.3, of="../../expression.h5ad"),
+        runtime=growing(30, 0.02, of="../../expression.h5ad"),
     params:
         code=code("project_tsne"),
         tsne=tsne_settings,
@@ -42,8 +42,8 @@ rule cluster_cells:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=growing(1500, 50),
-        runtime=growing(15, 2),
+        mem_mb=growing(1500, 30),
+        runtime=growing(15, 1),
     params:
         code=code("cluster_cells"),
         kmeans=config["kmeans"],
@@ -95,7 +95,7 @@ rule score_clusters:
         "../envs/evaluation.yaml"
     resources:
         mem_mb=growing(1500, 50),
-        runtime=growing(15, 0.5),
+        runtime=growing(15, 0.3),
     params:
         code=code("score_clusters"),
         label_sets=label_names,
@@ -124,7 +124,7 @@ rule check_latents:
         "../envs/torch.yaml"
     resources:
         mem_mb=growing(1000, 4),
-        runtime=growing(15, 0.03),
+        runtime=growing(15, 0.01),
     params:
         code=model_code("check_latents"),
         expression=config["expression"],
@@ -153,7 +153,7 @@ rule interpret_latents:
         "../envs/torch.yaml"
     resources:
         mem_mb=growing(1500, 4),
-        runtime=growing(15, 0.1),
+        runtime=growing(15, 0.01),
     params:
         code=model_code("interpret_latents"),
         content=content(gene_set_paths),
@@ -273,7 +273,7 @@ rule score_references:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing(2000, 6),
-        runtime=growing(30, 0.2),
+        runtime=growing(30, 0.04),
     params:
         code=code("score_references"),
         seeds=SEEDS,
@@ -381,8 +381,8 @@ rule collect_embeddings:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(1500, 3),
-        runtime=growing(15, 0.05),
+        mem_mb=growing(1500, 1.5),
+        runtime=growing(15, 0.01),
     params:
         code=code("collect_embeddings"),
         genes=dataset_settings("genes"),
