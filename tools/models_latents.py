@@ -79,6 +79,7 @@ def section(folder, of_models, names, models):
         (name, model): matching.matches({seed: run[0] for seed, run in found[name, model].items()})
         for name in names
         for model in trained
+        if (name, model) in found
     }
     text = (
         "## What each latent means, and whether it comes back\n\nA live latent is moved from its 5th to its 95th "
@@ -96,6 +97,8 @@ def came_back(matches, names, models):
     lines = ["| data set | model | live latents | come back | agreement | of random axes |", "|---" * 6 + "|"]
     for name in names:
         for model in models:
+            if (name, model) not in matches:
+                continue
             table = matches[name, model]
             of_seeds = table.groupby("seed")
             columns = [of_seeds.size(), of_seeds["reproducible"].sum(), of_seeds["agreement"].mean()]

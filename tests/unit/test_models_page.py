@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import runpy
 
 import numpy as np
@@ -99,6 +100,24 @@ def test_a_page_of_some_data_sets_and_seeds_says_what_is_missing(config):
 def test_a_model_that_is_behind_is_said_to_be(config):
     text = TOOL["page"](config, made_up(config, pca10={"knn_accuracy": 0.8}), made_up(config, seeds=[100]), LATENTS)
     assert text.count(": behind on ") == len(config["run"]["models"]) - 1
+
+
+def test_scvi_is_held_against_the_others_where_there_are_counts(config):
+    assert [name for name in config["run"]["datasets"] if not TOOL["_has_counts"](config, name)] == ["pbmc68k_reduced"]
+    some = copy.deepcopy(config)
+    some["run"]["models"] = [*config["run"]["models"], "scvi"]
+    of_models = made_up(some, scvi={"knn_accuracy": 0.7, "ari": 0.4, "live": 9.0}, pca10={"knn_accuracy": 0.5})
+    of_models = of_models[(of_models["model"] != "scvi") | (of_models["dataset"] != "pbmc68k_reduced")]
+    text = TOOL["page"](some, of_models, made_up(config, seeds=[100]), LATENTS)
+    others = [name for name in config["run"]["datasets"] if name != "pbmc68k_reduced"]
+    assert f"- `scvi`: ahead on {', '.join(others)}." in text
+    rows = [line for line in text.splitlines() if line.endswith("| 9.0 |")]
+    assert len(rows) == len(others)
+    for row in rows:
+        assert re.search(r"^\| `\w+` \| \+0\.(199|20\d) \(\+0\.\d+ to \+0\.\d+\) \| \+0\.(099|10\d) \(", row), row
+        assert row.endswith("| -0.100 | -0.100 | 9.0 |")  # the same with every seed: no interval
+    assert "| `pbmc68k_reduced` | – |" not in text  # of the first model
+    assert "needs requirements-scvi.txt" in TOOL["page"](config, made_up(config), made_up(config, seeds=[100]), LATENTS)
 
 
 def test_the_search_saw_no_seed_of_the_page_and_its_winners_are_what_is_run(config):
