@@ -250,7 +250,7 @@ def tsne_settings(wildcards):
 
 def training_settings():
     """Params: the settings of training that can change its result; without those that are off at 0."""
-    off = {name for name in ("holdout", "min_steps") if not config["training"][name]}
+    off = {name for name in ("early_stopping", "holdout", "min_steps") if not config["training"][name]}
     without = {"checkpoint_minutes"} | off
     return {key: value for key, value in config["training"].items() if key not in without}
 

@@ -31,5 +31,5 @@ with runtime.job(snakemake):
         model, history, seconds = loop.fit(data, kind, hyperparameters, settings, seed, saved)
     loop.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
-    tables.write_rows([loop.timing(seconds, len(trained), settings)], outputs.timing)
+    tables.write_rows([loop.timing(seconds, len(trained), settings | {"epochs": len(history)})], outputs.timing)
     saved.remove()

@@ -17,6 +17,7 @@ NUMBERS = (  # of which a table may lack some
     *("kept_tsne2d", "kept_latent"),
 )
 HELD_OUT = "held_out_"  # before the name of a term of the loss, of cells that were not trained on
+BEST_EPOCH = f"{HELD_OUT}best_epoch"  # the best epoch so far, where training may end early
 UNSCORED = ""  # the label of a cell without one: it is trained, embedded and drawn
 
 

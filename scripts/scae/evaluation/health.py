@@ -8,6 +8,8 @@ arrays of (cells, latents), and is summarised here.
 import numpy as np
 import pandas as pd
 
+from scae import tables
+
 LIVE_NATS = 0.1  # of KL divergence; below it the posterior of a cell is all but the prior and says nothing of the cell
 MOSTLY_ZERO = 0.95  # share of the cells
 REPEATS = 0.95  # correlation of two latents, whatever its sign
@@ -67,8 +69,11 @@ def measure(latent, inside=None, labels=None):
 def of_training(history, n_cells, settings):
     """How long a model trained: gradient steps, and how much of the decline of the loss came at the very end.
 
+    With early stopping the steps are those to the weights that are kept, and the loss is that of the held-out cells,
+    the lowest so far: where it ended since that fell no more, it was not falling, whatever the cells trained on say.
+
     Args:
-        history: DataFrame with epoch and loss.
+        history: DataFrame with epoch and loss, and held_out_loss and held_out_best_epoch with early stopping.
         n_cells: number of cells it trained on.
         settings: dict with batch_size.
 
@@ -76,9 +81,13 @@ def of_training(history, n_cells, settings):
         pandas.DataFrame: latent (``all``), measure, value.
     """
     loss, n_epochs = history["loss"].to_numpy(), len(history)
+    kept, first = n_epochs, loss[0]
+    if tables.BEST_EPOCH in history:
+        best, of_unseen = history[tables.BEST_EPOCH].to_numpy(), history[f"{tables.HELD_OUT}loss"].to_numpy()
+        loss, kept, first = of_unseen[best - 1], int(best[-1]), of_unseen.max()
     late = loss[-max(1, n_epochs // 10) - 1] if n_epochs > 1 else loss[0]
-    decline = loss[0] - loss[-1]
-    steps = float(n_epochs * -(-n_cells // settings["batch_size"]))
+    decline = first - loss[-1]
+    steps = float(kept * -(-n_cells // settings["batch_size"]))
     falling = (late - loss[-1]) / decline if decline > 0 else 0.0
     return _table([(WHOLE, "steps", steps), (WHOLE, "still_falling", falling)])
 

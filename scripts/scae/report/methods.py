@@ -25,7 +25,7 @@ def times(study):
             [
                 parts.cell(model),
                 parts.cell(dataset),
-                parts.count(runs["epochs"].iloc[0]),
+                _range(runs["epochs"]),
                 parts.count(len(runs)),
                 parts.cell(f"{seconds.min():.1f}", seconds.min()),
                 parts.cell(f"{seconds.max():.1f}", seconds.max()),
@@ -53,6 +53,12 @@ def times(study):
     }
 
 
+def _range(epochs):
+    """The epochs of some runs, of which early stopping may end one before another."""
+    low, high = int(epochs.min()), int(epochs.max())
+    return parts.count(low) if low == high else parts.cell(f"{low:,}–{high:,}", high)
+
+
 def methods(study):
     """A paragraph on what was done, from settings, pages and versions, and the works that it cites."""
     settings = study.settings
@@ -63,13 +69,18 @@ def methods(study):
     kinds = [f"{name} ({_cited(model)})" for name, model in study.models.items()]
     said.append(f"The cells were represented by {parts.listed(kinds)}.")
     if trained:
-        least = training.get("min_steps", 0)
+        least, patience = training.get("min_steps", 0), training.get("early_stopping", 0)
         said.append(
             f"{parts.listed(trained)} {'was' if len(trained) == 1 else 'were'} trained on the expression alone for "
-            f"{training.get('epochs')} epochs in batches of {training.get('batch_size')} cells with Adam at a learning "
-            f"rate of {training.get('learning_rate')}"
+            f"{'at most ' if patience else ''}{training.get('epochs')} epochs in batches of "
+            f"{training.get('batch_size')} cells with Adam at a learning rate of {training.get('learning_rate')}"
             + (f", and for more epochs where {least:,} gradient steps needed more." if least else ".")
         )
+        if patience:
+            said.append(
+                f"Training ended when the loss of {training['holdout']:.0%} of the cells, which were held out, had not "
+                f"fallen for {patience} epochs; the weights are those of the epoch in which it was lowest."
+            )
     for name in peers:
         epochs = study.training_times.loc[study.training_times["model"] == name, "epochs"]
         shown = parts.listed([f"{number:,}" for number in sorted(set(epochs))])

@@ -212,7 +212,8 @@ def tsne3d(points, labels, title):
 def losses(history, title):
     """Every loss term over the epochs, one panel each; history: DataFrame with epoch and one column per term.
 
-    Cells that were held out, if any, have a dashed curve of their own.
+    Cells that were held out, if any, have a dashed curve of their own; with early stopping a line stands at the epoch
+    whose weights are kept.
     """
     held_out = tables.HELD_OUT
     terms = [
@@ -230,6 +231,10 @@ def losses(history, title):
         if f"{held_out}{name}" in history:
             panel.lines[0].set_label("trained on")
             panel.plot(history["epoch"], history[f"{held_out}{name}"], color="#CC6677", dashes=(4, 2), label="held out")
+            panel.legend(fontsize=8)
+        if tables.BEST_EPOCH in history:
+            kept = history[tables.BEST_EPOCH].iloc[-1]
+            panel.axvline(kept, color="#666666", linewidth=1, label=f"kept: epoch {kept:.0f}")
             panel.legend(fontsize=8)
         panel.annotate(
             f"{history[name].iloc[-1]:.4g}",

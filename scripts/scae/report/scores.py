@@ -88,8 +88,12 @@ def comparison(study):
         "seeds": study.seeds,
         "metrics": [metric | {"span": span(metric)} for metric in study.described.values()],
         "has_published": bool(study.published),
-        "epochs": study.settings.get("training", {}).get("epochs"),
+        "epochs": _epochs(study.settings.get("training", {})),
     }
+
+
+def _epochs(training):
+    return f"{'at most ' if training.get('early_stopping') else ''}{training.get('epochs')}"
 
 
 def _main_picture(study, dataset):

@@ -125,14 +125,17 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         hyperparameters: arguments of its ``Model``; ``batch``, if there, is the names of the batches that the
             expression tells (`scae.training.expression.with_batches`).
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
-            returns it; perhaps holdout, see `split`.
+            returns it; perhaps holdout, see `split`, and early_stopping, the number of epochs without a lower loss of
+            the held-out cells after which training ends; the weights are then those of the epoch in which it was
+            lowest.
         seed: non-negative int.
         checkpoint: scae.training.checkpoint.Checkpoint, or None to go without.
 
     Returns:
         (torch.nn.Module, list of dict, float): the trained model; per epoch its number and the mean over cells of each
-        loss term, and of the cells that are held out, if any (``held_out_<term>``); the seconds that the epochs took,
-        over all attempts.
+        loss term, and of the cells that are held out, if any (``held_out_<term>``), and with early stopping the best
+        epoch so far (``held_out_best_epoch``), of which the last one's weights are returned; the seconds that the
+        epochs took, over all attempts.
 
     Raises:
         UserError: if the loss stops being a number or the page does not return what it should, or a signal ended it
@@ -152,7 +155,8 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         torch.autocast(settings["device"], torch.bfloat16) if settings["precision"] == "bfloat16" else nullcontext()
     )
     report = _Progress(settings["epochs"], run)
-    while run.epoch <= settings["epochs"]:
+    patience = settings.get("early_stopping", 0)
+    while run.epoch <= settings["epochs"] and not run.is_past_best(patience):
         _tell_epoch(model, run.epoch)
         batches = trained[run.shuffled(len(trained))].split(settings["batch_size"])
         for cells in batches[run.batch :]:
@@ -168,8 +172,11 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
                 if checkpoint.stop:
                     raise UserError(f"stopped by {checkpoint.stop} in epoch {run.epoch}; run again to go on from there")
         with autocast:
-            run.end_epoch(len(trained), _unseen(model, make_batch, held_out, settings, seed))
+            run.end_epoch(len(trained), _unseen(model, make_batch, held_out, settings, seed), patience)
         report()
+    if patience:
+        log.info("the weights of epoch %d of %d are kept", run.best["epoch"], run.epoch - 1)
+        model.load_state_dict(run.best["weights"])
     return model, run.history, run.seconds()
 
 
@@ -178,6 +185,11 @@ def _tell_epoch(model, epoch):
     for part in model.modules():
         if hasattr(part, "start_epoch"):
             part.start_epoch(epoch)
+
+
+def _is_rising(model):
+    """Whether a weight in the loss still rises, so that the losses of two epochs cannot be held against each other."""
+    return any(getattr(part, "risen", 1.0) < 1.0 for part in model.modules())
 
 
 def _unseen(model, make_batch, cells, settings, seed):
@@ -220,6 +232,7 @@ class _Run:
         self.epoch, self.batch = 1, 0  # under way; batches of it that are done
         self.sums = dict.fromkeys(TERMS, 0.0)  # over the cells of the epoch so far
         self.history = []
+        self.best = None  # with early stopping: epoch, held-out loss and weights of the best epoch so far
         self.before, self.start = 0.0, time.perf_counter()  # seconds of earlier attempts; start of this one
         self.epoch_order = shuffle.get_state()
 
@@ -242,11 +255,23 @@ class _Run:
                 "training.learning_rate, or look for extreme values in the data"
             )
 
-    def end_epoch(self, n_cells, unseen):
+    def end_epoch(self, n_cells, unseen, patience):
         means = {name: total / n_cells for name, total in self.sums.items()}
         self.history.append({"epoch": self.epoch} | means | unseen)
+        if patience:
+            self._compare_with_best(unseen[f"{tables.HELD_OUT}loss"])
+            self.history[-1][tables.BEST_EPOCH] = self.best["epoch"]
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, dict.fromkeys(TERMS, 0.0)
         self.epoch_order = self.shuffle.get_state()
+
+    def _compare_with_best(self, loss):
+        if self.best is None or self.best["rising"] or loss < self.best["loss"]:
+            weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.best = {"epoch": self.epoch, "loss": loss, "rising": _is_rising(self.model), "weights": weights}
+
+    def is_past_best(self, patience):
+        """Whether so many epochs ended without a better one; never where patience is 0."""
+        return patience > 0 and self.best is not None and self.epoch - 1 - self.best["epoch"] >= patience
 
     def state(self):
         return {
@@ -254,6 +279,7 @@ class _Run:
             "batch": self.batch,
             "sums": self.sums,
             "history": self.history,
+            "best": self.best,
             "seconds": self.seconds(),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -265,6 +291,7 @@ class _Run:
     def restore(self, state):
         self.epoch, self.batch, self.before = state["epoch"], state["batch"], state["seconds"]
         self.sums, self.history, self.epoch_order = state["sums"], state["history"], state["epoch_order"]
+        self.best = state["best"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["noise"])

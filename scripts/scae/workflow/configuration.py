@@ -325,6 +325,11 @@ def _contradictions(config, swept, processors, datasets_too, alone):
             f"training.engine: sparse computes in float32, but training.precision is {training['precision']}; set "
             "training.engine to dense or auto"
         )
+    if training["early_stopping"] and not training["holdout"]:
+        yield (
+            "training.early_stopping: goes by the loss of cells that are held out, and there are none; set "
+            "training.holdout, such as 0.1, or early_stopping to 0"
+        )
     if processors and training["threads"] > processors:
         yield (
             f"training.threads: {training['threads']} are more than the {processors} processors of this machine; set "
