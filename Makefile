@@ -3,6 +3,7 @@
 # make docs   config/README.md, docs/reruns.md and tests/bad_inputs/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make bench-scale   memory and time of every rule as the cells get more
+# make test-gpu   tests on a CUDA device     make bench-gpu   speed of training on one against the CPU
 # make evidence   simulated data sets -> docs/evidence.md
 # make models-page   which representation when -> docs/models.md
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
@@ -10,7 +11,7 @@ PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm lint bench bench-scale verify interruptions evidence models-page docs constraints clean
+.PHONY: run check test test-slurm test-gpu lint bench bench-scale bench-gpu verify interruptions evidence models-page docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -31,6 +32,10 @@ test: .venv/installed-dev lint
 test-slurm: .venv/installed-dev
 	$(BIN)/python -m pytest tests/slurm
 
+# Where there is no CUDA device its tests are skipped and say so.
+test-gpu: .venv/installed-dev
+	$(BIN)/python -m pytest tests/gpu
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,6 +50,10 @@ bench: .venv/installed
 CELLS ?= 2600 20000 60000 200000
 bench-scale: .venv/installed
 	$(BIN)/python benchmarks/bench_scale.py --cells $(CELLS)
+
+# Simulated cells, 200,000 x 20,000 at most
+bench-gpu: .venv/installed
+	$(BIN)/python benchmarks/bench_gpu.py
 
 # A and B: what `snakemake manifest` wrote in two runs
 verify: .venv/installed
