@@ -365,6 +365,7 @@ rule collect_embeddings:
     input:
         counts="<results>/{dataset}/counts.h5ad",
         expression="<results>/{dataset}/expression.h5ad",
+        colors="<results>/{dataset}/colors.csv",
         labels="<results>/{dataset}/labels.csv",
         more_labels=further_labels,
         clusters=expand("<results>/{{dataset}}/{model}/seed{seed}/clusters.csv", model=MODELS, seed=SEEDS),

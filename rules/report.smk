@@ -4,9 +4,32 @@ Needs everything the evaluation made. Makes the pictures of each model, the heat
 """
 
 
+rule color_types:
+    """The colour of each cell type, far from those of the types whose mean expression is like its own."""
+    input:
+        expression="<results>/{dataset}/expression.h5ad",
+        labels="<results>/{dataset}/labels.csv",
+    output:
+        colors="<results>/{dataset}/colors.csv",
+    log:
+        "<logs>/color_types/{dataset}.log",
+    benchmark:
+        "<benchmarks>/color_types/{dataset}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 4),
+        runtime=growing(10, 0.01),
+    params:
+        code=code("color_types"),
+    script:
+        "../scripts/color_types.py"
+
+
 rule plot_clusters:
     """2-D t-SNE coloured by cell type beside the k-means partition (figures 1 to 3 of the study)."""
     input:
+        colors="<results>/{dataset}/colors.csv",
         labels="<results>/{dataset}/labels.csv",
         tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
         clusters="<results>/{dataset}/{model}/seed{seed}/clusters.csv",
@@ -37,6 +60,7 @@ rule plot_batches:
     """2-D t-SNE coloured by cell type beside the same by batch."""
     input:
         batches="<results>/{dataset}/batches.csv",
+        colors="<results>/{dataset}/colors.csv",
         labels="<results>/{dataset}/labels.csv",
         tsne2d="<results>/{dataset}/{model}/seed{seed}/tsne2d.csv",
     output:
@@ -67,6 +91,7 @@ rule plot_batches:
 rule plot_tsne3d:
     """3-D t-SNE coloured by cell type."""
     input:
+        colors="<results>/{dataset}/colors.csv",
         labels="<results>/{dataset}/labels.csv",
         tsne3d="<results>/{dataset}/{model}/seed{seed}/tsne3d.csv",
     output:
@@ -242,6 +267,7 @@ rule plot_figures:
     input:
         intervals="<results>/intervals.csv",
         recalls="<results>/recalls.csv",
+        colors="<results>/{dataset}/colors.csv",
         labels="<results>/{dataset}/labels.csv",
         tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS[:1]),
     output:
@@ -339,6 +365,7 @@ rule write_report:
         sweeps_svg=expand("<results>/figures/{dataset}/sweeps/{sweep}.svg", dataset=DATASETS, sweep=sorted(SWEEPS)),
         heatmap="<results>/heatmap.png",
         batches=expand("<results>/{dataset}/batches.csv", dataset=BATCHED),
+        colors=expand("<results>/{dataset}/colors.csv", dataset=DATASETS),
         labels=expand("<results>/{dataset}/labels.csv", dataset=DATASETS),
         cells=expand("<results>/{dataset}/quality/cells.csv", dataset=DATASETS),
         limits=expand("<results>/{dataset}/quality/limits.csv", dataset=DATASETS),

@@ -64,6 +64,7 @@ def evaluation_files():
         *expand("<results>/{dataset}/embeddings.h5ad", dataset=DATASETS),
         *expand(
             [
+                "<results>/{dataset}/colors.csv",
                 "<results>/{dataset}/distances.npz",
                 "<results>/{dataset}/stability.csv",
                 "<results>/{dataset}/cell_stability.csv",

@@ -26,6 +26,6 @@ with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as ex
         labels,
         further,
         runs,
-        {name: look[0] for name, look in palette.styles(tables.scored(labels)).items()},
+        {name: look[0] for name, look in palette.read(inputs.colors).items()},
     )
     row_blocks.rewrite(snakemake.output.embeddings, data)

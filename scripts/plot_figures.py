@@ -3,7 +3,7 @@
 import scae.workflow.runtime as runtime
 
 from scae import tables
-from scae.report import figures, plotting
+from scae.report import figures, palette, plotting
 
 with runtime.job(snakemake):
     files, params, dataset = snakemake.input, snakemake.params, snakemake.wildcards.dataset
@@ -17,7 +17,9 @@ with runtime.job(snakemake):
     }
     drawn = {
         "scores": figures.scores(intervals, params.roles, params.described, params.origins[dataset]),
-        "embeddings": figures.embeddings({model: runs[model] for model in params.order["models"]}, labels),
+        "embeddings": figures.embeddings(
+            {model: runs[model] for model in params.order["models"]}, labels, palette.read(files.colors)
+        ),
         "recalls": figures.recalls(recalls, intervals, params.roles, next(iter(params.origins[dataset]))),
     }
     for name, figure in drawn.items():

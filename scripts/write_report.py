@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scae import notes, tables
 from scae.evaluation import summary
-from scae.report import methods, page, study
+from scae.report import methods, page, palette, study
 from scae.workflow import job_record
 
 with runtime.job(snakemake):
@@ -61,6 +61,7 @@ with runtime.job(snakemake):
         study.Study(
             runs=[runs[name] for name in study.in_order(names, order)],
             labels={dataset: labels[dataset] for dataset in order["datasets"]},
+            looks={dataset: palette.read(path) for dataset, path in zip(run["datasets"], files.colors, strict=True)},
             batches=batches,
             quality=quality,
             models={model: params.models[model] for model in order["models"]},

@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 from scae.evaluation import effects, gene_sets, matching
 from scae.evaluation.metrics import described
 from scae.report import page as report
-from scae.report import parts, scores
+from scae.report import palette, parts, scores
 from scae.report import runs as panels
 from scae.report.study import Latents, Quality, Run, Study, Sweep
 
@@ -198,6 +198,7 @@ def study_of(
     return Study(
         runs=runs,
         labels=labels,
+        looks={dataset: palette.styles(set(types) - {""}) for dataset in datasets},
         notes=["toy: 12 of 13 cells kept", f"warning: toy: {HOSTILE}"],
         batches={name: pd.Series(np.array(["", HOSTILE, "late"])[np.arange(12) // 4], index=CELLS) for name in batches},
         quality={dataset: Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets},
@@ -705,9 +706,34 @@ def test_the_genes_of_a_latent_stand_beside_whether_other_seeds_find_it_again(tm
     table = tables_of(html)["What the latents of dae mean on toy, seed 0"]
     line = [unescape(cell) for cell in table[1]]
     assert line == ["z1", f"CD79A, {HOSTILE}", "LYZ", "0.80", "0.70", "0.00", f"{HOSTILE} (\N{MINUS SIGN})"]
-    assert "Of 1 live latents z1 comes back under other seeds" in html
+    assert "The one live latent, z1, comes back under other seeds" in html
 
 
 def test_with_one_seed_the_genes_of_a_latent_are_said_to_be_no_finding(html):
     assert "whether another finds the same latents is not known" in html
     assert len(tables_of(html)["What the latents of dae mean on toy, seed 0"][1]) == 4
+
+
+def test_without_any_label_the_page_says_so_and_counts_no_types(tmp_path):
+    html = render(tmp_path, types=("",))
+    assert "12 cells without labels." in html
+    assert "12 cells without labels, so that nothing is scored against types." in html
+    assert "none has a label." in html
+    assert "0 cell types" not in html
+    assert "0 labels" not in html
+
+
+def test_of_many_lost_types_five_are_named(tmp_path):
+    html = render(tmp_path, types=[f"type {number:02d}" for number in range(12)])
+    assert "type 11 (recall -3.50), type 10 (recall -3.10)" in html
+    assert "type 07 (recall -1.90) and 5 more of 12 types." in html
+
+
+def test_a_type_has_its_shape_beside_its_name_where_the_colours_begin_again(tmp_path):
+    page = Page(render(tmp_path, types=[f"type {number:02d}" for number in range(12)] * 2))
+    looks = palette.styles([f"type {number:02d}" for number in range(12)])
+    swatches = [
+        attributes for tag, attributes in page.elements if tag == "span" and "swatch" in attributes.get("class", "")
+    ]
+    assert [one["class"] for one in swatches] == [f"swatch {symbol}" for _, _, symbol in looks.values()]
+    assert [one["style"] for one in swatches] == [f"background: {color}" for color, _, _ in looks.values()]

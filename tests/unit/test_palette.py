@@ -4,43 +4,16 @@ import itertools
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
+from toy import expression_of
 
+from scae import tables
+from scae.report import palette
+from scae.report.colors import VISION, assign, lab, look_distances, table, type_distances
 from scae.report.palette import COLORS, styles
 
-# Machado, Oliveira & Fernandes (2009), table 1, severity 1; they act on linear RGB
-VISION = {
-    "normal": np.eye(3),
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "tritanopia": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
-}
-# sRGB (IEC 61966-2-1) to CIE XYZ, white D65
-XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
 APART = 15  # CIE Lab distance; about 2 is just noticeable
-
-
-def lab_of(color, vision):
-    encoded = np.array([int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)])
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
-    ratio = XYZ @ seen / XYZ.sum(axis=1)
-    f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 def names_of(number):
@@ -48,16 +21,15 @@ def names_of(number):
 
 
 def test_the_conversion_to_lab_gives_known_values():
-    np.testing.assert_allclose(lab_of("#FFFFFF", "normal"), [100, 0, 0], atol=0.01)
-    np.testing.assert_allclose(lab_of("#000000", "normal"), [0, 0, 0], atol=0.01)
-    np.testing.assert_allclose(lab_of("#FF0000", "normal"), [53.24, 80.09, 67.20], atol=0.05)
+    np.testing.assert_allclose(lab("#FFFFFF"), [100, 0, 0], atol=0.01)
+    np.testing.assert_allclose(lab("#000000"), [0, 0, 0], atol=0.01)
+    np.testing.assert_allclose(lab("#FF0000"), [53.24, 80.09, 67.20], atol=0.05)
 
 
 @pytest.mark.parametrize("vision", VISION)
 def test_all_colours_stay_apart(vision):
     distances = {
-        pair: np.linalg.norm(lab_of(pair[0], vision) - lab_of(pair[1], vision))
-        for pair in itertools.combinations(COLORS, 2)
+        pair: np.linalg.norm(lab(pair[0], vision) - lab(pair[1], vision)) for pair in itertools.combinations(COLORS, 2)
     }
     assert {pair: distance for pair, distance in distances.items() if distance < APART} == {}
 
@@ -65,7 +37,7 @@ def test_all_colours_stay_apart(vision):
 @pytest.mark.parametrize("vision", VISION)
 def test_all_colours_can_be_seen_on_white(vision):
     for color in COLORS:
-        assert np.linalg.norm(lab_of(color, vision) - lab_of("#FFFFFF", vision)) >= APART
+        assert np.linalg.norm(lab(color, vision) - lab("#FFFFFF", vision)) >= APART
 
 
 @pytest.mark.parametrize("number", [1, 9, 12, 13, 30, 60])
@@ -90,3 +62,82 @@ def test_types_look_the_same_in_whatever_order_and_number_of_cells_they_come():
     random.Random(0).shuffle(shuffled)
     assert styles(shuffled) == styles(names)
     assert list(styles(shuffled)) == sorted(names)
+
+
+# Types that resemble each other
+
+
+def distances_of(points):
+    """Distances between types at these points, (types, dimensions)."""
+    values = np.linalg.norm(np.subtract.outer(points, points).diagonal(axis1=1, axis2=3), axis=2)
+    return pd.DataFrame(values, names_of(len(points)), names_of(len(points)))
+
+
+def confusion(looks, distances):
+    """The sum that colours are chosen by, written out pair by pair."""
+    apart = look_distances(list(looks.values()))
+    pairs = itertools.combinations(range(len(looks)), 2)
+    return sum(1 / (apart[pair] * distances.to_numpy()[pair]) for pair in pairs)
+
+
+def neighbours_apart(looks, distances):
+    """The distance of the look of each type to that of the type nearest to it, the smallest."""
+    apart = look_distances([looks[name] for name in distances.index])
+    values = distances.to_numpy() + np.diag(np.full(len(distances), np.inf))
+    return min(apart[place, nearest] for place, nearest in enumerate(values.argmin(axis=1)))
+
+
+@pytest.mark.parametrize("number", [2, 3, 9, 12, 13, 20, 40, 60])
+def test_types_that_are_alike_get_colours_further_apart_than_in_the_order_of_names(number):
+    distances = distances_of(np.random.default_rng(number).normal(size=(number, 3)))
+    looks, plain = assign(distances), styles(distances.index)
+    assert list(looks) == list(distances.index)
+    assert len({(color, marker) for color, marker, _ in looks.values()}) == number
+    assert confusion(looks, distances) < confusion(plain, distances)
+    assert neighbours_apart(looks, distances) >= neighbours_apart(plain, distances)
+
+
+def test_of_few_types_no_choice_of_colours_is_better():
+    distances = distances_of(np.array([[0.0], [1.0], [1.5], [5.0]]))
+    found = confusion(assign(distances), distances)
+    choices = itertools.permutations(palette.looks_for(4), 4)
+    best = min(confusion(dict(zip(distances.index, looks, strict=True)), distances) for looks in choices)
+    assert found == pytest.approx(best, rel=0.02)  # exchanges of two lead close to it
+
+
+def test_pairs_of_like_types_never_share_a_colour_though_there_are_more_types_than_colours():
+    points = np.repeat(10 * np.random.default_rng(0).normal(size=(20, 3)), 2, axis=0)
+    points[1::2] += 0.1
+    looks = list(assign(distances_of(points)).values())
+    assert all(first[0] != second[0] for first, second in zip(looks[::2], looks[1::2], strict=True))
+
+
+@pytest.mark.parametrize("number", [0, 1, 61, 200])
+def test_without_a_choice_the_order_of_the_names_decides(number):
+    distances = distances_of(np.random.default_rng(0).normal(size=(number, 3)))
+    assert assign(distances) == styles(distances.index)
+
+
+def test_types_of_equal_expression_have_colours_all_the_same():
+    looks = assign(pd.DataFrame(np.zeros((3, 3)), names_of(3), names_of(3)))
+    assert len({color for color, _, _ in looks.values()}) == 3
+
+
+def test_distances_are_those_of_the_mean_expression_of_the_cells_with_a_label():
+    dense = np.random.default_rng(0).poisson(1.0, (30, 8)).astype(float)
+    labels = np.array(["B", "", "T", "NK", "B", "T"], object)[np.arange(30) % 6]
+    found = type_distances(expression_of(dense), labels)
+    assert list(found.index) == list(found.columns) == ["B", "NK", "T"]
+    means = {name: dense[labels == name].mean(axis=0) for name in found.index}
+    for first, second in itertools.product(found.index, repeat=2):
+        expected = np.sqrt(((means[first] - means[second]) ** 2).sum())
+        assert found.loc[first, second] == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert type_distances(expression_of(dense), np.full(30, "", object)).shape == (0, 0)
+
+
+def test_what_is_written_is_what_pictures_read(tmp_path):
+    looks = assign(distances_of(np.random.default_rng(1).normal(size=(25, 3))))
+    tables.write(table(looks), tmp_path / "colors.csv")
+    assert palette.read(tmp_path / "colors.csv") == looks
+    tables.write(table({}), tmp_path / "none.csv")
+    assert palette.read(tmp_path / "none.csv") == {}

@@ -334,3 +334,13 @@ def test_very_many_types_are_named_in_the_legend_alone():
     axes = plotting.clusters(points, labels, np.zeros(len(labels), int), "title").axes[0]
     assert not [text for text in axes.texts if text.get_text() in set(labels)]
     assert len(axes.get_legend().get_texts()) == plotting.MOST_NAMED + 1
+
+
+def test_long_names_that_begin_alike_still_differ():
+    names = [f"CD4-positive, alpha-beta memory T cell, subset {letter}" for letter in "ab"]
+    first, second = map(plotting.shortened, names)
+    assert first != second
+    assert len(first) <= plotting.LONGEST_NAME
+    assert first.startswith("CD4-positive")
+    assert first.endswith("subset a")
+    assert plotting.shortened("NK") == "NK"

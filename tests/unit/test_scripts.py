@@ -220,6 +220,7 @@ def run_model(config, model, seed):
         training=training_of(config),
     )
     tsne2d, tsne3d = {"tsne2d": f"{folder}/tsne2d.csv"}, {"tsne3d": f"{folder}/tsne3d.csv"}
+    labels |= {"colors": f"{toy}/colors.csv"}
     run("plot_clusters", inputs=labels | tsne2d | clusters, outputs=[f"{folder}/clusters.png"], wildcards=wildcards)
     batches = {"batches": f"{toy}/batches.csv"}
     run("plot_batches", inputs=labels | tsne2d | batches, outputs=[f"{folder}/batches.png"], wildcards=wildcards)
@@ -295,6 +296,12 @@ def results(tmp_path_factory):
             outputs={"distances": f"{toy}/distances.npz"},
             wildcards={"dataset": "toy"},
             neighbors=config["neighbors"],
+        )
+        run(
+            "color_types",
+            inputs={"expression": f"{toy}/expression.h5ad", "labels": f"{toy}/labels.csv"},
+            outputs={"colors": f"{toy}/colors.csv"},
+            wildcards={"dataset": "toy"},
         )
         for model, seed in RUNS:
             run_model(config, model, seed)
@@ -402,7 +409,7 @@ def results(tmp_path_factory):
         run(
             "collect_embeddings",
             inputs=both
-            | {"labels": f"{toy}/labels.csv", "more_labels": []}
+            | {"labels": f"{toy}/labels.csv", "colors": f"{toy}/colors.csv", "more_labels": []}
             | {name: of_runs[name] for name in ("clusters", "latent", "metrics", "tsne2d", "tsne3d")},
             outputs={"embeddings": f"{toy}/embeddings.h5ad"},
             wildcards={"dataset": "toy"},
@@ -441,6 +448,7 @@ def results(tmp_path_factory):
                 "intervals": "results/intervals.csv",
                 "recalls": "results/recalls.csv",
                 "labels": f"{toy}/labels.csv",
+                "colors": f"{toy}/colors.csv",
                 "tsne2d": seed0["tsne2d"],
             },
             outputs=drawn,
@@ -485,6 +493,7 @@ def results(tmp_path_factory):
                 "heatmap": "results/heatmap.png",
                 "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],
+                "colors": [f"{toy}/colors.csv"],
                 "batches": [f"{toy}/batches.csv"],
                 "cells": [QUALITY["cells"]],
                 "limits": [QUALITY["limits"]],
@@ -746,7 +755,12 @@ def test_cells_without_label_are_scored_nowhere_and_drawn(workdir, results):
     assert scores["latent", "ari"] == pytest.approx(expected, abs=1e-12)
     run(
         "plot_clusters",
-        inputs={"labels": "labels.csv", "tsne2d": spaces["tsne2d"], "clusters": "clusters.csv"},
+        inputs={
+            "colors": str(results / "toy/colors.csv"),
+            "labels": "labels.csv",
+            "tsne2d": spaces["tsne2d"],
+            "clusters": "clusters.csv",
+        },
         outputs=["clusters.png"],
         wildcards=wildcards,
     )

@@ -28,7 +28,7 @@ OF_RUN = {
     "recalls.csv": "labels,space,label,cells,recall",
     "spreads.csv": "labels,space,metric,mean,sd,low,high",
 }
-OVER_MODELS = ["distances.npz", "embeddings.h5ad", "stability.csv", "cell_stability.csv", "stability.png"]
+OVER_MODELS = ["colors.csv", "distances.npz", "embeddings.h5ad", "stability.csv", "cell_stability.csv", "stability.png"]
 OVER_ALL = {
     "metrics.csv": "dataset,model,seed,labels,space,metric,value",
     "health.csv": "dataset,model,seed,latent,measure,value",

@@ -75,7 +75,7 @@ def colours(canvas):
 def types_drawn(canvas, finished):
     """How many of the colours that the page gives to cell types the canvas shows."""
     html = finished.path("results/report.html").read_text(encoding="utf-8")
-    swatches = set(re.findall(r'class="swatch" style="background: #(\w{6})"', html))
+    swatches = set(re.findall(r'class="swatch \w+" style="background: #(\w{6})"', html))
     wanted = {tuple(int(code[start : start + 2], 16) for start in (0, 2, 4)) for code in swatches}
     seen = np.array(sorted(colours(canvas)))
     return sum(bool((np.abs(seen - np.array(colour)).max(axis=1) <= 12).any()) for colour in wanted), len(wanted)

@@ -13,6 +13,7 @@ from workflow_project import MODELS
 
 TO_LABELS = ["fetch_counts", "preprocess_cells", "label_cells"]
 OF_DATASET = [*TO_LABELS, "export_csv"]
+OF_INPUT = ["measure_distances", "color_types"]
 OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters", "check_latents"]
 PLOTS = ["plot_quality", "plot_figures", "plot_clusters", "plot_tsne3d", "plot_losses", "plot_stability"]
 OVER_ALL = ["collect_metrics", "collect_training_times", "plot_heatmap", "write_report"]
@@ -29,7 +30,7 @@ def jobs(*rules, models=MODELS):
         if rule in [
             *OF_DATASET,
             *OVER_SEEDS,
-            "measure_distances",
+            *OF_INPUT,
             "collect_embeddings",
             "plot_quality",
             "plot_figures",
@@ -169,15 +170,37 @@ def test_deleted_plot_comes_back_the_same_and_no_other_file_is_touched(project):
         (
             "evaluation",
             [
-                *(*TO_LABELS, "measure_distances", "measure_stability", "interpret_latents", *OF_RUN),
+                *(*TO_LABELS, *OF_INPUT, "measure_stability", "interpret_latents", *OF_RUN),
                 *("collect_metrics", *SUMMARIES, "collect_training_times", "collect_embeddings"),
             ],
         ),
         (
             "report",
-            [*TO_LABELS, "measure_distances", "measure_stability", *OF_RUN, *OF_MODEL, *PLOTS, *SUMMARIES, *OVER_ALL],
+            [
+                *TO_LABELS,
+                "measure_distances",
+                "color_types",
+                "measure_stability",
+                *OF_RUN,
+                *OF_MODEL,
+                *PLOTS,
+                *SUMMARIES,
+                *OVER_ALL,
+            ],
         ),
-        ("all", [*OF_DATASET, "measure_distances", "measure_stability", *OF_RUN, *OF_MODEL, *PLOTS, *AGGREGATORS]),
+        (
+            "all",
+            [
+                *OF_DATASET,
+                "measure_distances",
+                "color_types",
+                "measure_stability",
+                *OF_RUN,
+                *OF_MODEL,
+                *PLOTS,
+                *AGGREGATORS,
+            ],
+        ),
     ],
 )
 def test_stage_target_runs_its_part(empty, target, rules):

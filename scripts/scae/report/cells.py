@@ -5,7 +5,7 @@ import pandas as pd
 from scae import tables
 from scae.evaluation import origins, summary
 from scae.report import parts
-from scae.report.palette import UNSCORED_COLOR, styles
+from scae.report.palette import UNSCORED_COLOR
 from scae.report.scores import from_
 from scae.report.study import MAIN_SCORES, NO_BATCH, NO_LABEL, ordered, value_rank, value_text
 
@@ -16,10 +16,11 @@ def types(study, dataset):
     """The labels with their colours and numbers of cells."""
     labels = study.labels[dataset]
     scored = tables.scored(labels)
-    looks, counts = styles(scored), scored.value_counts()
-    rows = [_type(name, looks[name][0], int(counts[name]), len(labels)) for name in looks]
+    looks, counts = study.looks[dataset], scored.value_counts()
+    rows = [_type(name, looks[name], int(counts[name]), len(labels)) for name in looks]
     if unscored := len(labels) - len(scored):
-        rows.append(_type("no label: trained and drawn in grey, not scored", UNSCORED_COLOR, unscored, len(labels)))
+        grey = (UNSCORED_COLOR, "o", "circle")
+        rows.append(_type("no label: trained and drawn in grey, not scored", grey, unscored, len(labels)))
     return {
         "table": parts.table(
             f"{study.types(dataset).capitalize()} of {dataset}; each keeps its colour throughout",
@@ -112,9 +113,9 @@ def stability(study, dataset):
     }
 
 
-def _type(name, color, cells, all_cells):
-    share = 100 * cells / all_cells
-    return [parts.cell(name, swatch=color), parts.count(cells), parts.cell(parts.number(share, 1), share)]
+def _type(name, look, cells, all_cells):
+    share, swatch = 100 * cells / all_cells, {"color": look[0], "shape": look[2]}
+    return [parts.cell(name, swatch=swatch), parts.count(cells), parts.cell(parts.number(share, 1), share)]
 
 
 def quality(study, dataset):

@@ -102,6 +102,7 @@ def embeddings(runs, labels, looks=None):
     Args:
         runs: {representation: (cells, 2)}.
         labels: (cells,).
+        looks: {type: look} of all types, as in colors.csv; without, in the order of their names.
     """
     labels = np.asarray(labels)
     looks = looks or styles(labels[labels != tables.UNSCORED])

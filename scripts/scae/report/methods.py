@@ -118,10 +118,8 @@ def _data(study, dataset):
     removed = study.quality[dataset].cells["removed_by"]
     n_kept, n_types = int((removed == "").sum()), len(set(study.labels[dataset]) - {""})
     origin = next(iter(study.origins[dataset].values()))
-    return (
-        f"{dataset}: {n_kept:,} of {len(removed):,} cells were kept by quality control; {n_types} labels come from "
-        f"{origins.WORDS.get(origin, origin)}."
-    )
+    labels = f"{n_types} labels come from {origins.WORDS.get(origin, origin)}" if n_types else "none has a label"
+    return f"{dataset}: {n_kept:,} of {len(removed):,} cells were kept by quality control; {labels}."
 
 
 def _cited(model):

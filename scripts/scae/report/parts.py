@@ -42,7 +42,8 @@ def column(heading, note="", text=False):
 def cell(text, value=None, **more):
     """A cell of a table; ``value`` is what sorting and the CSV go by, if not the text.
 
-    ``more``: ``style`` for the look; ``mark`` to show that it stands out; ``swatch``, a colour to show before it.
+    ``more``: ``style`` for the look; ``mark`` to show that it stands out; ``swatch``, color and
+    shape to show before it.
     """
     return {
         "text": text,

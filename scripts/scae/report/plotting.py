@@ -59,11 +59,14 @@ def title(wildcards):
 
 
 def shortened(name):
-    """A name that fits beside a picture; the tables have it whole."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+    """A name that fits beside a picture, without its middle: long names often begin alike. The tables have it whole."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    end = LONGEST_NAME // 2
+    return f"{name[: LONGEST_NAME - end - 1].rstrip()}…{name[-end:].lstrip()}"
 
 
-def clusters(points, labels, clusters, title):
+def clusters(points, labels, clusters, title, looks=None):
     """2-D t-SNE coloured by cell type beside its k-means partition with numbered centroids.
 
     A cluster takes the colour of the cell type that owns it (its most frequent one). Where a type owns several, the
@@ -73,10 +76,11 @@ def clusters(points, labels, clusters, title):
         points: (cells, 2).
         labels, clusters: (cells,); cells without a label are grey and own no cluster.
         title: heading.
+        looks: {type: look} of all types, as in colors.csv; without, in the order of their names.
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     scored = labels != tables.UNSCORED
-    looks = styles(labels[scored])
+    looks = looks or styles(labels[scored])
     owners = summary.cluster_owners(labels[scored], clusters[scored])
     rows = -(-max(len(looks), len(set(clusters))) // LEGEND_COLUMNS)
     figure, (left, right) = plt.subplots(
@@ -113,7 +117,7 @@ def clusters(points, labels, clusters, title):
     return figure
 
 
-def batches(points, labels, batches, title):
+def batches(points, labels, batches, title, looks=None):
     """2-D t-SNE coloured by cell type beside the same by batch.
 
     The cells of the batches are drawn in a fixed random order, so that none lies on the others for its name.
@@ -122,9 +126,11 @@ def batches(points, labels, batches, title):
         points: (cells, 2).
         labels, batches: (cells,); cells without are grey.
         title: heading.
+        looks: {type: look} of all types, as in colors.csv; without, in the order of their names.
     """
     labels, batches = np.asarray(labels), np.asarray(batches)
-    of_types, of_batches = (styles(names[names != tables.UNSCORED]) for names in (labels, batches))
+    of_types = looks or styles(labels[labels != tables.UNSCORED])
+    of_batches = styles(batches[batches != tables.UNSCORED])
     rows = -(-max(len(of_types), len(of_batches)) // LEGEND_COLUMNS)
     figure, panels = plt.subplots(1, 2, figsize=(12, 5.6 + 0.2 * rows), sharex=True, sharey=True, layout="constrained")
     figure.suptitle(title)
@@ -187,10 +193,10 @@ def _scatter(axes, points, groups, looks, outlined=(), below=True, without="labe
     axes.legend(handles, texts, markerscale=(40 / size) ** 0.5, fontsize=8, **place)
 
 
-def tsne3d(points, labels, title):
-    """3-D t-SNE coloured by cell type; points: (cells, 3), labels: (cells,)."""
+def tsne3d(points, labels, title, looks=None):
+    """3-D t-SNE coloured by cell type; points: (cells, 3), labels: (cells,), looks: as in `clusters`."""
     labels = np.asarray(labels)
-    looks = styles(labels[labels != tables.UNSCORED])
+    looks = looks or styles(labels[labels != tables.UNSCORED])
     width = 7.5 + 3 * (-(-len(set(labels)) // LEGEND_ROWS) - 1)
     figure = plt.figure(figsize=(width, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")

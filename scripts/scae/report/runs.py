@@ -6,13 +6,13 @@ import pandas as pd
 from scae import tables
 from scae.evaluation import health, summary
 from scae.report import parts
-from scae.report.palette import UNSCORED_COLOR, styles
+from scae.report.palette import UNSCORED_COLOR
 from scae.report.study import NO_LABEL
 
 SHOWN_CELLS = 20_000  # points of the rotatable plot for the first seed; the pictures show all cells
 SHOWN_CELLS_LATER = 1_500  # for each further seed
 TOGETHER = 0.2  # share of the cells of a type in clusters of another, from which on the page tells it
-TOLD = 5  # such pairs
+TOLD = 5  # such pairs, and types that are lost
 LOST = 0.5  # recall of a type below which it counts as lost
 COLORS = 64  # of the pictures of the first seed
 GENES = 6  # of each sign, that the page names of a latent
@@ -269,6 +269,8 @@ def returning(matches, latents, deterministic):
             "single latent are no finding here."
         )
     rest = " The genes of the others are no finding." if len(back) < len(latents) else ""
+    if len(latents) == 1:
+        return f"The one live latent, {back[0]}, comes back under other seeds better than random axes of theirs do."
     return (
         f"Of {len(latents)} live latents {parts.listed(back)} {'comes' if len(back) == 1 else 'come'} back under other "
         f"seeds better than random axes of the same space do.{rest}"
@@ -291,8 +293,9 @@ def _lost(study, dataset, model):
         return (
             f"No type is lost: the one found least by its 15 nearest neighbours is {name} (recall {means[name]:.2f})."
         )
-    found = parts.listed(f"{name} (recall {value:.2f})" for name, value in lost.items())
-    return f"Lost to the vote of 15 nearest neighbours (recall below {LOST:g}): {found}."
+    found = [f"{name} (recall {value:.2f})" for name, value in lost.head(TOLD).items()]
+    more = [f"{len(lost) - TOLD} more of {len(means)} types"] if len(lost) > TOLD else []
+    return f"Lost to the vote of 15 nearest neighbours (recall below {LOST:g}): {parts.listed(found + more)}."
 
 
 def points(study):
@@ -301,7 +304,7 @@ def points(study):
     for dataset in study.datasets:
         labels = study.labels[dataset].to_numpy()
         looks = {tables.UNSCORED: (UNSCORED_COLOR, None, "circle")} if (labels == tables.UNSCORED).any() else {}
-        looks |= styles(labels[labels != tables.UNSCORED])
+        looks |= study.looks[dataset]
         number = {name: place for place, name in enumerate(looks)}
         numbers = np.array([number[name] for name in labels])
         chosen = [parts.sample(labels, limit) for limit in (SHOWN_CELLS, SHOWN_CELLS_LATER)]

@@ -62,6 +62,7 @@ class Study:
 
     runs: list  # of Run, data sets and models in the order of the config
     labels: dict  # {dataset: Series of labels by cell}
+    looks: dict  # {dataset: {cell type: (colour, matplotlib marker, plotly symbol)}}
     batches: dict  # the same of batches, of the data sets that have some
     quality: dict  # {dataset: Quality}
     models: dict  # {model: what its page says: title, summary, reference, doi, trained, peer, deterministic}
