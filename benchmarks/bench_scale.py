@@ -66,7 +66,7 @@ def run(folder, n_cells, options):
     labels = {name: sets[name] for name in options.labels}
     (folder / "scale.yaml").write_text(json.dumps({
         "run": {"datasets": ["scale"], "models": ["dae", "pca", "random_projection"], "seeds": [0]},
-        "datasets": {"scale": {"source": "counts.h5ad", "labels": labels}},
+        "datasets": {"scale": {"source": "counts.h5ad", "labels": labels, "qc": {"min_genes": options.genes // 100}}},
         "training": {"epochs": options.epochs},
         "tsne": {"max_cells": options.tsne_cells},
     }))  # fmt: skip

@@ -50,7 +50,7 @@ rule preprocess_cells:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing(1500, 4),
+        mem_mb=growing(1500, 3.5),
         runtime=growing(15, 0.01),
     params:
         code=preprocessing_code("preprocess_cells"),
