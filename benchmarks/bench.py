@@ -85,7 +85,7 @@ def one_engine(connection, engine, kind, path, threads):
     """In a process of its own: trains an epoch whenever something is received, and sends how long it took."""
     import torch
 
-    from scae import expression as reader
+    from scae.training import expression as reader
     from scae.training.batches import DenseBatches
 
     torch.set_num_threads(threads)
@@ -160,7 +160,7 @@ def status_mb(key):
 
 def one_training(path, memory_mb):
     """In a process of its own: one epoch to warm up and three timed; prints seconds, memory and the bound as JSON."""
-    from scae import expression as reader
+    from scae.training import expression as reader
 
     private, done = [], threading.Event()
 
