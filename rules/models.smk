@@ -28,7 +28,7 @@ rule train_model:
         runtime=growing(60, 0.25),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
-        code=training_code,
+        code=training_code("train_model"),
         expression=config["expression"],
         model=model_settings,
         training=training_settings(),
@@ -84,7 +84,7 @@ rule fit_counts:
         mem_mb=growing(2500, 3),
         runtime=growing(60, 2),
     params:
-        code=peer_code,
+        code=peer_code("fit_counts"),
         batch=dataset_settings("batch"),
         model=model_settings,
     script:

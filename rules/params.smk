@@ -79,10 +79,14 @@ def batch_source(wildcards):
     return f"<results>/{wildcards.dataset}/counts.h5ad" if wildcards.dataset in BATCHED else []
 
 
-def peer_code(wildcards):
-    """Params function: digest of `fit_counts` with the page of the model, and with that of batches where it reads some."""
-    read = ["scae.data.batch"] if wildcards.dataset in BATCHED else []
-    return code("fit_counts", PAGES[wildcards.model].module, *read)
+def peer_code(script):
+    """Params function: as `model_code`, with what finds the batch of each cell where the data set has some."""
+
+    def digest(wildcards):
+        read = ["scae.data.batch"] if wildcards.dataset in BATCHED else []
+        return code(script, PAGES[wildcards.model].module, *read)
+
+    return digest
 
 
 def batch_table(wildcards):
@@ -271,10 +275,14 @@ def model_code(script):
     return digest
 
 
-def training_code(wildcards):
+def training_code(script):
     """Params function: as `model_code`, with what finds the batch of each cell for a model that is told it."""
-    further = ["scae.data.batch"] if is_batch_aware(wildcards.model) else []
-    return code("train_model", PAGES[wildcards.model].module, *further)
+
+    def digest(wildcards):
+        further = ["scae.data.batch"] if is_batch_aware(wildcards.model) else []
+        return code(script, PAGES[wildcards.model].module, *further)
+
+    return digest
 
 
 def megabytes(paths):

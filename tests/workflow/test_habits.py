@@ -63,7 +63,7 @@ def test_rule_declares_environment_and_resources(rule):
 @pytest.mark.parametrize("rule", JOBS)
 def test_rule_carries_the_digest_of_its_code(rule):
     """The default profile looks at no script's time, so a rule without a digest would never rerun for its code."""
-    assert re.match(rf'code=(?:model_|preprocessing_)?code\("{rule}"\),', directive(rule, "params"))
+    assert re.match(rf'code=(?:model_|peer_|preprocessing_|training_)?code\("{rule}"\),', directive(rule, "params"))
     assert {"shell", "run", "notebook", "wrapper"}.isdisjoint(re.findall(r"^    (\w+):", RULES[rule], re.MULTILINE))
 
 
