@@ -399,7 +399,8 @@ def beside_peer(of_models, names, models):
         f"{title}`{PEER}` is trained on the counts, which `pbmc68k_reduced` does not have, for its own number of "
         "epochs in batches of 128\ncells. Differences to the others, paired by seed, with 95 % intervals that are not "
         "adjusted for their number;\n[what an epoch costs](../benchmarks/README.md#scvi). The simulated counts are "
-        "gamma-Poisson, just as it takes counts to be:\nwhat it gains on them it need not gain on cells.\n\n" + "\n".join(lines)
+        "gamma-Poisson, just as it takes counts to be:\nwhat it gains on them it need not gain on cells.\n\n"
+        + "\n".join(lines)
     )
 
 
