@@ -165,7 +165,7 @@ def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
     jobs = [comment for comment, folder in map(str.split, squeue("%k %Z")) if folder == str(whole.folder)]
     assert sorted("_".join(job.split("_")[1:3]) for job in jobs) == [
         *["evaluation_check"] * 2,
-        "labels_export",
+        "labels_color",
         "labels_measure",
         *["latents_interpret"] * 2,
         "losses_plot",
