@@ -28,8 +28,7 @@ with runtime.job(snakemake):
     batches = None
     if inputs.counts:  # the batches of all cells that were read
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
-        with row_blocks.opened(inputs.counts) as data:
-            batches = batch.of_cells(data.obs, snakemake.params.batch["batch"], cells)
+        batches = batch.read(inputs.counts, snakemake.params.batch["batch"], cells)
     fitted = pages.called(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
     for name in ("latent", "kl"):
         points = pages.checked(fitted[name], len(cells), kind)

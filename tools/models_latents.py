@@ -103,7 +103,7 @@ def came_back(matches, names, models):
             of_seeds = table.groupby("seed")
             columns = [of_seeds.size(), of_seeds["reproducible"].sum(), of_seeds["agreement"].mean()]
             shown = [
-                _interval(values, digits)
+                interval(values, digits)
                 for values, digits in zip([*columns, of_seeds["null_mean"].mean()], (1, 1, 2, 2), strict=True)
             ]
             lines.append(f"| `{name}` | `{model}` | {' | '.join(shown)} |")
@@ -132,7 +132,8 @@ def example(of_models, matches):
     )
 
 
-def _interval(values, digits):
+def interval(values, digits=2):
+    """Mean over seeds and its 95 % interval as text; the mean alone where the seeds agree."""
     found = intervals.over_seeds(values.to_numpy(dtype=float))
     exact = found.sd < 5e-4
     return f"{found.mean:.{digits}f}" + ("" if exact else f" ({found.low:.{digits}f}–{found.high:.{digits}f})")
