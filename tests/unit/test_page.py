@@ -316,7 +316,8 @@ def test_every_picture_is_inside_the_page_once_and_described(page):
     pictures = [attributes for tag, attributes in page.elements if tag == "img"]
     assert len(pictures) == 3 + 2 + 2 * 3  # figures, heatmap and quality control, and three of each model
     assert len({attributes["src"] for attributes in pictures}) == len(pictures)
-    assert all(attributes["src"].startswith(("data:image/png;", "data:image/svg+xml;")) for attributes in pictures)
+    kinds = tuple(f"data:image/{kind};" for kind in ("png", "webp", "svg+xml"))
+    assert all(attributes["src"].startswith(kinds) for attributes in pictures)
     assert all(attributes["alt"] for attributes in pictures)
     widths = {attributes["width"] for attributes in pictures}
     assert widths == {str(300 * 96 // 150), str(300 * 96 // 72)}

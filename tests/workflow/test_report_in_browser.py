@@ -177,6 +177,28 @@ def test_a_picture_is_kept_with_one_click(opened, tmp_path):
     assert wrong == []
 
 
+def test_a_picture_of_points_is_kept_as_the_png_that_it_was(opened, finished, tmp_path):
+    page, wrong = opened(1200, 900)
+    figure = page.locator('.explore[data-run="toy.dae.0"]')
+    with page.expect_download() as download:
+        figure.get_by_text("PNG", exact=True).click()
+    download.value.save_as(tmp_path / "kept.png")
+    kept = matplotlib.image.imread(tmp_path / "kept.png")
+    made = matplotlib.image.imread(finished.path("results/toy/dae/seed0/clusters.png"))
+    assert kept.shape[:2] == made.shape[:2]
+    assert np.abs(kept[..., :3] - made[..., :3]).mean() < 0.01  # 64 colours of it
+    assert wrong == []
+
+
+def test_it_opens_in_two_seconds(opened):
+    """From the request to the load event, as the browser's own clock has it; the best of three on a busy machine."""
+    took_ms = []
+    for _ in range(3):
+        page, _ = opened(1440, 900)
+        took_ms.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+    assert 0 < min(took_ms) < 2000
+
+
 def test_contents_stand_beside_a_wide_page_and_are_folded_on_a_phone(opened):
     page, _ = opened(1440, 900)
     assert page.locator("nav li").first.is_visible()

@@ -77,7 +77,7 @@ def picture(path, alt, colors=None, light=False):
     Args:
         path: of a PNG or an SVG.
         alt: what is seen on it.
-        colors: at most so many in a PNG, which makes it three times as light; None takes it as it is.
+        colors: at most so many, which makes it four times as light; None takes a PNG as it is.
         light: whether half as many points each way will do, with some loss: a third of the weight again.
 
     Returns:
@@ -90,14 +90,14 @@ def picture(path, alt, colors=None, light=False):
     else:
         image = Image.open(path)
         width, height = (side * 96 / RASTER_DPI for side in image.size)
-        kind = "webp" if light else "png"
-        content = _half(image) if light else _png(image, colors) if colors else path.read_bytes()
+        kind = "webp" if light or colors else "png"
+        content = _half(image) if light else _few_colors(image, colors) if colors else path.read_bytes()
     return {
         "src": f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
         "width": round(width),
         "height": round(height),
         "alt": alt,
-        "name": Path("_".join(path.parts[-4:]).replace("results_", "")).with_suffix(f".{kind.partition('+')[0]}").name,
+        "name": "_".join(path.parts[-4:]).replace("results_", ""),
     }
 
 
@@ -105,9 +105,10 @@ def _svg_size(content):
     return re.search(rb'width="([\d.]+)pt" height="([\d.]+)pt"|$', content).groups()[:2]
 
 
-def _png(image, colors):
+def _few_colors(image, colors):
     written = io.BytesIO()
-    image.convert("RGB").quantize(colors, dither=Image.Dither.NONE).save(written, "png", optimize=True)
+    image = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE).convert("RGB")
+    image.save(written, "webp", lossless=True, quality=100, method=6)
     return written.getvalue()
 
 
