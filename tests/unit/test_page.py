@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 from scae.evaluation import effects, gene_sets, matching
 from scae.evaluation.metrics import described
 from scae.report import page as report
-from scae.report import palette, parts, scores
+from scae.report import palette, parts, plotting, scores
 from scae.report import runs as panels
 from scae.report.study import Latents, Quality, Run, Study, Sweep
 
@@ -328,6 +328,23 @@ def test_pictures_of_further_seeds_are_lighter(tmp_path):
     first, later = (parts.picture(path, "it", colors, light) for colors, light in ((64, False), (64, True)))
     assert first["width"] == later["width"]
     assert len(later["src"]) < 0.6 * len(first["src"])
+
+
+def test_five_seeds_of_the_study_weigh_less_than_six_megabytes(tmp_path):
+    """Of 6 representations of 2,638 cells in 9 types; the rest as the real page weighs it."""
+    rest = 1.8e6  # figures, tables, losses and genes of the latents
+    random = np.random.default_rng(0)
+    labels = np.repeat([f"Type {number}" for number in range(9)], 294)[:2638]
+    points = random.normal(size=(2638, 2)) * 4 + 20 * random.normal(size=(9, 2)).repeat(294, axis=0)[:2638]
+    figure = plotting.clusters(points, labels, random.integers(0, 9, 2638), "dae on pbmc3k, seed 0")
+    plotting.save(figure, tmp_path / "clusters.png")
+    first, later = (
+        len(parts.picture(tmp_path / "clusters.png", "it", panels.COLORS, light)["src"])
+        + sum(len(parts.packed_points(np.zeros((cells, dimensions)))["data"]) for dimensions in (2, 3))
+        + len(parts.packed(np.zeros(cells), np.uint16))
+        for cells, light in ((2638, False), (panels.SHOWN_CELLS_LATER, True))
+    )
+    assert len(parts.packed_text(get_plotlyjs())) + 6 * (first + 4 * later) + rest < 6e6
 
 
 def test_the_picture_says_what_is_seen_on_it(page):

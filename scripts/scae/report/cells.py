@@ -30,7 +30,7 @@ def types(study, dataset):
         "n_cells": len(labels),
         "n_types": len(looks),
         "what": study.types(dataset),
-        "favours_pca": any(origin in origins.FAVOURS_PCA for origin in study.origins[dataset].values()),
+        "favours_pca": next(iter(study.origins[dataset].values())) in origins.FAVOURS_PCA,
     }
 
 
@@ -95,7 +95,7 @@ def stability(study, dataset):
         best, least = ari.idxmax(), ari.idxmin()
         alt += f" Clusters are kept best by {best} (ARI {ari[best]:.2f}) and least by {least} ({ari[least]:.2f})."
     return {
-        "picture": parts.picture(study.figures[dataset]["stability"], alt, colors=64),
+        "picture": parts.picture(study.figures[dataset]["stability"], alt, colors=32),
         "table": parts.table(
             f"What another seed gives again on {dataset}, mean over pairs of seeds",
             [

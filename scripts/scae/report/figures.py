@@ -1,5 +1,7 @@
 """The main figures of a data set, for the report and for a paper. Each function returns a matplotlib figure."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
@@ -14,6 +16,7 @@ from scae.report.study import MAIN_SCORES, ordered
 
 MODEL_COLOR, CONTROL_COLOR = "#332288", "#6b7280"
 PANELS_IN_A_ROW = 3
+CHARACTERS_AN_INCH = 14  # of text of 9 points
 REFERENCES = {  # what the labels alone give, with its line
     "shuffled": (":", "labels shuffled: chance"),
     "other_seed": ("--", "labels clustered again: the most there can be"),
@@ -55,7 +58,8 @@ def scores(intervals, roles, described, origins):
         for panel in row[1:]:
             panel.set_yticklabels([])
         if len(sets) > 1:
-            row[0].set_ylabel(f"labels from {label_origins.WORDS.get(origins[name], name)}", fontsize=9)
+            of_set = f"labels from {label_origins.WORDS.get(origins[name], name)}"
+            row[0].set_ylabel(textwrap.fill(of_set, int(CHARACTERS_AN_INCH * 0.36 * (n_names + 1))), fontsize=9)
     looks = [
         Line2D([], [], color=MODEL_COLOR, marker="o", linewidth=4, alpha=1, label="model"),
         Line2D([], [], color=CONTROL_COLOR, marker="D", markerfacecolor="white", linewidth=4, label="control"),

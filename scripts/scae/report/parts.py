@@ -108,14 +108,14 @@ def _svg_size(content):
 def _few_colors(image, colors):
     written = io.BytesIO()
     image = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE).convert("RGB")
-    image.save(written, "webp", lossless=True, quality=100, method=6)
+    image.save(written, "webp", lossless=True, quality=80, method=6)
     return written.getvalue()
 
 
 def _half(image):
     written = io.BytesIO()
     image = image.convert("RGB").resize([side // 2 for side in image.size], Image.Resampling.LANCZOS)
-    image.save(written, "webp", quality=50, method=6)
+    image.save(written, "webp", quality=35, method=6)
     return written.getvalue()
 
 
