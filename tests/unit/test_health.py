@@ -191,6 +191,10 @@ def test_what_is_healthy_needs_no_words():
             {"z1__gate_one": 0.5, "z2__gate_one": 1},
             "The gate of z1 and z2 is exactly 1 in 50% to 100% of the cells: always on, not sparse.",
         ),
+        (
+            {"z1__gate_one": 1, "z2__gate_one": 0.999},
+            "The gate of z1 and z2 is exactly 1 in 100% of the cells: always on, not sparse.",
+        ),
         ({"all__repeated_pairs": 1}, "Pairs of latents that repeat each other (correlation above 0.95): 1."),
         ({"all__steps": 600}, "It trained for 600 gradient steps; below 1,000 it may have learned little."),
         ({"all__still_falling": 0.2}, "The loss was still falling when training ended."),

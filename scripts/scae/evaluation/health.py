@@ -163,7 +163,7 @@ def warnings(table):
     open_gates = _of(of_each, "gate_one")
     if len(names := list(open_gates.index[open_gates >= 0.5])):
         cells = open_gates[names]
-        share = f"{cells.min():.0%}" if len(names) == 1 else f"{cells.min():.0%} to {cells.max():.0%}"
+        share = " to ".join(dict.fromkeys(f"{end:.0%}" for end in (cells.min(), cells.max())))
         found.append(f"The gate of {_listed(names)} is exactly 1 in {share} of the cells: always on, not sparse.")
     between = _of(of_each, "gate_between")
     if len(names := [name for name in between.index if between[name] >= 0.5 and kl.get(name, np.inf) <= LIVE_NATS]):
