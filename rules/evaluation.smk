@@ -145,6 +145,7 @@ rule interpret_latents:
         genes="<results>/{dataset}/{model}/latent_genes.csv",
         matches="<results>/{dataset}/{model}/latent_matches.csv",
         sets="<results>/{dataset}/{model}/latent_sets.csv",
+        traversals="<results>/{dataset}/{model}/latent_traversals.csv",
     log:
         "<logs>/interpret_latents/{dataset}/{model}.log",
     benchmark:

@@ -145,11 +145,12 @@ rule plot_losses:
 
 
 rule plot_latents:
-    """The genes that each latent of the first seed moves most, by their expression in each cell type."""
+    """The genes that each latent of the first seed moves most, in each cell type and along the move."""
     input:
         expression="<results>/{dataset}/expression.h5ad",
         latent_genes="<results>/{dataset}/{model}/latent_genes.csv",
         labels="<results>/{dataset}/labels.csv",
+        traversals="<results>/{dataset}/{model}/latent_traversals.csv",
     output:
         report(
             "<results>/{dataset}/{model}/latents.png",

@@ -86,7 +86,7 @@ def evaluation_files():
             "<results>/{dataset}/{model}/{table}.csv",
             dataset=DATASETS,
             model=MODELS,
-            table=["latent_genes", "latent_matches", "latent_sets"],
+            table=["latent_genes", "latent_matches", "latent_sets", "latent_traversals"],
         ),
     ]
 

@@ -13,26 +13,26 @@ with runtime.job(snakemake):
     data = expression.read(inputs.expression, params.expression["scale"], resources.mem_mb, resources.tmpdir)
     path = params.gene_sets["gene_sets"]
     sets = gene_sets.read(path, data.genes) if path else {}
-    found = {}
+    found, curves = {}, []
     for number, seed in enumerate(params.runs["seeds"]):
         latent = tables.read_points(inputs.latent[number], cells=data.cells)
-        if not inputs.model:
-            inside = {"kl": tables.read_points(inputs.kl[number], cells=data.cells).to_numpy()} if inputs.kl else {}
-            found[seed] = effects.of_regression(data, latent, effects.moves(latent, inside))
-            continue
-        from scae.training import decoding, loop
+        inside, slab, decode = {}, None, None
+        if inputs.model:
+            from scae.training import decoding, loop
 
-        model = loop.load(inputs.model[number], data.genes)
-        inside = loop.inside(model, data)
-        slab = loop.embed(model, data, "slab_mean", seed) if "gate" in inside else None
+            model = loop.load(inputs.model[number], data.genes)
+            inside = loop.inside(model, data)
+            slab = loop.embed(model, data, "slab_mean", seed) if "gate" in inside else None
+            decode = decoding.decoder(model)
+        elif inputs.kl:
+            inside = {"kl": tables.read_points(inputs.kl[number], cells=data.cells).to_numpy()}
         moves = effects.moves(latent, inside, slab)
-        decode = decoding.decoder(model)
-        found[seed] = (
-            effects.of_decoder(decode, latent, moves) if decode else effects.of_regression(data, latent, moves)
-        )
-    found = {seed: effects.strongest(of_seed) for seed, of_seed in found.items()}
+        of_all = effects.of_decoder(decode, latent, moves) if decode else effects.of_regression(data, latent, moves)
+        found[seed] = effects.strongest(of_all)
+        curves.append(effects.traversals(decode, latent, found[seed], data.genes, seed))
     tops = [effects.top_genes(of_seed, data.genes, seed) for seed, of_seed in found.items()]
     tables.write(pd.concat(tops), outputs.genes)
+    tables.write(pd.concat(curves), outputs.traversals)
     compared = {} if params.runs["deterministic"] else found  # the same again says nothing
     tables.write(matching.matches(compared), outputs.matches)
     rich = [gene_sets.enrichment(of_seed, data.genes, sets, seed) for seed, of_seed in found.items()]

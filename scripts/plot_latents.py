@@ -1,4 +1,4 @@
-"""Draw the genes that the latents of the first seed move, over the cell types."""
+"""Draw the genes that the latents of the first seed move, over the cell types and along the move."""
 
 import scae.workflow.runtime as runtime
 
@@ -14,4 +14,6 @@ with runtime.job(snakemake):
     data = expression.read(inputs.expression, False, resources.mem_mb, resources.tmpdir)
     means, shares = effects.by_type(data, list(dict.fromkeys(table["gene"])), labels[data.cells])
     title = f"{wildcards.model} on {wildcards.dataset}, seed {snakemake.params.seed}"
-    plotting.save(latents_picture.dots(table, means, shares, title), snakemake.output[0])
+    curves = tables.read(inputs.traversals)
+    curves = curves[curves["seed"] == snakemake.params.seed]
+    plotting.save(latents_picture.draw(table, means, shares, curves, title), snakemake.output[0])

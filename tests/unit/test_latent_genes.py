@@ -57,6 +57,39 @@ def test_effects_of_a_curved_decoder_are_means_over_the_cells(latent):
     assert np.allclose(values[2], [0, found["high"]["z3"] ** 2 - found["low"]["z3"] ** 2], atol=1e-5)
 
 
+def test_a_traversal_follows_a_curved_decoder_from_end_to_end(latent):
+    few = latent[:40]
+
+    def decode(points):
+        return np.column_stack([points[:, 0] * points[:, 1], points[:, 2] ** 2, -points[:, 2]])
+
+    found = effects.of_decoder(decode, few, effects.moves(few))
+    table = effects.traversals(decode, few, found, ["product", "square", "falls"], 7)
+    assert list(table.columns) == effects.CURVE_COLUMNS
+    assert set(table["seed"]) == {7}
+    for name, move in found.moves.iterrows():
+        of_latent = table[table["latent"] == name]
+        assert np.allclose(np.unique(of_latent["value"]), np.linspace(move["low"], move["high"], effects.STEPS))
+    of_third = table[table["latent"] == "z3"].set_index("gene")
+    assert np.allclose(of_third.loc["square", "expression"], of_third.loc["square", "value"] ** 2, atol=1e-5)
+    assert np.allclose(of_third.loc["falls", "expression"], -of_third.loc["falls", "value"], atol=1e-5)
+    assert "product" not in of_third.index
+    ends = table[table["latent"] == "z1"].groupby("gene")["expression"].agg(["first", "last"])
+    assert np.allclose((ends["last"] - ends["first"])["product"], found.changes[0, 0])
+
+
+def test_a_traversal_has_the_strongest_genes_of_each_sign_and_none_without_a_decoder(latent):
+    genes = [f"g{number}" for number in range(12)]
+    found = effects.of_decoder(lambda points: points @ SLOPES, latent, effects.moves(latent))
+    table = effects.traversals(lambda points: points @ SLOPES, latent, found, genes, 0)
+    for number, values in enumerate(found.changes):
+        order = np.argsort(values)
+        of_latent = set(table["gene"][table["latent"] == f"z{number + 1}"])
+        assert of_latent == {genes[gene] for gene in (*order[:3], *order[-3:])}
+    assert len(table) == 3 * 6 * effects.STEPS
+    assert effects.traversals(None, latent, found, genes, 0).empty
+
+
 def test_many_cells_are_sampled_and_always_the_same(latent):
     seen = []
 
@@ -379,7 +412,7 @@ def test_a_dot_is_as_large_as_the_share_and_as_dark_as_the_mean():
     assert list(table["gene"]) == ["a", "b", "c", "e", "e", "a"]
     means = pd.DataFrame(np.arange(10.0).reshape(2, 5) % 7, index=["B", "T"], columns=list("abcde"))
     shares = means / 10
-    figure = latents_picture.dots(table, means, shares, "toy")
+    figure = latents_picture.draw(table, means, shares, pd.DataFrame(columns=effects.CURVE_COLUMNS), "toy")
     [dots] = figure.axes[0].collections
     assert np.allclose(dots.get_sizes(), latents_picture.AREA * shares[table["gene"]].to_numpy().ravel())
     scaled = (means - means.min()) / (means.max() - means.min())
@@ -389,9 +422,29 @@ def test_a_dot_is_as_large_as_the_share_and_as_dark_as_the_mean():
     assert [text.get_text() for text in figure.axes[0].texts] == ["z1", "z2"]
 
 
+def test_curves_stand_below_the_dots_of_what_has_a_decoder(latent):
+    genes = [f"gene {number}" for number in range(12)]
+    found = effects.of_decoder(lambda points: points @ SLOPES, latent, effects.moves(latent))
+    curves = effects.traversals(lambda points: points @ SLOPES, latent, found, genes, 0)
+    table = latents_picture.shown(effects.top_genes(found, genes, 0))
+    means = pd.DataFrame(1.0, index=["B", "T"], columns=genes)
+    figure = latents_picture.draw(table, means, means, curves, "toy")
+    panels = [panel for panel in figure.axes if panel.get_title()]
+    assert [panel.get_title() for panel in panels] == ["z1", "z2", "z3"]
+    for panel in panels:
+        of_latent = table[table["latent"] == panel.get_title()]
+        assert {text.get_text() for text in panel.texts} == set(of_latent["gene"])
+        rises = [line.get_ydata()[-1] > line.get_ydata()[0] for line in panel.lines]
+        assert rises == list(of_latent["effect"] > 0)
+        assert [line.get_linestyle() for line in panel.lines] == ["-" if rise else "--" for rise in rises]
+        heights = sorted(text.xy[1] for text in panel.texts)
+        assert np.diff(heights).min() >= latents_picture.NAME_GAP - 1e-9
+
+
 def test_without_a_live_latent_the_picture_says_so():
     table = latents_picture.shown(pd.DataFrame(columns=effects.COLUMNS))
-    figure = latents_picture.dots(table, pd.DataFrame(), pd.DataFrame(), "toy")
+    none = pd.DataFrame()
+    figure = latents_picture.draw(table, none, none, pd.DataFrame(columns=effects.CURVE_COLUMNS), "toy")
     assert [text.get_text() for text in figure.axes[0].texts] == ["toy: no latent is live"]
 
 

@@ -338,6 +338,7 @@ def results(tmp_path_factory):
                 "genes": f"{toy}/{model}/latent_genes.csv",
                 "matches": f"{toy}/{model}/latent_matches.csv",
                 "sets": f"{toy}/{model}/latent_sets.csv",
+                "traversals": f"{toy}/{model}/latent_traversals.csv",
             }
             run(
                 "interpret_latents",
@@ -359,6 +360,7 @@ def results(tmp_path_factory):
                     "expression": f"{toy}/expression.h5ad",
                     "latent_genes": meaning["genes"],
                     "labels": f"{toy}/labels.csv",
+                    "traversals": meaning["traversals"],
                 },
                 outputs=[f"{toy}/{model}/latents.png"],
                 wildcards={"dataset": "toy", "model": model},

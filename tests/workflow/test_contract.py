@@ -43,6 +43,7 @@ OF_MODEL = {
     "latent_genes.csv": "seed,latent,move,low,high,gene,effect",
     "latent_matches.csv": "seed,latent,others,agreement,null_mean,null_95,p,p_holm,reproducible",
     "latent_sets.csv": "seed,latent,sign,set,shared,of,expected,p,q,genes",
+    "latent_traversals.csv": "seed,latent,gene,value,expression",
 }
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
 

@@ -19,7 +19,10 @@ SAMPLE = 500  # cells at most, over which effects are averaged
 SWITCHES = (0.05, 0.95)  # share of the cells in which a gate is on, between which it is a switch
 MOST_LATENTS = 50
 TOP = 20  # genes of each sign that the table has
+CURVES = 3  # genes of each sign, whose expression along the move the table has
+STEPS = 9  # values of the latent along its move
 COLUMNS = ["seed", "latent", "move", "low", "high", "gene", "effect"]
+CURVE_COLUMNS = ["seed", "latent", "gene", "value", "expression"]
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,23 @@ def of_decoder(decode, latent, found):
     Returns:
         Effects
     """
+    expression_at = _decoded(decode, latent)
+    values = [expression_at(name, move["high"]) - expression_at(name, move["low"]) for name, move in found.iterrows()]
+    return Effects(np.array(values) if values else np.zeros((0, 0)), found)
+
+
+def _decoded(decode, latent):
+    """Function (latent, value) -> (genes,): the mean over the cells, when this latent of all has this value."""
     points = latent.to_numpy(dtype=np.float32)
     if len(points) > SAMPLE:
         points = points[np.sort(np.random.default_rng(0).choice(len(points), SAMPLE, replace=False))]
-    values = []
-    for name, move in found.iterrows():
-        ends = []
-        for end in ("low", "high"):
-            moved = points.copy()
-            moved[:, latent.columns.get_loc(name)] = move[end]
-            ends.append(np.asarray(decode(moved), dtype=float).mean(axis=0))
-        values.append(ends[1] - ends[0])
-    return Effects(np.array(values) if values else np.zeros((0, 0)), found)
+
+    def expression_at(name, value):
+        moved = points.copy()
+        moved[:, latent.columns.get_loc(name)] = value
+        return np.asarray(decode(moved), dtype=float).mean(axis=0)
+
+    return expression_at
 
 
 def of_regression(expression, latent, found):
@@ -135,6 +143,29 @@ def top_genes(effects, genes, seed):
                 (seed, name, move["move"], move["low"], move["high"], genes[gene], values[gene]) for gene in chosen
             ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def traversals(decode, latent, effects, genes, seed):
+    """What a decoder makes of the genes that each live latent moves most, at nine values from low to high of its move.
+
+    Args:
+        decode: as in `of_decoder`; None where there is no decoder: along a regression every curve is a straight line.
+        latent: DataFrame (cells, latents).
+        effects: Effects of the latents to follow.
+        genes: names of all genes.
+        seed: of the run.
+
+    Returns:
+        pandas.DataFrame: seed, latent, gene, value (of the latent), expression (mean over cells).
+    """
+    rows = []
+    if decode:
+        expression_at = _decoded(decode, latent)
+        for (name, move), values in zip(effects.moves.iterrows(), effects.changes, strict=True):
+            chosen = [*ranked(values)[:CURVES], *ranked(-values)[:CURVES]]
+            at = {value: expression_at(name, value) for value in np.linspace(move["low"], move["high"], STEPS)}
+            rows += [(seed, name, genes[gene], value, at[value][gene]) for gene in chosen for value in at]
+    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
 
 
 def ranked(values):

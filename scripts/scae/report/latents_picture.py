@@ -1,14 +1,18 @@
-"""The picture of what latents mean: the genes that each moves most, by their expression in each cell type."""
+"""The picture of what latents mean: the genes that each moves most, in each cell type and along the move."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from scae.report import plotting
 
 GENES = 3  # of each sign and latent
 MOST_LATENTS = 20
 AREA = 110.0  # of a dot whose gene every cell of the type has, in square points
+PANELS_IN_A_ROW = 4
+NAME_GAP = 0.11  # between the names of curves, of the height of a panel
+RISES, FALLS = "#332288", "#aa4400"
 
 
 def shown(table):
@@ -18,20 +22,75 @@ def shown(table):
     return table[first & table["latent"].isin(list(dict.fromkeys(table["latent"]))[:MOST_LATENTS])]
 
 
-def dots(table, means, shares, title):
-    """A row of dots for each type: size by the share of its cells that have the gene, colour by the mean expression.
+def draw(table, means, shares, curves, title):
+    """The genes of the latents: above, dots over the types; below, the curves of what has a decoder.
 
     Args:
-        table: as from `shown`; a gene stands once for each latent that moves it.
-        means, shares: DataFrames (types, genes) as from `scae.evaluation.effects.by_type`; colours are of each gene's
-            mean from its lowest type (0) to its highest (1).
+        table: rows of latent_genes.csv as from `shown`.
+        means, shares: DataFrames (types, genes) as from `scae.evaluation.effects.by_type`.
+        curves: rows of latent_traversals.csv of one seed; none without a decoder.
         title: heading.
+
+    Returns:
+        matplotlib figure
     """
-    if not len(table):
+    latents = list(dict.fromkeys(table["latent"]))
+    if not latents:
         figure, panel = plt.subplots(figsize=(6, 1.2))
         panel.set_axis_off()
         panel.annotate(f"{title}: no latent is live", (0.5, 0.5), ha="center", va="center")
         return figure
+    width, height = 4.4 + 0.24 * (len(table) + 0.8 * len(latents)), 2.0 + 0.27 * len(means)
+    if not len(curves):
+        figure = plt.figure(figsize=(width, height), layout="constrained")
+        figure.suptitle(title)
+        dots(figure, table, means, shares)
+        return figure
+    rows = -(-len(latents) // PANELS_IN_A_ROW)
+    figure = plt.figure(figsize=(max(width, 9.5), height + 1.9 * rows), layout="constrained")
+    figure.suptitle(title)
+    above, below = figure.subfigures(2, 1, height_ratios=(height, 1.9 * rows))
+    dots(above, table, means, shares)
+    panels = below.subplots(rows, PANELS_IN_A_ROW, squeeze=False).flat
+    for panel in panels:
+        panel.set_axis_off()
+    for panel, latent in zip(below.axes, latents, strict=False):
+        panel.set_axis_on()
+        along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
+    below.supxlabel("value of the latent, all others of a cell as they are", fontsize=9)
+    below.supylabel("decoded expression", fontsize=9)
+    return figure
+
+
+def along(panel, curves, table):
+    """A curve for each gene that one latent moves, named at its end: rising ones solid, falling ones dashed."""
+    effects = table.set_index("gene")["effect"]
+    ends = {}
+    for gene, points in curves[curves["gene"].isin(effects.index)].groupby("gene", sort=False):
+        color, style = (RISES, "-") if effects[gene] > 0 else (FALLS, "--")
+        panel.plot(points["value"], points["expression"], color=color, linestyle=style, linewidth=1.2)
+        ends[gene] = (points["expression"].iloc[-1], color)
+    low, high = panel.get_ylim()
+    place = -np.inf
+    for gene, (end, color) in sorted(ends.items(), key=lambda found: found[1][0]):
+        place = max((end - low) / (high - low), place + NAME_GAP)
+        where = {"xycoords": "axes fraction", "va": "center", "fontsize": 7, "annotation_clip": False}
+        panel.annotate(plotting.shortened(gene), (1.02, place), color=color, **where)
+    panel.set_title(table["latent"].iloc[0], fontsize=9)
+    panel.tick_params(labelsize=7)
+    panel.xaxis.set_major_locator(MaxNLocator(3))
+    panel.yaxis.set_major_locator(MaxNLocator(3))
+
+
+def dots(figure, table, means, shares):
+    """A row of dots for each type: size by the share of its cells that have the gene, colour by the mean expression.
+
+    Args:
+        figure: figure or part of one to draw on.
+        table: as from `shown`; a gene stands once for each latent that moves it.
+        means, shares: DataFrames (types, genes) as from `scae.evaluation.effects.by_type`; colours are of each gene's
+            mean from its lowest type (0) to its highest (1).
+    """
     latents = list(dict.fromkeys(table["latent"]))
     gaps = {latent: number for number, latent in enumerate(latents)}
     places = np.arange(len(table)) + np.array([0.8 * gaps[latent] for latent in table["latent"]])
@@ -39,8 +98,7 @@ def dots(table, means, shares, title):
     colors = ((means - low) / (high - low).where(high > low, np.inf))[table["gene"]]
     sizes = AREA * shares[table["gene"]]
     n_types = len(means)
-    figure, panel = plt.subplots(figsize=(4.4 + 0.24 * (places[-1] + 1), 2.0 + 0.27 * n_types), layout="constrained")
-    figure.suptitle(title)
+    panel = figure.subplots()
     across, down = np.meshgrid(places, np.arange(n_types))
     drawn = panel.scatter(
         across, down, s=sizes.to_numpy(), c=colors.to_numpy(), cmap="cividis_r", vmin=0, vmax=1, linewidths=0
@@ -57,4 +115,3 @@ def dots(table, means, shares, title):
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
     figure.colorbar(drawn, ax=panel, shrink=0.8, pad=0.02, label="mean, from the lowest\ntype to the highest")
-    return figure
