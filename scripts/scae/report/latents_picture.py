@@ -58,7 +58,7 @@ def draw(table, means, shares, curves, title):
         panel.set_axis_on()
         along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
     below.supxlabel("value of the latent, all others of a cell as they are", fontsize=9)
-    below.supylabel("decoded expression", fontsize=9)
+    below.supylabel("change of the decoded expression", fontsize=9)
     return figure
 
 
@@ -68,8 +68,9 @@ def along(panel, curves, table):
     ends = {}
     for gene, points in curves[curves["gene"].isin(effects.index)].groupby("gene", sort=False):
         color, style = (RISES, "-") if effects[gene] > 0 else (FALLS, "--")
-        panel.plot(points["value"], points["expression"], color=color, linestyle=style, linewidth=1.2)
-        ends[gene] = (points["expression"].iloc[-1], color)
+        change = points["expression"] - points["expression"].iloc[0]
+        panel.plot(points["value"], change, color=color, linestyle=style, linewidth=1.2)
+        ends[gene] = (change.iloc[-1], color)
     low, high = panel.get_ylim()
     place = -np.inf
     for gene, (end, color) in sorted(ends.items(), key=lambda found: found[1][0]):
