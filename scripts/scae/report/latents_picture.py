@@ -40,7 +40,7 @@ def draw(table, means, shares, curves, title):
         panel.set_axis_off()
         panel.annotate(f"{title}: no latent is live", (0.5, 0.5), ha="center", va="center")
         return figure
-    width, height = 4.4 + 0.24 * (len(table) + 0.8 * len(latents)), 2.0 + 0.27 * len(means)
+    width, height = 4.4 + 0.24 * (len(table) + 0.8 * (len(latents) - 1)), 2.0 + 0.27 * len(means)
     if not len(curves):
         figure = plt.figure(figsize=(width, height), layout="constrained")
         figure.suptitle(title)
