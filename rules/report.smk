@@ -149,8 +149,8 @@ rule plot_latents:
     input:
         expression="<results>/{dataset}/expression.h5ad",
         latent_genes="<results>/{dataset}/{model}/latent_genes.csv",
+        latent_traversals="<results>/{dataset}/{model}/latent_traversals.csv",
         labels="<results>/{dataset}/labels.csv",
-        traversals="<results>/{dataset}/{model}/latent_traversals.csv",
     output:
         report(
             "<results>/{dataset}/{model}/latents.png",

@@ -14,6 +14,6 @@ with runtime.job(snakemake):
     data = expression.read(inputs.expression, False, resources.mem_mb, resources.tmpdir)
     means, shares = effects.by_type(data, list(dict.fromkeys(table["gene"])), labels[data.cells])
     title = f"{wildcards.model} on {wildcards.dataset}, seed {snakemake.params.seed}"
-    curves = tables.read(inputs.traversals)
+    curves = tables.read(inputs.latent_traversals)
     curves = curves[curves["seed"] == snakemake.params.seed]
     plotting.save(latents_picture.draw(table, means, shares, curves, title), snakemake.output[0])

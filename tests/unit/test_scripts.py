@@ -360,7 +360,7 @@ def results(tmp_path_factory):
                     "expression": f"{toy}/expression.h5ad",
                     "latent_genes": meaning["genes"],
                     "labels": f"{toy}/labels.csv",
-                    "traversals": meaning["traversals"],
+                    "latent_traversals": meaning["traversals"],
                 },
                 outputs=[f"{toy}/{model}/latents.png"],
                 wildcards={"dataset": "toy", "model": model},
