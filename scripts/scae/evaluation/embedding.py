@@ -49,17 +49,23 @@ def tsne(latent, dimensions, settings, seed):
         log.warning("the latent is the same for all cells: the model has collapsed, and all lie on one point")
         return np.zeros((n_cells, dimensions))
     latent = np.asarray(latent, dtype=np.float64)
+    affinities = None
+    if n_cells <= EXACT_CELLS or latent.shape[1] <= EXACT_LATENTS:
+        # openTSNE itself would do the same, but loads pynndescent first: 1 s for each job, 10 s where it is compiled
+        n_neighbors = min(n_cells - 1, int(3 * settings["perplexity"]))
+        index = openTSNE.nearest_neighbors.Sklearn(latent[chosen], n_neighbors, "euclidean", n_jobs=1)
+        affinities = openTSNE.affinity.PerplexityBasedNN(perplexity=settings["perplexity"], knn_index=index, n_jobs=1)
     embedding = openTSNE.TSNE(
         n_components=dimensions,
         perplexity=settings["perplexity"],
         n_iter=settings["iterations"],
         early_exaggeration_iter=settings["early_exaggeration_iterations"],
         initialization="pca" if latent.shape[1] >= dimensions else "random",
-        neighbors="approx" if n_cells > EXACT_CELLS and latent.shape[1] > EXACT_LATENTS else "exact",
+        neighbors="approx",
         negative_gradient_method="bh" if dimensions == 3 else "auto",
         n_jobs=1,
         random_state=seed,
-    ).fit(latent[chosen])
+    ).fit(latent[chosen], affinities)
     log.info("t-SNE of %d cells in %d dimensions: KL divergence %.4f", n_cells, dimensions, embedding.kl_divergence)
     if chosen.all():
         return np.asarray(embedding)
