@@ -26,7 +26,6 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tools")]
 
 import models_latents  # noqa: E402 (needs the path above)
 from evidence import markdown_table  # noqa: E402
-from models_latents import interval  # noqa: E402
 
 from scae import tables  # noqa: E402
 from scae.data import row_blocks  # noqa: E402
@@ -299,7 +298,7 @@ def scores(of_models, metric, names, models):
     def cell(name, model):
         if not _made(of_models, [name], model):
             return "–"
-        text = interval(_of(of_models, name, model)[metric])
+        text = models_latents.interval(_of(of_models, name, model)[metric])
         return f"**{text}**" if best[name] == (name, model) else text
 
     return f"## {SCORES[metric]}\n\nThe highest mean is bold.\n\n" + markdown_table("data set", names, models, cell)
@@ -309,9 +308,9 @@ def sparseness(of_models, names):
     low, high = ON_SHARE
     columns = {
         "model": lambda of_runs, name: f"`{of_runs['model'].iloc[0]}`",
-        "live latents": lambda of_runs, name: interval(of_runs["live"], 1),
-        "live gates on in a cell": lambda of_runs, name: interval(of_runs["on"]),
-        "gates that differ between types": lambda of_runs, name: interval(of_runs["switching"], 1),
+        "live latents": lambda of_runs, name: models_latents.interval(of_runs["live"], 1),
+        "live gates on in a cell": lambda of_runs, name: models_latents.interval(of_runs["on"]),
+        "gates that differ between types": lambda of_runs, name: models_latents.interval(of_runs["switching"], 1),
         "kNN accuracy above the study's": lambda of_runs, name: _above(of_models, of_runs, name),
         "sparse": lambda of_runs, name: "yes" if _reached(of_models, name, of_runs["model"].iloc[0]) else "no",
     }
@@ -333,7 +332,9 @@ def programs(of_models, simulated, models):
     def cell(name, model):
         of_runs = _of(of_models, name, model)
         kinds = [f"recovered_{kind}" for kind in ("programs", "nuisance")]
-        return " / ".join(interval(of_runs[kind]) for kind in kinds if kind in of_runs and of_runs[kind].notna().all())
+        return " / ".join(
+            models_latents.interval(of_runs[kind]) for kind in kinds if kind in of_runs and of_runs[kind].notna().all()
+        )
 
     if not simulated:
         return (
@@ -349,7 +350,7 @@ def programs(of_models, simulated, models):
 def costs(of_models, names, models):
     def cell(name, model):
         of_runs = _of(of_models, name, model)
-        return interval(of_runs["cpu_seconds"], 1) if len(of_runs) else "–"
+        return models_latents.interval(of_runs["cpu_seconds"], 1) if len(of_runs) else "–"
 
     return (
         "## What it costs\n\nSeconds of CPU for the latent of a run, training included, with as many gradient steps as "
@@ -395,7 +396,9 @@ def beside_peer(of_models, names, models):
     lines = [f"| data set | {' | '.join(heads)} | live latents |", "|---" * (len(heads) + 2) + "|"]
     for name in _made(of_models, names, PEER):
         cells = [_signed(of_models, name, metric, PEER, other) for metric in SCORES for other in others]
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {interval(_of(of_models, name, PEER)['live'], 1)} |")
+        lines.append(
+            f"| `{name}` | {' | '.join(cells)} | {models_latents.interval(_of(of_models, name, PEER)['live'], 1)} |"
+        )
     return (
         f"{title}`{PEER}` is trained on the counts, which `pbmc68k_reduced` does not have, for its own number of "
         "epochs in batches of 128\ncells. Differences to the others, paired by seed, with 95 % intervals that are not "

@@ -61,7 +61,7 @@ def tsne(latent, dimensions, settings, seed):
         n_iter=settings["iterations"],
         early_exaggeration_iter=settings["early_exaggeration_iterations"],
         initialization="pca" if latent.shape[1] >= dimensions else "random",
-        neighbors="approx",
+        neighbors="approx",  # where there are no affinities yet
         negative_gradient_method="bh" if dimensions == 3 else "auto",
         n_jobs=1,
         random_state=seed,

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from scae.evaluation import effects
 from scae.report import plotting
 
-GENES = 3  # of each sign and latent
 MOST_LATENTS = 20
 AREA = 110.0  # of a dot whose gene every cell of the type has, in square points
 PANELS_IN_A_ROW = 4
@@ -18,7 +18,7 @@ RISES, FALLS = "#332288", "#aa4400"
 def shown(table):
     """The rows of latent_genes.csv of one seed that the picture shows: 3 genes of each sign, of at most 20 latents."""
     sign = np.sign(table["effect"])
-    first = table.groupby(["latent", sign], sort=False).cumcount() < GENES
+    first = table.groupby(["latent", sign], sort=False).cumcount() < effects.CURVES
     return table[first & table["latent"].isin(list(dict.fromkeys(table["latent"]))[:MOST_LATENTS])]
 
 
@@ -41,21 +41,18 @@ def draw(table, means, shares, curves, title):
         panel.annotate(f"{title}: no latent is live", (0.5, 0.5), ha="center", va="center")
         return figure
     width, height = 4.4 + 0.24 * (len(table) + 0.8 * (len(latents) - 1)), 2.0 + 0.27 * len(means)
-    if not len(curves):
-        figure = plt.figure(figsize=(width, height), layout="constrained")
-        figure.suptitle(title)
+    rows = -(-len(latents) // PANELS_IN_A_ROW) if len(curves) else 0
+    figure = plt.figure(figsize=(max(width, 9.5) if rows else width, height + 1.9 * rows), layout="constrained")
+    figure.suptitle(title)
+    if not rows:
         dots(figure, table, means, shares)
         return figure
-    rows = -(-len(latents) // PANELS_IN_A_ROW)
-    figure = plt.figure(figsize=(max(width, 9.5), height + 1.9 * rows), layout="constrained")
-    figure.suptitle(title)
     above, below = figure.subfigures(2, 1, height_ratios=(height, 1.9 * rows))
     dots(above, table, means, shares)
     panels = below.subplots(rows, PANELS_IN_A_ROW, squeeze=False).flat
-    for panel in panels:
+    for panel in panels[len(latents) :]:
         panel.set_axis_off()
-    for panel, latent in zip(below.axes, latents, strict=False):
-        panel.set_axis_on()
+    for panel, latent in zip(panels, latents, strict=False):
         along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
     below.supxlabel("value of the latent, all others of a cell as they are", fontsize=9)
     below.supylabel("change of the decoded expression", fontsize=9)
@@ -64,10 +61,10 @@ def draw(table, means, shares, curves, title):
 
 def along(panel, curves, table):
     """A curve for each gene that one latent moves, named at its end: rising ones solid, falling ones dashed."""
-    effects = table.set_index("gene")["effect"]
+    effect_of = table.set_index("gene")["effect"]
     ends = {}
-    for gene, points in curves[curves["gene"].isin(effects.index)].groupby("gene", sort=False):
-        color, style = (RISES, "-") if effects[gene] > 0 else (FALLS, "--")
+    for gene, points in curves[curves["gene"].isin(effect_of.index)].groupby("gene", sort=False):
+        color, style = (RISES, "-") if effect_of[gene] > 0 else (FALLS, "--")
         change = points["expression"] - points["expression"].iloc[0]
         panel.plot(points["value"], change, color=color, linestyle=style, linewidth=1.2)
         ends[gene] = (change.iloc[-1], color)

@@ -236,7 +236,7 @@ def _meaning(study, dataset, model):
     columns += [parts.column("gene sets", f"at most {GENE_SETS}", text=True)] if len(sets) else []
     return {
         "said": returning(matches, names, study.models[model]["deterministic"]),
-        "picture": parts.picture(found.picture, f"Genes of the latents of {model} on {dataset}, by type.", 32),
+        "picture": parts.picture(found.picture, f"Genes of the latents of {model} on {dataset}, by type.", colors=32),
         "table": parts.table(f"What the latents of {model} mean on {dataset}, seed {seed}", columns, rows),
     }
 
