@@ -441,6 +441,18 @@ def test_curves_stand_below_the_dots_of_what_has_a_decoder(latent):
         assert np.diff(heights).min() >= latents_picture.NAME_GAP - 1e-9
 
 
+@pytest.mark.parametrize("high", [-1.5, 1.5])
+def test_a_move_is_drawn_from_left_to_right(high):
+    values = np.linspace(0, high, effects.STEPS)
+    curves = pd.DataFrame({"seed": 0, "latent": "z1", "gene": "a", "value": values, "expression": np.abs(values)})
+    table = pd.DataFrame([[0, "z1", "switch", 0.0, high, "a", 1.5]], columns=effects.COLUMNS)
+    means = pd.DataFrame(1.0, index=["B"], columns=["a"])
+    [panel] = [panel for panel in latents_picture.draw(table, means, means, curves, "toy").axes if panel.get_title()]
+    [line] = panel.lines
+    across = panel.transData.transform(line.get_xydata())[:, 0]
+    assert (np.diff(across) > 0).all()
+
+
 def test_without_a_live_latent_the_picture_says_so():
     table = latents_picture.shown(pd.DataFrame(columns=effects.COLUMNS))
     none = pd.DataFrame()

@@ -60,7 +60,10 @@ def draw(table, means, shares, curves, title):
 
 
 def along(panel, curves, table):
-    """A curve for each gene that one latent moves, named at its end: rising ones solid, falling ones dashed."""
+    """A curve for each gene that one latent moves, named at its end: rising ones solid, falling ones dashed.
+
+    A move is drawn from left to right, also where it is one to lower values, as a gate's whose slab is below 0.
+    """
     effect_of = table.set_index("gene")["effect"]
     ends = {}
     for gene, points in curves[curves["gene"].isin(effect_of.index)].groupby("gene", sort=False):
@@ -68,6 +71,8 @@ def along(panel, curves, table):
         change = points["expression"] - points["expression"].iloc[0]
         panel.plot(points["value"], change, color=color, linestyle=style, linewidth=1.2)
         ends[gene] = (change.iloc[-1], color)
+    if curves["value"].iloc[0] > curves["value"].iloc[-1]:
+        panel.invert_xaxis()
     low, high = panel.get_ylim()
     place = -np.inf
     for gene, (end, color) in sorted(ends.items(), key=lambda found: found[1][0]):
