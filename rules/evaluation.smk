@@ -165,6 +165,34 @@ rule interpret_latents:
         "../scripts/interpret_latents.py"
 
 
+rule generate_cells:
+    """Cells that a model makes, of the latents of real ones and of its prior, held against real ones gene by gene."""
+    input:
+        expression="<results>/{dataset}/expression.h5ad",
+        latent=expand("<results>/{{dataset}}/{{model}}/seed{seed}/latent.csv", seed=SEEDS),
+        model=expand("<results>/{{dataset}}/{{model}}/seed{seed}/model.pt", seed=SEEDS),
+    output:
+        genes="<results>/{dataset}/{model}/generated_genes.csv",
+        summary="<results>/{dataset}/{model}/generated.csv",
+    log:
+        "<logs>/generate_cells/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/generate_cells/{dataset}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(OWN),
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        mem_mb=growing(1500, 4),
+        runtime=growing(15, 0.01),
+    params:
+        code=model_code("generate_cells"),
+        expression=config["expression"],
+        runs=runs_of_model,
+    script:
+        "../scripts/generate_cells.py"
+
+
 rule collect_metrics:
     """The scores of all data sets, models and seeds in one long table, and the recall of each cell type in another."""
     input:

@@ -175,6 +175,34 @@ rule plot_latents:
         "../scripts/plot_latents.py"
 
 
+rule plot_generated:
+    """Mean, variance and zeros of each gene in the cells that a model makes, against those of real ones."""
+    input:
+        generated_genes="<results>/{dataset}/{model}/generated_genes.csv",
+    output:
+        report(
+            "<results>/{dataset}/{model}/generated.png",
+            caption="captions/generated.rst",
+            category="3. Pictures of {dataset}",
+            subcategory="{model}",
+            labels={"what": "made and real cells", "seed": str(SEEDS[0])},
+        ),
+    log:
+        "<logs>/plot_generated/{dataset}/{model}.log",
+    benchmark:
+        "<benchmarks>/plot_generated/{dataset}/{model}.tsv"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=growing(1000, 20),
+        runtime=growing(10),
+    params:
+        code=code("plot_generated"),
+        seed=SEEDS[0],
+    script:
+        "../scripts/plot_generated.py"
+
+
 rule plot_quality:
     """What cells have before and after quality control, the limits, and whom they remove."""
     input:
@@ -363,6 +391,8 @@ rule write_report:
         latent_matches=expand("<results>/{dataset}/{model}/latent_matches.csv", dataset=DATASETS, model=MODELS),
         latent_sets=expand("<results>/{dataset}/{model}/latent_sets.csv", dataset=DATASETS, model=MODELS),
         latents_png=expand("<results>/{dataset}/{model}/latents.png", dataset=DATASETS, model=MODELS),
+        generated=expand("<results>/{dataset}/{model}/generated.csv", dataset=DATASETS, model=OWN),
+        generated_png=expand("<results>/{dataset}/{model}/generated.png", dataset=DATASETS, model=OWN),
         sweeps_svg=expand("<results>/figures/{dataset}/sweeps/{sweep}.svg", dataset=DATASETS, sweep=sorted(SWEEPS)),
         heatmap="<results>/heatmap.png",
         batches=expand("<results>/{dataset}/batches.csv", dataset=BATCHED),

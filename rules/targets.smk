@@ -88,6 +88,12 @@ def evaluation_files():
             model=MODELS,
             table=["latent_genes", "latent_matches", "latent_sets", "latent_traversals"],
         ),
+        *expand(
+            "<results>/{dataset}/{model}/{table}.csv",
+            dataset=DATASETS,
+            model=OWN,
+            table=["generated", "generated_genes"],
+        ),
     ]
 
 
@@ -116,6 +122,7 @@ def report_files():
             ]
         ),
         *expand("<results>/{dataset}/{model}/latents.png", dataset=DATASETS, model=MODELS),
+        *expand("<results>/{dataset}/{model}/generated.png", dataset=DATASETS, model=OWN),
         *per_run("<results>/{dataset}/{model}/seed{seed}/batches.png", datasets=BATCHED),
         *per_run("<results>/{dataset}/{model}/seed{seed}/losses.png", models=TRAINED),
     ]

@@ -55,6 +55,11 @@ with runtime.job(snakemake):
             of_models, files.latent_genes, files.latent_matches, files.latent_sets, files.latents_png, strict=True
         )
     }
+    own = [name for name in of_models if params.models[name[1]]["trained"] and not params.models[name[1]]["peer"]]
+    generated = {
+        name: study.Generated(tables.read(summary_of), picture)
+        for name, summary_of, picture in zip(own, files.generated, files.generated_png, strict=True)
+    }
     software, machines = methods.made_with(job_record.read(logs))
     order = params.order
     html = page.render(
@@ -88,6 +93,7 @@ with runtime.job(snakemake):
                 )
             },
             latents=latents,
+            generated=generated,
             sweeps=sweeps,
             heatmap=files.heatmap,
             verdict=Path(files.verdict).read_text(encoding="utf-8").splitlines(),

@@ -15,6 +15,7 @@ NUMBERS = (  # of which a table may lack some
     *("value", "mean", "sd", "low", "high", "p", "p_holm"),
     *("lower", "upper", "pct_mito"),
     *("kept_tsne2d", "kept_latent"),
+    *("correlation", "ratio"),
 )
 HELD_OUT = "held_out_"  # before the name of a term of the loss, of cells that were not trained on
 BEST_EPOCH = f"{HELD_OUT}best_epoch"  # the best epoch so far, where training may end early

@@ -106,7 +106,7 @@ def test_an_edit_of_a_model_touches_its_training_alone(kind, scripts, unedited):
 def test_an_edit_of_the_training_code_touches_every_training_and_no_picture(module, scripts, unedited):
     found = touched(lambda: append(scripts / f"scae/{module}.py"), unedited)
     assert found >= TRAIN
-    assert found <= TRAIN | {"embed_cells", "check_latents", "interpret_latents"}
+    assert found <= TRAIN | {"embed_cells", "check_latents", "interpret_latents", "generate_cells"}
 
 
 PAGE = """\
@@ -162,7 +162,7 @@ def test_what_a_page_declares_counts_only_where_it_uses_it_itself(name, scripts,
 READ_LABELS = {"assign_batches", "label_again", "label_cells", "score_references"}
 PICTURES = {
     *("plot_batches", "plot_clusters", "plot_figures", "plot_heatmap", "plot_losses", "plot_quality"),
-    *("plot_stability", "plot_latents", "plot_sweep", "plot_tsne3d"),
+    *("plot_stability", "plot_latents", "plot_generated", "plot_sweep", "plot_tsne3d"),
 }
 
 

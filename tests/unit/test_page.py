@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from scae.evaluation import effects, gene_sets, matching
+from scae.evaluation import effects, gene_sets, generation, matching
 from scae.evaluation.metrics import described
 from scae.report import page as report
 from scae.report import palette, parts, plotting, scores
 from scae.report import runs as panels
-from scae.report.study import Latents, Quality, Run, Study, Sweep
+from scae.report.study import Generated, Latents, Quality, Run, Study, Sweep
 
 HOSTILE = '<b>"T" & co</b></script>'
 METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types": 2.0}
@@ -129,6 +129,17 @@ def meaning_of(seeds, latents_png):
     )
 
 
+def generated_of(model, seeds, png):
+    ways = ["reconstructed"] if model == "dae" else ["reconstructed", "generated"]
+    rows = [
+        (seed, way, statistic, 0.9 + 0.01 * seed, 0.4)
+        for seed in seeds
+        for way in ways
+        for statistic in generation.STATISTICS
+    ]
+    return Generated(pd.DataFrame(rows, columns=generation.SUMMARY_COLUMNS), png)
+
+
 def study_of(
     folder,
     seeds=(0,),
@@ -228,6 +239,10 @@ def study_of(
             (dataset, model): meaning_of(seeds, picture(folder, f"{dataset}_{model}_latents.png"))
             for dataset, model in dict.fromkeys(name[:2] for name in names)
         },
+        generated={
+            (dataset, model): generated_of(model, seeds, picture(folder, f"{dataset}_{model}_generated.png"))
+            for dataset, model in dict.fromkeys(name[:2] for name in trained)
+        },
         sweeps=[
             Sweep(dataset, name, points, figures(folder, dataset)["scores"])
             for dataset in datasets
@@ -314,7 +329,7 @@ def test_every_link_leads_somewhere_and_no_place_stands_twice(page):
 
 def test_every_picture_is_inside_the_page_once_and_described(page):
     pictures = [attributes for tag, attributes in page.elements if tag == "img"]
-    assert len(pictures) == 3 + 2 + 2 * 3  # figures, heatmap and quality control, and three of each model
+    assert len(pictures) == 3 + 2 + 2 * 4  # figures, heatmap and quality control, and four of each model
     assert len({attributes["src"] for attributes in pictures}) == len(pictures)
     kinds = tuple(f"data:image/{kind};" for kind in ("png", "webp", "svg+xml"))
     assert all(attributes["src"].startswith(kinds) for attributes in pictures)
@@ -332,7 +347,7 @@ def test_pictures_of_further_seeds_are_lighter(tmp_path):
 
 def test_five_seeds_of_the_study_weigh_less_than_six_megabytes(tmp_path):
     """Of 6 representations of 2,638 cells in 9 types; the rest as the real page weighs it."""
-    rest = 1.8e6  # figures, tables, losses and genes of the latents
+    rest = 1.9e6  # figures, tables, losses, genes of the latents and made cells
     random = np.random.default_rng(0)
     labels = np.repeat([f"Type {number}" for number in range(9)], 294)[:2638]
     points = random.normal(size=(2638, 2)) * 4 + 20 * random.normal(size=(9, 2)).repeat(294, axis=0)[:2638]
@@ -440,7 +455,7 @@ def test_what_labels_alone_give_stands_below_models_and_controls(tmp_path):
 
 def test_every_seed_has_its_pictures_and_points(tmp_path):
     page = Page(render(tmp_path, seeds=(0, 1, 5), models=("dae",)))
-    assert [tag for tag, _ in page.elements].count("img") == 3 + 3 + 3 * 2 + 1
+    assert [tag for tag, _ in page.elements].count("img") == 3 + 3 + 3 * 2 + 2
     assert set(page.points()["runs"]) == {"toy.dae.0", "toy.dae.1", "toy.dae.5"}
 
 

@@ -367,6 +367,29 @@ def results(tmp_path_factory):
                 seed=seeds[0],
             )
             of_models[model] = meaning | {"png": f"{toy}/{model}/latents.png"}
+            if not pages.find(model).trained:
+                continue
+            made = {"genes": f"{toy}/{model}/generated_genes.csv", "summary": f"{toy}/{model}/generated.csv"}
+            run(
+                "generate_cells",
+                inputs={
+                    "expression": f"{toy}/expression.h5ad",
+                    "latent": [f"{path}/latent.csv" for path in folders],
+                    "model": [f"{path}/model.pt" for path in folders],
+                },
+                outputs=made,
+                wildcards={"dataset": "toy", "model": model},
+                expression={"scale": False},
+                runs={"deterministic": False, "seeds": seeds},
+            )
+            run(
+                "plot_generated",
+                inputs={"generated_genes": made["genes"]},
+                outputs=[f"{toy}/{model}/generated.png"],
+                wildcards={"dataset": "toy", "model": model},
+                seed=seeds[0],
+            )
+            of_models[model] |= {"generated": made["summary"], "generated_png": f"{toy}/{model}/generated.png"}
         run(
             "measure_stability",
             inputs={name: of_runs[name] for name in ("clusters", "latent")},
@@ -492,6 +515,10 @@ def results(tmp_path_factory):
                     for name in ("genes", "matches", "sets")
                 },
                 "latents_png": [of_models[model]["png"] for model in ("dae", "beta_vae")],
+                **{
+                    name: [of_models[model][name] for model in ("dae", "beta_vae")]
+                    for name in ("generated", "generated_png")
+                },
                 "heatmap": "results/heatmap.png",
                 "verdict": "results/verdict.txt",
                 "labels": [f"{toy}/labels.csv"],

@@ -45,6 +45,10 @@ OF_MODEL = {
     "latent_sets.csv": "seed,latent,sign,set,shared,of,expected,p,q,genes",
     "latent_traversals.csv": "seed,latent,gene,value,expression",
 }
+OF_TRAINED_MODEL = {
+    "generated.csv": "seed,cells,statistic,correlation,ratio",
+    "generated_genes.csv": "seed,cells,gene,mean,variance,zeros",
+}
 PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
 
 
@@ -63,7 +67,7 @@ def contract(datasets, models=MODELS, seeds=(0,)):
             f"results/{dataset}/{model}/{name}"
             for dataset in datasets
             for model in models
-            for name in [*OF_MODEL, "latents.png"]
+            for name in [*OF_MODEL, "latents.png", *OF_TRAINED_MODEL, "generated.png"]
         ),
         *(f"results/{dataset}/quality/quality.png" for dataset in datasets),
         *(
@@ -93,9 +97,9 @@ def test_tables_of_a_run_have_the_columns_of_the_contract(finished, model, name)
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", OF_MODEL)
+@pytest.mark.parametrize("name", OF_MODEL | OF_TRAINED_MODEL)
 def test_tables_of_a_model_have_the_columns_of_the_contract(finished, model, name):
-    assert header(finished.path(f"results/toy/{model}/{name}")) == OF_MODEL[name]
+    assert header(finished.path(f"results/toy/{model}/{name}")) == (OF_MODEL | OF_TRAINED_MODEL)[name]
 
 
 @pytest.mark.parametrize("name", OVER_ALL)

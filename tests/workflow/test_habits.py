@@ -138,7 +138,7 @@ def test_report_of_snakemake_holds_pages_with_captions_and_categories(project, b
         pictures = [name for name in archive.namelist() if name.endswith((".png", ".svg")) and "/data/" in f"/{name}"]
     assert {name.rpartition("/")[2] for name in pictures} == {
         *("heatmap.png", "clusters.png", "tsne3d.png", "losses.png", "quality.png", "stability.png"),
-        "latents.png",
+        *("latents.png", "generated.png"),
         *("scores.svg", "embeddings.svg", "recalls.svg"),
     }
     for category in ("1. Report", "2. Scores", "3. Pictures of toy", "4. Training times"):

@@ -17,7 +17,7 @@ OF_INPUT = ["measure_distances", "color_types"]
 OF_RUN = ["train_model", "embed_cells", "project_tsne", "cluster_cells", "score_clusters", "check_latents"]
 PLOTS = ["plot_quality", "plot_figures", "plot_clusters", "plot_tsne3d", "plot_losses", "plot_stability"]
 OVER_ALL = ["collect_metrics", "collect_training_times", "plot_heatmap", "write_report"]
-OF_MODEL = ["interpret_latents", "plot_latents"]
+OF_MODEL = ["interpret_latents", "plot_latents", "generate_cells", "plot_generated"]
 OVER_SEEDS = ["measure_stability", "plot_stability"]
 SUMMARIES = ["collect_health", "collect_stability", "score_references", "summarize_scores", "write_verdict"]
 AGGREGATORS = [*OVER_ALL, *SUMMARIES, "collect_embeddings"]
@@ -170,7 +170,7 @@ def test_deleted_plot_comes_back_the_same_and_no_other_file_is_touched(project):
         (
             "evaluation",
             [
-                *(*TO_LABELS, *OF_INPUT, "measure_stability", "interpret_latents", *OF_RUN),
+                *(*TO_LABELS, *OF_INPUT, "measure_stability", "interpret_latents", "generate_cells", *OF_RUN),
                 *("collect_metrics", *SUMMARIES, "collect_training_times", "collect_embeddings"),
             ],
         ),

@@ -61,6 +61,7 @@ def kl_divergence(mu, log_sigma):
 class Model(nn.Module):
     def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0, batch=()):
         super().__init__()
+        self.n_latent = n_latent
         self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
@@ -89,3 +90,7 @@ class Model(nn.Module):
         """Latent of each cell, (cells, n_latent): the posterior's mean or a sample of it."""
         mu, log_sigma = self.posterior(x)
         return self.sample(mu, log_sigma) if estimate == "sample" else mu
+
+    def prior(self, n_cells):
+        """Latents of cells that the prior gives, (n_cells, n_latent)."""
+        return torch.randn(n_cells, self.n_latent)

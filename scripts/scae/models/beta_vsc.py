@@ -89,7 +89,7 @@ def kl_divergence(mu, log_sigma, gamma, alpha):
 class Model(nn.Module):
     def __init__(self, n_genes, n_latent, beta, alpha, c, calibrated=False, kl_warmup=0, spike="clamp", batch=()):
         super().__init__()
-        self.alpha, self.c, self.spike = alpha, c, spike
+        self.n_latent, self.alpha, self.c, self.spike = n_latent, alpha, c, spike
         self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
@@ -127,3 +127,7 @@ class Model(nn.Module):
         if estimate == "sample":
             return self.sample(mu, log_sigma, gamma)
         return mu if estimate == "slab_mean" else gamma * mu
+
+    def prior(self, n_cells):
+        """Latents of cells that the prior gives, (n_cells, n_latent): each on with probability alpha."""
+        return (torch.rand(n_cells, self.n_latent) < self.alpha) * torch.randn(n_cells, self.n_latent)

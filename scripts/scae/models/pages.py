@@ -163,8 +163,8 @@ def called(kind, name, /, *arguments, **hyperparameters):
     return function(*arguments, **hyperparameters)
 
 
-def checked(latent, n_cells, kind, first=0):
-    """A latent as ``embed`` of a page should return it: (cells, latents), every number finite.
+def checked(latent, n_cells, kind, first=0, method="embed"):
+    """Latents as ``embed`` and ``prior`` of a page should return them: (cells, latents), every number finite.
 
     Returns:
         numpy.ndarray: float32.
@@ -177,12 +177,12 @@ def checked(latent, n_cells, kind, first=0):
     shape = getattr(latent, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != n_cells or not shape[1]:
         found = type(latent).__name__ if shape is None else f"an array of shape {tuple(shape)}"
-        raise UserError(f"{kind}: embed returned {found}, not one of shape (cells, latents) with {n_cells} cells")
+        raise UserError(f"{kind}: {method} returned {found}, not one of shape (cells, latents) with {n_cells} cells")
     latent = np.asarray(latent, np.float32)
     if not np.isfinite(latent).all():
         cell, number = np.argwhere(~np.isfinite(latent))[0]
         raise UserError(
-            f"{kind}: embed returned {latent[cell, number]} in latent {number + 1} of cell number {first + cell}"
+            f"{kind}: {method} returned {latent[cell, number]} in latent {number + 1} of cell number {first + cell}"
         )
     return latent
 

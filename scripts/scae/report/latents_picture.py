@@ -36,10 +36,7 @@ def draw(table, means, shares, curves, title):
     """
     latents = list(dict.fromkeys(table["latent"]))
     if not latents:
-        figure, panel = plt.subplots(figsize=(6, 1.2))
-        panel.set_axis_off()
-        panel.annotate(f"{title}: no latent is live", (0.5, 0.5), ha="center", va="center")
-        return figure
+        return plotting.words(f"{title}: no latent is live")
     width, height = 4.4 + 0.24 * (len(table) + 0.8 * (len(latents) - 1)), 2.0 + 0.27 * len(means)
     rows = -(-len(latents) // PANELS_IN_A_ROW) if len(curves) else 0
     figure = plt.figure(figsize=(max(width, 9.5) if rows else width, height + 1.9 * rows), layout="constrained")

@@ -53,6 +53,14 @@ def save(figure, path, editable=False):
         figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
 
 
+def words(text):
+    """A picture of a line of text, where there is nothing to draw."""
+    figure, panel = plt.subplots(figsize=(6, 1.2))
+    panel.set_axis_off()
+    panel.annotate(text, (0.5, 0.5), ha="center", va="center")
+    return figure
+
+
 def title(wildcards):
     """Heading of the pictures of one run."""
     return f"{wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -5,7 +5,7 @@ import pandas as pd
 
 from scae import tables
 from scae.evaluation import health, summary
-from scae.report import parts
+from scae.report import generated, parts
 from scae.report.palette import UNSCORED_COLOR
 from scae.report.study import NO_LABEL
 
@@ -91,6 +91,7 @@ def panel(study, dataset, model):
         "health": _health_by_seed(of_health),
         "lost": _lost(study, dataset, model),
         "meaning": _meaning(study, dataset, model),
+        "generated": generated.section(study, dataset, model),
     }
 
 

@@ -38,6 +38,14 @@ class Latents:
 
 
 @dataclass(frozen=True)
+class Generated:
+    """What the cells are like that one model makes on one data set."""
+
+    summary: pd.DataFrame  # generated.csv
+    picture: str  # path of a PNG, of the first seed
+
+
+@dataclass(frozen=True)
 class Quality:
     """What quality control of a data set saw."""
 
@@ -83,6 +91,7 @@ class Study:
     settings: dict  # what the run was configured with
     references: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the labels alone give
     latents: dict = field(default_factory=dict)  # {(dataset, model): Latents}
+    generated: dict = field(default_factory=dict)  # {(dataset, model): Generated}, of models trained by this workflow
     sweeps: list = field(default_factory=list)  # of Sweep
     notes: list = field(default_factory=list)  # what the jobs noted for the user, a line each
     software: dict = field(default_factory=dict)  # {package: versions that the jobs ran with}

@@ -1,6 +1,10 @@
-"""The decoder of a trained model as a function of arrays."""
+"""What a trained model makes: its decoder as a function of arrays, and latents from its prior."""
+
+import inspect
 
 import torch
+
+from scae.models import pages
 
 
 def decoder(model):
@@ -25,3 +29,20 @@ def decoder(model):
         return sum(model.decoder(points, torch.full((len(points),), n)) for n in range(n_batches)).numpy() / n_batches
 
     return decode
+
+
+@torch.no_grad()
+@torch.random.fork_rng(devices=[])
+def from_prior(model, n_cells, seed):
+    """Latents drawn from a model's prior, by the method ``prior`` of its page.
+
+    Returns:
+        numpy.ndarray: (n_cells, latents), float32; None where the page has no such method.
+
+    Raises:
+        UserError: if the page does not return that, or what is no number.
+    """
+    if not callable(getattr(model, "prior", None)):
+        return None
+    torch.manual_seed(seed)
+    return pages.checked(model.prior(n_cells), n_cells, inspect.getfile(type(model)), method="prior")

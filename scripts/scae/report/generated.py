@@ -1,0 +1,55 @@
+"""The part of the report on the cells that a model makes, held against real ones."""
+
+import numpy as np
+
+from scae.evaluation import generation, intervals
+from scae.report import parts
+
+COLORS = 10  # of the picture
+ABOUT = {  # (statistic, what of it): heading and note
+    ("mean", "correlation"): ("mean", "r over genes"),
+    ("variance", "correlation"): ("variance", "r over genes"),
+    ("variance", "ratio"): ("variance made", "share of the real"),
+    ("zeros", "correlation"): ("zeros", "r over genes"),
+    ("zeros", "ratio"): ("zeros made", "share of the real"),
+}
+
+
+def section(study, dataset, model):
+    """What made cells are like over all seeds, and a picture of the first; None where the model makes none.
+
+    Returns:
+        dict: said, table, picture.
+    """
+    found = study.generated.get((dataset, model))
+    if found is None or not len(found.summary):
+        return None
+    of_ways = dict(iter(found.summary.groupby("cells")))
+    ways = [way for way in (generation.RECONSTRUCTED, generation.GENERATED) if way in of_ways]
+    several = found.summary["seed"].nunique() >= intervals.FEWEST_SEEDS
+    rows = [
+        [parts.cell(f"{way} cells"), *(_cell(_over_seeds(of_ways[way], *value)) for value in ABOUT)] for way in ways
+    ]
+    shares = [f"{_over_seeds(of_ways[way], 'variance', 'ratio').mean():.0%} in {way} cells" for way in ways]
+    over = ", mean over seeds with its 95 % interval" if several else ""
+    return {
+        "said": f"Of the variance of the genes there is {parts.listed(shares)}.",
+        "table": parts.table(
+            f"Cells that {model} makes of {dataset}, against real ones{over}",
+            [parts.column("cells"), *(parts.column(*about) for about in ABOUT.values())],
+            rows,
+        ),
+        "picture": parts.picture(
+            found.picture, f"Genes of cells made by {model} against those of real cells of {dataset}.", colors=COLORS
+        ),
+    }
+
+
+def _over_seeds(rows, statistic, what):
+    return rows.loc[rows["statistic"] == statistic, what].to_numpy()
+
+
+def _cell(values):
+    found = intervals.over_seeds(values)
+    spread = f" ({parts.number(found.low)} to {parts.number(found.high)})" if np.isfinite(found.low) else ""
+    return parts.cell(f"{parts.number(found.mean)}{spread}", float(found.mean))
