@@ -24,7 +24,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tools")]
 
-import models_latents  # noqa: E402 (needs the path above)
+import models_cells  # noqa: E402 (needs the path above)
+import models_latents  # noqa: E402
 from evidence import markdown_table  # noqa: E402
 
 from scae import tables  # noqa: E402
@@ -133,6 +134,7 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     file = models_latents.path(folder, dataset, _key(entry), seed)
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(file, **models_latents.measure(data, points, labels, inside, model, seed))
+    of_run |= {} if page.peer else models_cells.measure(data, points, model, seed)
     return of_run | {"deterministic": page.deterministic}
 
 
@@ -255,7 +257,8 @@ def page(config, of_models, searched, latents):
     parts = [introduction, advice(of_models, names, models), f"{shown}\n\n{told}"]
     parts += [scores(of_models, metric, names, models) for metric in SCORES]
     parts += [sparseness(of_models, names), programs(of_models, simulated, models)]
-    parts += [beside_peer(of_models, names, models), latents, costs(of_models, names, models), search(searched)]
+    parts += [beside_peer(of_models, names, models), latents, models_cells.section(of_models, names, models)]
+    parts += [costs(of_models, names, models), search(searched)]
     return "\n\n".join(parts) + "\n"
 
 
