@@ -302,7 +302,7 @@ rule score_references:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing(2000, 6),
-        runtime=growing(30, 0.04),
+        runtime=growing(30, 0.03),
     params:
         code=code("score_references"),
         seeds=SEEDS,

@@ -25,7 +25,7 @@ rule train_model:
     threads: config["training"]["threads"]
     resources:
         mem_mb=growing(1500, 2),
-        runtime=growing(60, 0.25),
+        runtime=growing(50, 0.2),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
         code=training_code("train_model"),
