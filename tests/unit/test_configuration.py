@@ -302,7 +302,7 @@ def test_settings_that_were_left_out_are_those_of_the_study(config):
     training = found["training"]
     assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (200, 256, 0.001)
     assert training["threads"] == 1
-    off = {"batch": False, "calibrated": False, "kl_warmup": 0}
+    off = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
     assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0} | off
     sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0, "spike": "clamp"}
     assert found["models"]["sparse"] == sparse | off
@@ -609,6 +609,7 @@ def test_the_study_is_configured_as_it_was_published():
     assert found["models"]["beta_vsc"] == written | {
         "batch": False,
         "calibrated": False,
+        "free_nats": 0.0,
         "kl_warmup": 0,
         "spike": "clamp",
     }

@@ -14,10 +14,10 @@ from scae.training.batches import DenseBatch
 from scae.training.checkpoint import Checkpoint
 
 N_CELLS, N_GENES = 40, 12
-OFF = {"batch": False, "calibrated": False, "kl_warmup": 0}
+OFF = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
 OPTIONS = {
-    "beta_vae": {"calibrated": True, "kl_warmup": 2},
-    "beta_vsc": {"calibrated": True, "kl_warmup": 2, "spike": "logsigmoid"},
+    "beta_vae": {"calibrated": True, "free_nats": 0.2, "kl_warmup": 2},
+    "beta_vsc": {"calibrated": True, "free_nats": 0.2, "kl_warmup": 2, "spike": "logsigmoid"},
 }
 
 
@@ -82,8 +82,28 @@ def test_a_model_that_is_read_back_weighs_in_full(table):
     weigh = WeightedKL(N_GENES, beta=3.0, warmup=10)
     weigh.start_epoch(1)
     one = torch.ones(())
-    assert weigh(one, one)["loss"].item() == pytest.approx(1.3)
-    assert WeightedKL(N_GENES, beta=3.0, warmup=10)(one, one)["loss"].item() == pytest.approx(4.0)
+    assert weigh(one, one.reshape(1, 1))["loss"].item() == pytest.approx(1.3)
+    assert WeightedKL(N_GENES, beta=3.0, warmup=10)(one, one.reshape(1, 1))["loss"].item() == pytest.approx(4.0)
+
+
+def test_free_nats_are_of_each_latent_on_average_and_have_no_gradient():
+    kl = torch.tensor([[0.1, 0.9, 3.0], [0.3, 0.5, 1.0]], requires_grad=True)  # means .2, .7, 2
+    terms = WeightedKL(N_GENES, beta=2.0, free_nats=0.5)(torch.tensor(10.0), kl)
+    assert terms["kl"].item() == pytest.approx(2.9)  # what it is, not what it costs
+    assert terms["loss"].item() == pytest.approx(10 + 2 * (0.5 + 0.7 + 2.0))
+    terms["loss"].backward()
+    np.testing.assert_allclose(kl.grad, [[0, 1, 1], [0, 1, 1]])
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_latents_that_a_heavy_weight_would_still_live_on_free_nats(kind, table):
+    """Posterior collapse, which free bits were made against."""
+    alone, free = (
+        fit(table, kind, epochs=60, learning_rate=0.01, changes={"beta": 30.0, "free_nats": free})[1][-1]["kl"]
+        for free in (0.0, 0.5)
+    )
+    assert alone < 0.01
+    assert free > 0.05
 
 
 @pytest.mark.parametrize("log_spike", [-4.0, 0.0, 3.0])

@@ -12,7 +12,7 @@ from scae.report.study import MAIN_SCORES
 from scae.workflow import sweeps
 
 SWEPT = {"kind": "beta_vae", "sweep": {"beta": [0.25, 1, 4], "n_latent": [6, 20]}}
-OFF = {"batch": False, "calibrated": False, "kl_warmup": 0}
+OFF = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
 
 
 @pytest.fixture

@@ -38,6 +38,15 @@ CONFIG = {
         "off": 0,
         "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
     },
+    "free_nats": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1000,
+        "default": 0.0,
+        "off": 0.0,
+        "description": "KL divergence in nats that each latent may have on average at no cost (free bits, "
+        "Kingma et al. 2016)",
+    },
     "batch": {
         "type": "boolean",
         "default": False,
@@ -59,10 +68,10 @@ def kl_divergence(mu, log_sigma):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0, batch=()):
+    def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0, free_nats=0.0, batch=()):
         super().__init__()
         self.n_latent = n_latent
-        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
+        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup, free_nats)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -79,8 +88,7 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma))
-        kl = kl_divergence(mu, log_sigma).sum(dim=1).mean()
-        return self.weigh(reconstruction, kl)
+        return self.weigh(reconstruction, kl_divergence(mu, log_sigma))
 
     def health(self, x):
         """What each latent does, (cells, n_latent): its KL divergence in nats."""

@@ -55,6 +55,15 @@ CONFIG = {
         "off": 0,
         "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
     },
+    "free_nats": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1000,
+        "default": 0.0,
+        "off": 0.0,
+        "description": "KL divergence in nats that each latent may have on average at no cost (free bits, "
+        "Kingma et al. 2016)",
+    },
     "spike": {
         "enum": ["clamp", "logsigmoid"],
         "default": "clamp",
@@ -87,10 +96,22 @@ def kl_divergence(mu, log_sigma, gamma, alpha):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta, alpha, c, calibrated=False, kl_warmup=0, spike="clamp", batch=()):
+    def __init__(
+        self,
+        n_genes,
+        n_latent,
+        beta,
+        alpha,
+        c,
+        calibrated=False,
+        kl_warmup=0,
+        free_nats=0.0,
+        spike="clamp",
+        batch=(),
+    ):
         super().__init__()
         self.n_latent, self.alpha, self.c, self.spike = n_latent, alpha, c, spike
-        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup)
+        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup, free_nats)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -113,8 +134,7 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma, gamma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma, gamma))
-        kl = kl_divergence(mu, log_sigma, gamma, self.alpha).sum(dim=1).mean()
-        return self.weigh(reconstruction, kl)
+        return self.weigh(reconstruction, kl_divergence(mu, log_sigma, gamma, self.alpha))
 
     def health(self, x):
         """What each latent does, each (cells, n_latent): its KL divergence in nats, and how far it is switched on."""

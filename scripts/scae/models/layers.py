@@ -81,24 +81,29 @@ class WeightedKL(nn.Module):
     variance for 1/2; so beta 1 has the gradient of the evidence lower bound of a Gaussian decoder with the best
     variance: Rybkin, Daniilidis & Levine (2021), "Simple and effective VAE training with calibrated decoders",
     doi:10.48550/arXiv.2006.13202. With ``warmup`` it rises in equal steps over so many epochs: Bowman et al. (2016),
-    "Generating sentences from a continuous space", doi:10.18653/v1/K16-1002.
+    "Generating sentences from a continuous space", doi:10.18653/v1/K16-1002. Of ``free_nats`` each latent may have so
+    much divergence, mean over the batch, at no more cost than with less: Kingma et al. (2016), "Improving variational
+    inference with inverse autoregressive flow", doi:10.48550/arXiv.1606.04934, whose minimum is called free bits.
     """
 
-    def __init__(self, n_genes, beta, calibrated=False, warmup=0):
+    def __init__(self, n_genes, beta, calibrated=False, warmup=0, free_nats=0.0):
         super().__init__()
-        self.n_genes, self.beta, self.calibrated, self.warmup = n_genes, beta, calibrated, warmup
+        self.n_genes, self.beta, self.calibrated = n_genes, beta, calibrated
+        self.warmup, self.free_nats = warmup, free_nats
         self.risen = 1.0  # share of the weight
 
     def start_epoch(self, epoch):
         """What training tells of itself, the first epoch being 1; a model that is read back has risen."""
         self.risen = min(1.0, epoch / self.warmup) if self.warmup else 1.0
 
-    def forward(self, reconstruction, kl):  # scalars
+    def forward(self, reconstruction, kl_of_each):  # scalar, (cells, n_latent)
         """The named terms of the loss; with the weight, where it is not beta throughout."""
+        kl = kl_of_each.sum(dim=1).mean()
+        charged = kl_of_each.mean(dim=0).clamp(min=self.free_nats).sum() if self.free_nats else kl
         weight = self.beta
         if self.calibrated:
             weight = weight * 2 * reconstruction.detach() / self.n_genes
         if self.warmup:
             weight = weight * self.risen
-        terms = {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
+        terms = {"loss": reconstruction + weight * charged, "reconstruction": reconstruction, "kl": kl}
         return terms | ({"kl_weight": torch.as_tensor(weight)} if self.calibrated or self.warmup else {})
