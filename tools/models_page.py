@@ -60,6 +60,9 @@ TRIED = [
         {**_VSC, "alpha": alpha, "beta": beta}
         for alpha, beta in ((0.05, 0.25), (0.1, 0.1), (0.1, 0.25), (0.2, 0.1), (0.2, 0.25))
     ),
+    {"kind": "beta_vae", "n_latent": 6, "beta": 2.0, "free_nats": 0.5},
+    {**_VAE, "beta": 0.5, "free_nats": 0.2},
+    {**_VSC, "alpha": 0.2, "beta": 0.25, "free_nats": 0.2},
 ]
 
 INTRODUCTION = """\

@@ -8,14 +8,17 @@ import runpy
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from places import ROOT
-from toy import expression_of
+from toy import KINDS, expression_of, settings_of
 
+from scae.training import loop
 from scae.workflow import configuration
 
 TOOL = runpy.run_path(str(ROOT / "tools/models_page.py"))
 LATENTS_TOOL = runpy.run_path(str(ROOT / "tools/models_latents.py"))
+CELLS_TOOL = runpy.run_path(str(ROOT / "tools/models_cells.py"))
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +184,40 @@ def test_the_picture_has_a_panel_for_each_data_set_and_a_dot_for_each_model(conf
         dots = {line.get_ydata()[0]: line.get_xdata()[0] for line in panel.lines if line.get_marker() == "o"}
         assert dots[models.index("dae")] == pytest.approx(0.7, abs=0.01)
         assert sorted(dots) == list(range(len(models)))
+
+
+def test_made_cells_have_their_share_of_the_variance(config):
+    made = {"variance_reconstructed": 0.3, "variance_generated": 0.2, "means_generated": 0.9}
+    of_models = made_up(config, beta_vae=made, dae={"variance_reconstructed": 0.4}, pca={"variance_reconstructed": 0.1})
+    text = CELLS_TOOL["section"](of_models, ["rare", "twenty"], config["run"]["models"])
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert rows == [*(f"| `{name}` | 0.30 / 0.20 | 0.40 | 0.10 |" for name in ("rare", "twenty")),
+                    *(f"| `{name}` | 0.90 |" for name in ("rare", "twenty"))]  # fmt: skip
+    text = CELLS_TOOL["section"](
+        made_up(config, dae={"variance_reconstructed": 0.4}), ["rare"], config["run"]["models"]
+    )
+    assert "drawn from the prior with that" not in text
+
+
+def test_what_pca_reconstructs_is_what_its_components_explain():
+    random = np.random.default_rng(0)
+    table = random.normal(size=(50, 3)) @ random.normal(size=(3, 20)) + 0.1 * random.normal(size=(50, 20))
+    left, strength, _ = np.linalg.svd(table - table.mean(axis=0), full_matrices=False)
+    points = pd.DataFrame(left[:, :2] * strength[:2], [f"cell{number}" for number in range(50)], ["z1", "z2"])
+    found = CELLS_TOOL["measure"](expression_of(table), points, None, 0)
+    squares = np.square(strength)
+    assert found == {"variance_reconstructed": pytest.approx(squares[:2].sum() / squares.sum(), rel=1e-4)}
+
+
+def test_made_cells_of_a_trained_model_are_those_of_its_decoder_and_prior():
+    table = np.random.default_rng(0).gamma(2.0, 1.0, (40, 12)).astype(np.float32)
+    data, settings = expression_of(table), settings_of(epochs=3, batch_size=8)
+    for kind, columns in (("dae", CELLS_TOOL["COLUMNS"][:1]), ("beta_vae", CELLS_TOOL["COLUMNS"])):
+        model, _, _ = loop.fit(data, kind, KINDS[kind], settings, 0)
+        points = pd.DataFrame(loop.embed(model.eval(), data, "posterior_mean", 0), data.cells)
+        found = CELLS_TOOL["measure"](data, points, model, 0)
+        assert tuple(found) == columns
+        with torch.no_grad():
+            decoded = model.decoder(torch.from_numpy(points.to_numpy())).numpy()
+        share = decoded.var(axis=0).sum() / table.var(axis=0).sum()
+        assert found["variance_reconstructed"] == pytest.approx(share, rel=1e-3)
