@@ -69,8 +69,8 @@ def section(of_models, names, models):
     text = (
         "## Cells that they make\n\nThe variance of made cells, summed over the genes, as a share of that of real "
         "ones: of cells decoded from the latents of\nreal cells, and behind the stroke of cells decoded from latents "
-        "that are drawn from the model's prior. A decoder gives the\nexpected expression, so the noise of counting, "
-        "which is most of the variance, is in neither; of PCA it is what the components\nexplain.\n\n"
+        "that are drawn from the model's prior. A decoder gives the\nexpected expression, so the noise of counting "
+        "is in neither; of PCA it is what the components explain.\n\n"
         + markdown_table("data set", names, reached, variance)
     )
     if not drawn:
