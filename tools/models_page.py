@@ -60,9 +60,22 @@ TRIED = [
         {**_VSC, "alpha": alpha, "beta": beta}
         for alpha, beta in ((0.05, 0.25), (0.1, 0.1), (0.1, 0.25), (0.2, 0.1), (0.2, 0.25))
     ),
-    {"kind": "beta_vae", "n_latent": 6, "beta": 2.0, "free_nats": 0.5},
-    {**_VAE, "beta": 0.5, "free_nats": 0.2},
-    {**_VSC, "alpha": 0.2, "beta": 0.25, "free_nats": 0.2},
+    *(
+        {"kind": "beta_vae", "n_latent": n_latent, "beta": 2.0, "free_nats": free}
+        for n_latent, free in ((6, 0.5), (10, 0.5), (10, 1.0))
+    ),
+    *({**_VAE, "beta": 0.5, "free_nats": free, "n_latent": n_latent} for n_latent, free in ((20, 0.2), (10, 0.5))),
+    *(
+        {**_VSC, "alpha": alpha, "beta": beta, "free_nats": free}
+        for alpha, beta, free in (
+            *((0.1, 0.25, 0.1), (0.1, 0.25, 0.2), (0.2, 0.1, 0.2), (0.2, 0.25, 0.05), (0.2, 0.25, 0.1)),
+            *((0.2, 0.25, 0.2), (0.2, 0.5, 0.2), (0.5, 0.25, 0.2), (0.5, 0.5, 0.5)),
+        )
+    ),
+    *(
+        {**_VSC, "alpha": alpha, "beta": beta, "free_nats": free, "n_latent": 10}
+        for alpha, beta, free in ((0.2, 0.25, 0.2), (0.3, 0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.5, 1.0), (0.5, 1.0, 0.5))
+    ),
 ]
 
 INTRODUCTION = """\
