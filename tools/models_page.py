@@ -343,7 +343,9 @@ def sparseness(of_models, names):
         f"above {health.LIVE_NATS:g} nat), of whose gates {low:.0%} to {high:.0%} are on in a\ncell ({ON:g} or more), "
         f"of which one or more are on in {DIFFERS:.0%} more of the cells of one type than of another, and with a\n"
         f"kNN accuracy not below that of `{STUDY}`, the study's; each as the mean over seeds, of which "
-        "a single one may be\notherwise.\n\n" + "\n".join(lines)
+        f"a single one may be\notherwise. `{SPARSE}` has free bits, with which each latent keeps some divergence, "
+        "whatever it says of a cell:\nwhether its latents do something is told by the gates that differ.\n\n"
+        + "\n".join(lines)
     )
 
 
