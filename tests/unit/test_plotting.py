@@ -336,6 +336,15 @@ def test_very_many_types_are_named_in_the_legend_alone():
     assert len(axes.get_legend().get_texts()) == plotting.MOST_NAMED + 1
 
 
+@pytest.mark.parametrize("n_clusters", [plotting.MOST_NAMED, plotting.MOST_NAMED + 1])
+def test_the_numbers_of_very_many_clusters_are_small(n_clusters):
+    clusters = np.arange(2 * n_clusters) % n_clusters
+    points = np.random.default_rng(0).normal(size=(len(clusters), 2))
+    right = plotting.clusters(points, np.repeat(["B", "T"], n_clusters), clusters, "title").axes[1]
+    sizes = {text.get_fontsize() for text in right.texts}
+    assert sizes == {(plotting.NUMBERS if n_clusters <= plotting.MOST_NAMED else plotting.SMALL_NUMBERS)[1]}
+
+
 def test_long_names_that_begin_alike_still_differ():
     names = [f"CD4-positive, alpha-beta memory T cell, subset {letter}" for letter in "ab"]
     first, second = map(plotting.shortened, names)

@@ -31,6 +31,7 @@ LEGEND_ROWS = 18  # beside a picture
 LEGEND_COLUMNS = 2  # below one
 LONGEST_NAME = 30  # characters
 MOST_NAMED = 30  # types whose names stand in a picture
+NUMBERS, SMALL_NUMBERS = (15, 8), (10, 5)  # circle and text that number up to so many clusters, and more of them
 ADJUSTMENTS = 60  # steps of moving names apart; steps, since time would decide the picture
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 METADATA = {
@@ -113,10 +114,11 @@ def clusters(points, labels, clusters, title, looks=None):
     cluster_looks |= {cluster: (None, own_looks[name], name) for cluster, name in without.items()}
     drawn = {cluster: cluster_looks[cluster][1:] for cluster in sorted(cluster_looks)}
     _scatter(right, points, clusters, drawn, outlined)
+    circle, text = NUMBERS if len(cluster_looks) <= MOST_NAMED else SMALL_NUMBERS
     for cluster in sorted(cluster_looks):
         x, y = points[clusters == cluster].mean(axis=0)
-        right.plot(x, y, "o", markersize=15, color="white", markeredgecolor="black", zorder=3)
-        right.annotate(f"k{cluster}", (x, y), ha="center", va="center", fontsize=8, weight="bold", zorder=4)
+        right.plot(x, y, "o", markersize=circle, color="white", markeredgecolor="black", zorder=3)
+        right.annotate(f"k{cluster}", (x, y), ha="center", va="center", fontsize=text, weight="bold", zorder=4)
     detected = owners["label"].nunique()
     right.set_title(f"by k-means: {detected} of {len(looks)} labels own a cluster" if looks else "by k-means")
     for axes in (left, right):
