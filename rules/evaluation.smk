@@ -166,10 +166,10 @@ rule interpret_latents:
 
 
 rule generate_cells:
-    """Cells that a model makes, of the latents of real ones and of its prior, held against real ones gene by gene."""
+    """Cells that a model makes, of the posterior of real ones and of its prior, held against real ones gene by gene."""
     input:
+        batches=of_batch_aware("<results>/{dataset}/batches.csv"),
         expression="<results>/{dataset}/expression.h5ad",
-        latent=expand("<results>/{{dataset}}/{{model}}/seed{seed}/latent.csv", seed=SEEDS),
         model=expand("<results>/{{dataset}}/{{model}}/seed{seed}/model.pt", seed=SEEDS),
     output:
         genes="<results>/{dataset}/{model}/generated_genes.csv",

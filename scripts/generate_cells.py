@@ -1,4 +1,4 @@
-"""Let a model make cells, of the latents of real ones and of its prior; hold them against real ones gene by gene."""
+"""Let a model make cells, of the posterior of real ones and of its prior; hold them against real ones gene by gene."""
 
 import scae.workflow.runtime as runtime
 
@@ -6,25 +6,20 @@ import pandas as pd
 
 from scae import tables
 from scae.evaluation import generation
-from scae.training import decoding, expression, loop
+from scae.training import expression, loop
 
 with runtime.job(snakemake):
     inputs, outputs, resources = snakemake.input, snakemake.output, snakemake.resources
-    seeds = snakemake.params.runs["seeds"]
     data = expression.read(inputs.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir)
+    if inputs.batches:
+        names = loop.hyperparameters(inputs.model[0])["batch"]
+        data, _ = expression.with_batches(data, tables.read_batches(inputs.batches).loc[data.cells], names)
     real, zero_below = generation.of_real(data)
-    by_gene, compared = None, []
-    for seed, model_path, latent_path in zip(seeds, inputs.model, inputs.latent, strict=True):
-        model = loop.load(model_path, data.genes)
-        points = {
-            generation.RECONSTRUCTED: generation.some(tables.read_points(latent_path, cells=data.cells)),
-            generation.GENERATED: decoding.from_prior(model, generation.MOST_CELLS, seed),
-        }
-        decode, made = decoding.decoder(model), {}
-        for name, latents in points.items() if decode else ():
-            if latents is not None:
-                made[name] = generation.of_made(decode, latents, zero_below, data.genes)
-        compared.append(generation.compared(real, made, seed))
-        by_gene = generation.by_gene(real, made, seed) if by_gene is None else by_gene
-    tables.write(by_gene, outputs.genes)
+    made = {
+        seed: generation.of_model(loop.load(path, data.genes), data, zero_below, seed)
+        for seed, path in zip(snakemake.params.runs["seeds"], inputs.model, strict=True)
+    }
+    first = snakemake.params.runs["seeds"][0]
+    tables.write(generation.by_gene(real, made[first], first), outputs.genes)
+    compared = [generation.compared(real, of_seed, seed) for seed, of_seed in made.items()]
     tables.write(pd.concat(compared), outputs.summary)

@@ -23,7 +23,7 @@ with runtime.job(snakemake):
             model = loop.load(inputs.model[number], data.genes)
             inside = loop.inside(model, data)
             slab = loop.embed(model, data, "slab_mean", seed) if "gate" in inside else None
-            decode = decoding.decoder(model)
+            decode = decoding.decoder(model, len(data.genes))
         elif inputs.kl:
             inside = {"kl": tables.read_points(inputs.kl[number], cells=data.cells).to_numpy()}
         moves = effects.moves(latent, inside, slab)

@@ -24,19 +24,8 @@ def measure(data, points, model, seed):
     if model is None:
         left = health.reconstruction(points, data).set_index("measure")["value"]
         return {COLUMNS[0]: 1 - left["unexplained"] / left["total"]}
-    from scae.training import decoding
-
     real, zero_below = generation.of_real(data)
-    latents = {
-        generation.RECONSTRUCTED: generation.some(points),
-        generation.GENERATED: decoding.from_prior(model, generation.MOST_CELLS, seed),
-    }
-    decode = decoding.decoder(model)
-    made = {
-        way: generation.of_made(decode, some, zero_below, data.genes)
-        for way, some in latents.items()
-        if some is not None
-    }
+    made = generation.of_model(model, data, zero_below, seed)
     found = generation.compared(real, made, seed).set_index(["cells", "statistic"])
     of_run = {f"variance_{way}": float(found.loc[(way, "variance"), "ratio"]) for way in made}
     if generation.GENERATED in made:
@@ -68,15 +57,15 @@ def section(of_models, names, models):
     drawn = [model for model in models if any(means(name, model) != "–" for name in names)]
     text = (
         "## Cells that they make\n\nThe variance of made cells, summed over the genes, as a share of that of real "
-        "ones: of cells decoded from the latents of\nreal cells, and behind the stroke of cells decoded from latents "
-        "that are drawn from the model's prior. A decoder gives the\nexpected expression, so the noise of counting "
-        "is in neither; of PCA it is what the components explain.\n\n"
+        "ones: of cells decoded from latents of the\nposterior of real cells, and after the slash of cells decoded "
+        "from latents of the model's prior. A decoder gives the\nexpected expression, so the noise of counting is in "
+        "neither. Of PCA, which makes no cells, it is the share that its\ncomponents explain.\n\n"
         + markdown_table("data set", names, reached, variance)
     )
     if not drawn:
         return text
     return (
-        text + "\n\nCorrelation over the genes of their mean in cells that are drawn from the prior with that in real "
-        "ones: far below 1 where\nthe cells do not lie where the prior does.\n\n"
+        text
+        + "\n\nCorrelation over the genes of their mean in cells of the prior with that in real ones:\n\n"
         + markdown_table("data set", names, drawn, means)
     )

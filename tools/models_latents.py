@@ -32,7 +32,7 @@ def measure(data, points, labels, inside, model, seed):
         from scae.training import decoding, loop
 
         slab = loop.embed(model, data, "slab_mean", seed) if "gate" in inside else None
-        decode = decoding.decoder(model)
+        decode = decoding.decoder(model, len(data.genes))
     moves = effects.moves(points, inside, slab)
     found = effects.of_decoder(decode, points, moves) if decode else effects.of_regression(data, points, moves)
     found = effects.strongest(found)

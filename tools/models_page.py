@@ -1,6 +1,6 @@
 """Train the models of config/models.yaml and write docs/models.md: when to take which representation.
 
-make models-page                   (half an hour on two idle cores; goes on where an earlier run stopped)
+make models-page                   (an hour on two idle cores; goes on where an earlier run stopped)
 make models-page PBMC3K=archive    (with PBMC3k from a local archive)
 
 Data sets and labels are made by the workflow. Models are trained and scored by the functions that its jobs call,
@@ -143,7 +143,7 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     of_run["knn_accuracy"] = neighbors.balanced_accuracy(scored, neighbors.votes(latent[chosen], scored))
     of_run["live"] = float(found[found["measure"] == "live"]["value"].iloc[0])
     if "gate" in inside:
-        of_run |= of_gates(inside, labels)
+        of_run |= of_gates(inside, latent, labels)
     counts = results / dataset / "counts.h5ad"
     recovered = truth.recovery(points, truth.read(counts, points.index)).set_index("measure")["value"]
     of_run |= {name: value for name, value in recovered.items() if name.startswith("recovered")}
@@ -154,14 +154,15 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     return of_run | {"deterministic": page.deterministic}
 
 
-def of_gates(inside, labels):
+def of_gates(inside, latent, labels):
     """How sparse a code is: of the live gates, the mean share that is on in a cell, and how many tell types apart.
 
     Args:
         inside: {"kl" in nats, "gate"}, each (cells, latents).
+        latent: (cells, latents), mean of the posterior.
         labels: Series by cell.
     """
-    live = inside["kl"].mean(axis=0) > health.LIVE_NATS
+    live = health.is_live(inside["kl"].mean(axis=0), latent.std(axis=0))
     on = pd.DataFrame(inside["gate"][:, live] >= ON, index=labels.index)
     of_types = on.groupby(labels.loc[tables.scored(labels).index]).mean()
     apart = (of_types.max() - of_types.min() >= DIFFERS).sum() if live.any() else 0
@@ -340,12 +341,12 @@ def sparseness(of_models, names):
             lines.append(f"| `{name}` | {' | '.join(column(of_runs, name) for column in columns.values())} |")
     return (
         f"## Is the code sparse?\n\nSparse is called a code with at least {FEWEST_LIVE} live latents (KL divergence "
-        f"above {health.LIVE_NATS:g} nat), of whose gates {low:.0%} to {high:.0%} are on in a\ncell ({ON:g} or more), "
-        f"of which one or more are on in {DIFFERS:.0%} more of the cells of one type than of another, and with a\n"
-        f"kNN accuracy not below that of `{STUDY}`, the study's; each as the mean over seeds, of which "
-        f"a single one may be\notherwise. `{SPARSE}` has free bits, with which each latent keeps some divergence, "
-        "whatever it says of a cell:\nwhether its latents do something is told by the gates that differ.\n\n"
-        + "\n".join(lines)
+        f"above {health.LIVE_NATS:g} nat, standard deviation\nover the cells above {health.ACTIVE_SD:g}), of whose "
+        f"gates {low:.0%} to {high:.0%} are on in a cell ({ON:g} or more), of which\none or more are on in "
+        f"{DIFFERS:.0%} more of the cells of one type than of another, and with a kNN accuracy not below that of\n"
+        f"`{STUDY}`, the study's; each as the mean over seeds, of which a single one may be otherwise. `{SPARSE}`\nhas "
+        "free bits, with which each latent keeps some divergence: whether its latents do something is told by the\n"
+        "gates that differ.\n\n" + "\n".join(lines)
     )
 
 

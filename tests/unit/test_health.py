@@ -52,9 +52,17 @@ def test_effective_dimension_does_not_depend_on_the_axes():
 
 def test_a_latent_lives_from_a_tenth_of_a_nat_on():
     kl = np.array([[0.0, 0.3, 2.0], [0.1, 0.1, 2.0]])  # means 0.05, 0.2, 2
-    found = health.measure(latent_of(np.eye(3)[:2]), {"kl": kl})
+    found = health.measure(latent_of(np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 1.5]])), {"kl": kl})
     assert [value(found, "kl", name) for name in ("z1", "z2", "z3")] == pytest.approx([0.05, 0.2, 2])
     assert value(found, "live") == 2
+
+
+def test_a_latent_that_is_the_same_for_every_cell_does_not_live_however_far_from_the_prior():
+    kl = np.full((4, 3), 0.6)  # what free bits allow
+    points = np.column_stack([np.full(4, 1.0), 1.0 + 0.09 * np.array([-1, 1, -1, 1]), [0.89, 1.11, 0.89, 1.11]])
+    found = health.measure(latent_of(points), {"kl": kl, "gate": np.full((4, 3), 0.5)})
+    assert value(found, "live") == 1
+    assert any("The gate of z1 and z2 rests at its prior" in sentence for sentence in health.warnings(found))
 
 
 def test_gates_are_shared_out_over_all_cells_and_each_type():
@@ -181,7 +189,8 @@ def test_what_is_healthy_needs_no_words():
     [
         (
             {"z1__kl": 2, "z2__kl": 0.01, "all__live": 1},
-            "Of 2 latents 1 is live (KL divergence above 0.1 nat); the rest says nothing of a cell.",
+            "Of 2 latents 1 is live (KL divergence above 0.1 nat, not the same for every cell); the rest says nothing "
+            "of a cell.",
         ),
         ({"z1__constant": 1, "z1__zeros": 1}, "z1 is the same for every cell."),
         ({"z1__constant": 1, "z2__constant": 1}, "z1 and z2 are the same for every cell."),

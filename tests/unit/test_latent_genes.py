@@ -199,8 +199,8 @@ def test_the_decoder_of_a_page_is_found_and_a_page_may_have_none():
             self.decoder = nn.Linear(3, 4)
 
     model, points = Page(), np.ones((5, 3), np.float32)
-    assert np.allclose(decoding.decoder(model)(points), model.decoder(torch.ones(5, 3)).detach().numpy())
-    assert decoding.decoder(nn.Linear(3, 4)) is None
+    assert np.allclose(decoding.decoder(model, 4)(points), model.decoder(torch.ones(5, 3)).detach().numpy())
+    assert decoding.decoder(nn.Linear(3, 4), 4) is None
 
 
 def test_expression_by_type_is_over_the_cells_of_the_type():

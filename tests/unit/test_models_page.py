@@ -53,10 +53,11 @@ def test_gates_are_counted_over_live_latents_and_between_types():
     labels = pd.Series(["A", "A", "B", "B", ""], index=list("vwxyz"))
     gate = np.array([[1, 0.5, 1, 0], [1, 0.9, 1, 0], [0, 0.2, 1, 0], [0, 0.6, 1, 0], [1, 0, 1, 1]])
     kl = np.tile([0.5, 0.5, 0.05, 0.5], (5, 1))  # the third says nothing
-    found = TOOL["of_gates"]({"kl": kl, "gate": gate}, labels)
+    latent = gate * [1.0, 1.0, 1.0, 1.0]
+    found = TOOL["of_gates"]({"kl": kl, "gate": gate}, latent, labels)
     assert found["on"] == pytest.approx(7 / 15)
     assert found["switching"] == 2  # the first differs by 1, the second by 1/2; the last is off in both types
-    nothing = TOOL["of_gates"]({"kl": 0 * kl, "gate": gate}, labels)
+    nothing = TOOL["of_gates"]({"kl": 0 * kl, "gate": gate}, latent, labels)
     assert nothing["switching"] == 0
     assert np.isnan(nothing["on"])
 
@@ -196,7 +197,7 @@ def test_made_cells_have_their_share_of_the_variance(config):
     text = CELLS_TOOL["section"](
         made_up(config, dae={"variance_reconstructed": 0.4}), ["rare"], config["run"]["models"]
     )
-    assert "drawn from the prior with that" not in text
+    assert "Correlation over the genes" not in text
 
 
 def test_what_pca_reconstructs_is_what_its_components_explain():
@@ -218,6 +219,6 @@ def test_made_cells_of_a_trained_model_are_those_of_its_decoder_and_prior():
         found = CELLS_TOOL["measure"](data, points, model, 0)
         assert tuple(found) == columns
         with torch.no_grad():
-            decoded = model.decoder(torch.from_numpy(points.to_numpy())).numpy()
+            decoded = model.decoder(torch.from_numpy(loop.embed(model, data, "sample", 0))).numpy()
         share = decoded.var(axis=0).sum() / table.var(axis=0).sum()
         assert found["variance_reconstructed"] == pytest.approx(share, rel=1e-3)

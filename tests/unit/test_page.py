@@ -574,7 +574,7 @@ def test_a_spread_of_tsne_and_kmeans_alone_is_said_to_be_that(tmp_path):
 
 def test_health_is_told_in_words_and_as_a_table(html):
     text = words(html)
-    assert "Of 2 latents 1 is live (KL divergence above 0.1 nat)" in text
+    assert "Of 2 latents 1 is live (KL divergence above 0.1 nat" in text
     assert "The gate of z1 is exactly 1 in 75% of the cells: always on, not sparse." in text
     assert ["z1", "2.50", "0.00", "0.75"] in rows_of(html)
 

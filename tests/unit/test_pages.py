@@ -11,6 +11,7 @@ from scipy import sparse
 from toy import expression_of, settings_of
 
 from scae.errors import UserError
+from scae.evaluation import generation
 from scae.models import pages
 from scae.training import loop
 
@@ -133,6 +134,15 @@ def test_estimates_that_a_page_calls_the_same_are_the_same_and_no_others(trained
         for other in ESTIMATES:
             same = latents[name].tobytes() == latents[other].tobytes()
             assert same is (estimate(name) == estimate(other)), f"SAME_ESTIMATES: {name} and {other}"
+
+
+def test_cells_are_made_of_the_prior_where_there_is_one(trained, expression):
+    model = model_of(trained).eval()
+    made, again = (generation.of_model(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
+    assert list(made)[1:] == (["generated"] if hasattr(type(model), "prior") and made else [])
+    for way, table in made.items():
+        assert np.isfinite(table).all(axis=None), way
+        pd.testing.assert_frame_equal(table, again[way], check_exact=True)
 
 
 def test_training_twice_gives_the_same_bits(trained, expression):

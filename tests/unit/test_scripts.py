@@ -373,8 +373,8 @@ def results(tmp_path_factory):
             run(
                 "generate_cells",
                 inputs={
+                    "batches": [],
                     "expression": f"{toy}/expression.h5ad",
-                    "latent": [f"{path}/latent.csv" for path in folders],
                     "model": [f"{path}/model.pt" for path in folders],
                 },
                 outputs=made,

@@ -119,7 +119,9 @@ def test_the_file_of_a_model_has_the_names_and_its_decoder_takes_the_mean_over_b
         hidden = back.decoder.hidden(torch.from_numpy(points)).double()
         weight = back.decoder.output.weight.double()
         expected = hidden @ weight[:, :128].T + weight[:, 128:].mean(dim=1) + back.decoder.output.bias
-    np.testing.assert_allclose(decoding.decoder(back)(points), expected.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        decoding.decoder(back, expected.shape[1])(points), expected.numpy(), rtol=1e-4, atol=1e-5
+    )
     assert loop.losses(back, expression, settings_of(), seed=0)["reconstruction"] > 0
 
 

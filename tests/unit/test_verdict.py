@@ -223,10 +223,10 @@ def test_live_latents_are_counted_over_the_seeds():
 def test_gates_that_do_not_move_are_told():
     table = health_of(n_seeds=2, vae=1)
     moving = {
-        0: {"gate_one": 0.0, "gate_between": 0.9, "kl": 1.0},
-        1: {"gate_one": 0.2, "gate_between": 0.8, "kl": 0.01},
+        0: {"gate_one": 0.0, "gate_between": 0.9, "kl": 1.0, "sd": 0.5},
+        1: {"gate_one": 0.2, "gate_between": 0.8, "kl": 0.01, "sd": 0.5},
     }
-    fixed = {"gate_one": 0.8, "gate_between": 0.2, "kl": 3.0}
+    fixed = {"gate_one": 0.8, "gate_between": 0.2, "kl": 3.0, "sd": 0.5}
     rows = [
         ("toy", "vae", seed, latent, measure, value)
         for seed in (0, 1)

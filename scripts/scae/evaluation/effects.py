@@ -55,7 +55,9 @@ def moves(latent, inside=None, slab=None):
     """
     inside, points = inside or {}, latent.to_numpy(dtype=float)
     low, high = np.quantile(points, ENDS, axis=0)
-    live = inside["kl"].mean(axis=0) > health.LIVE_NATS if "kl" in inside else np.ptp(points, axis=0) > 0
+    live = np.ptp(points, axis=0) > 0
+    if "kl" in inside:
+        live = health.is_live(inside["kl"].mean(axis=0), points.std(axis=0))
     move = np.full(points.shape[1], "percentiles", object)
     if "gate" in inside:
         on = inside["gate"] > 0.5

@@ -1,18 +1,21 @@
 """Whether the cells that a model makes are like real ones: mean, variance and zeros of each gene.
 
-A decoder makes cells of the latents of real ones (``reconstructed``) and, where a model has a prior, of latents drawn
-from that (``generated``): the first tells what the latents keep, the second whether the prior is where the cells are. A
-decoder that is trained on the squared error gives the expected expression: the noise of counting is not in it, so that
-made cells vary less, and a gene is in nearly all of them or in none. How far they are off is what is measured here.
+A decoder makes cells of latents that are drawn from the posterior of real ones (``reconstructed``) and, where a model
+has a prior, of latents that are drawn from that (``generated``): the first tells what the latents keep, and where the
+second differs from it the prior is not where the cells are. A decoder that is trained on the squared error gives the
+expected expression: the noise of counting is not in it. Where the genes were standardised, all is in standard
+deviations above the value of a gene without a count.
 """
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 REAL, RECONSTRUCTED, GENERATED = "real", "reconstructed", "generated"
-MOST_CELLS = 5_000  # that are made; real ones are all looked at
-CELLS_AT_ONCE = 250  # whose whole expression is in memory
+MOST_CELLS = 5_000  # that are made of each kind; real ones are all looked at
+MADE_AT_ONCE = 250  # cells whose whole expression is in memory
+READ_AT_ONCE = 5_000  # real cells whose entries are in double precision
+ROUNDING = 1e-9  # of a mean square: variance below it is the rounding of sums
+SAME = 1e-4  # of the largest value: what differs by less is the same for all genes
 STATISTICS = ["mean", "variance", "zeros"]
 COLUMNS = ["seed", "cells", "gene", *STATISTICS]
 SUMMARY_COLUMNS = ["seed", "cells", "statistic", "correlation", "ratio"]
@@ -22,53 +25,85 @@ def of_real(expression):
     """Mean, variance and share of zeros of each gene over all cells.
 
     Args:
-        expression: scae.training.expression.Expression.
+        expression: scae.training.expression.Expression; its entries alone, without the offset of standardised genes.
 
     Returns:
-        (pandas.DataFrame, numpy.ndarray): index gene, the three of `STATISTICS`; and (genes,) half the smallest
-        expression above 0 that any cell has of the gene, below which a made one counts as zero.
+        (pandas.DataFrame, numpy.ndarray): index gene; mean, variance (mean squared deviation) and zeros (share of
+        cells without an entry above 0). And (genes,) half the smallest entry above 0 that any cell has of the gene, or
+        of any gene where no cell has it: below that a made one counts as zero.
     """
     n_cells, n_genes = expression.shape
     sums, squares, n_found = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes)
     smallest = np.full(n_genes, np.inf)
-    for start in range(0, n_cells, MOST_CELLS):
-        entries = slice(*expression.indptr[[start, min(start + MOST_CELLS, n_cells)]])
+    for start in range(0, n_cells, READ_AT_ONCE):
+        entries = slice(*expression.indptr[[start, min(start + READ_AT_ONCE, n_cells)]])
         genes, values = expression.indices[entries], expression.data[entries].astype(float)
         sums += np.bincount(genes, values, n_genes)
         squares += np.bincount(genes, np.square(values), n_genes)
         n_found += np.bincount(genes[values > 0], minlength=n_genes)
         np.minimum.at(smallest, genes[values > 0], values[values > 0])
-    smallest[np.isinf(smallest)] = smallest.min()  # of a gene that no cell has
+    smallest[np.isinf(smallest)] = smallest.min()
     return _table(sums / n_cells, squares / n_cells, 1 - n_found / n_cells, expression.genes), smallest / 2
 
 
-def of_made(decode, points, zero_below, genes):
-    """The same of cells that a decoder makes.
+def of_model(model, expression, zero_below, seed):
+    """The same of the cells that a trained model makes: at most 5,000 of real ones, and 5,000 of its prior.
 
     Args:
-        decode: function (cells, latents) float32 array -> (cells, genes) array.
-        points: (cells, latents), what is decoded.
+        model: a trained model, as from `scae.training.loop.load`.
+        expression: scae.training.expression.Expression, with the batches if the model is told them; made cells are of
+            the batches of real ones.
         zero_below: (genes,) as from `of_real`.
-        genes: names.
+        seed: of the latents that are drawn.
 
     Returns:
-        pandas.DataFrame: index gene, the three of `STATISTICS`.
+        dict: {RECONSTRUCTED, and GENERATED if the page has a prior: pandas.DataFrame as from `of_real`}; empty where
+        the page has no decoder.
+
+    Raises:
+        UserError: if the page does not make what it should.
     """
-    sums, squares, zeros = (np.zeros(len(genes)) for _ in range(3))
-    for start in range(0, len(points), CELLS_AT_ONCE):
-        made = np.asarray(decode(np.ascontiguousarray(points[start : start + CELLS_AT_ONCE], np.float32)), float)
+    from scae.training import decoding, loop
+
+    n_cells, n_genes = expression.shape
+    decode = decoding.decoder(model, n_genes)
+    if decode is None:
+        return {}
+    random, batches = np.random.default_rng(seed), expression.batch_index
+    cells = np.sort(random.choice(n_cells, min(n_cells, MOST_CELLS), replace=False))
+    points = loop.embed(model, expression, "sample", seed)
+    latents = {RECONSTRUCTED: (points[cells], cells)}
+    drawn = decoding.from_prior(model, MOST_CELLS, points.shape[1], seed)
+    if drawn is not None:
+        latents[GENERATED] = drawn, random.choice(n_cells, MOST_CELLS)
+    return {
+        way: of_made(decode, of_way, None if batches is None else batches[like], zero_below, expression)
+        for way, (of_way, like) in latents.items()
+    }
+
+
+def of_made(decode, points, batches, zero_below, expression):
+    """The same of the cells that a decoder makes of these latents.
+
+    Args:
+        decode: function of `scae.training.decoding.decoder`.
+        points: (cells, latents).
+        batches: (cells,) their numbers, or None.
+        zero_below: (genes,) as from `of_real`.
+        expression: scae.training.expression.Expression, whose offset is taken off what is decoded.
+
+    Returns:
+        pandas.DataFrame: as from `of_real`.
+    """
+    sums, squares, zeros = (np.zeros(len(zero_below)) for _ in range(3))
+    for start in range(0, len(points), MADE_AT_ONCE):
+        some = slice(start, start + MADE_AT_ONCE)
+        made = decode(np.ascontiguousarray(points[some], np.float32), None if batches is None else batches[some])
+        made = made.astype(float) - expression.offset
         sums += made.sum(axis=0)
         squares += np.square(made).sum(axis=0)
         zeros += (made < zero_below).sum(axis=0)
-    return _table(sums / len(points), squares / len(points), zeros / len(points), genes)
-
-
-def some(latent):
-    """Latents of at most 5,000 of the cells, always the same ones: (cells, latents)."""
-    points = latent.to_numpy(dtype=np.float32)
-    if len(points) <= MOST_CELLS:
-        return points
-    return points[np.sort(np.random.default_rng(0).choice(len(points), MOST_CELLS, replace=False))]
+    return _table(sums / len(points), squares / len(points), zeros / len(points), expression.genes)
 
 
 def compared(real, made, seed):
@@ -76,19 +111,19 @@ def compared(real, made, seed):
 
     Args:
         real: as from `of_real`.
-        made: {RECONSTRUCTED and perhaps GENERATED: as from `of_made`}.
+        made: as from `of_model`.
         seed: of the run.
 
     Returns:
         pandas.DataFrame: seed, cells, statistic; correlation, over the genes, of the statistic of made and of real
-        cells (Pearson), empty where one of both is the same for all; ratio, its sum over the genes for made by that for
-        real cells: of variance the share that is made.
+        cells (Pearson), NaN where it is the same for all genes of one of both; ratio, its sum over the genes for made
+        cells by that for real ones: of variance the share that is made, NaN where the latter is 0.
     """
     rows = []
-    for cells, of_made_cells in made.items():
+    for cells, of_cells in made.items():
         for name in STATISTICS:
-            first, second = real[name].to_numpy(), of_made_cells[name].to_numpy()
-            alike = stats.pearsonr(first, second).statistic if np.ptp(first) and np.ptp(second) else np.nan
+            first, second = real[name].to_numpy(), of_cells[name].to_numpy()
+            alike = np.corrcoef(first, second)[0, 1] if _differs(first) and _differs(second) else np.nan
             ratio = second.sum() / first.sum() if first.sum() else np.nan
             rows.append((seed, cells, name, float(alike), float(ratio)))
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
@@ -96,6 +131,9 @@ def compared(real, made, seed):
 
 def by_gene(real, made, seed):
     """The statistics of every gene, of real and of made cells.
+
+    Args:
+        real, made, seed: as in `compared`.
 
     Returns:
         pandas.DataFrame: seed, cells (``real``, ``reconstructed`` or ``generated``), gene, and those of `STATISTICS`.
@@ -108,5 +146,10 @@ def by_gene(real, made, seed):
 
 
 def _table(mean, mean_square, zeros, genes):
-    variance = np.maximum(mean_square - np.square(mean), 0)  # of all cells, without a degree of freedom taken off
+    variance = mean_square - np.square(mean)
+    variance = np.where(variance > ROUNDING * mean_square, variance, 0.0)
     return pd.DataFrame({"mean": mean, "variance": variance, "zeros": zeros}, index=list(genes))
+
+
+def _differs(values):
+    return np.ptp(values) > SAME * np.abs(values).max()

@@ -11,6 +11,7 @@ import pandas as pd
 from scae import tables
 
 LIVE_NATS = 0.1  # of KL divergence; below it the posterior of a cell is all but the prior and says nothing of the cell
+ACTIVE_SD = 0.1  # of a latent over the cells; below it the posterior is the same for all, however far from the prior
 MOSTLY_ZERO = 0.95  # share of the cells
 REPEATS = 0.95  # correlation of two latents, whatever its sign
 FEW_STEPS = 1_000  # of gradient; with 800 the study's settings fail on every simulated set
@@ -50,7 +51,7 @@ def measure(latent, inside=None, labels=None):
                 of_each |= {f"{gate} in {label}": share for gate, share in _gates(values[of_type]).items()}
         else:
             of_each["kl" if name == "kl" else f"mean_{name}"] = values.mean(axis=0)
-    live = of_each["kl"] > LIVE_NATS if "kl" in of_each else of_each["constant"] == 0
+    live = is_live(of_each["kl"], of_each["sd"]) if "kl" in of_each else of_each["constant"] == 0
     whole = {
         "latents": points.shape[1],
         "live": live.sum(),
@@ -64,6 +65,22 @@ def measure(latent, inside=None, labels=None):
         for name, value in zip(latent.columns, values, strict=True)
     ]
     return _table(rows + [(WHOLE, measured, float(value)) for measured, value in whole.items()])
+
+
+def is_live(kl, sd):
+    """Whether latents say something of a cell: the posterior is not the prior, nor the same for every cell.
+
+    The second is what Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders",
+    doi:10.48550/arXiv.1509.00519, call an active unit. Free bits keep a latent away from the prior, whatever it says.
+
+    Args:
+        kl: mean KL divergence from the prior in nats, an array of any shape.
+        sd: standard deviation over the cells of the posterior's mean, of the same shape.
+
+    Returns:
+        array of bool, of that shape.
+    """
+    return (kl > LIVE_NATS) & (sd > ACTIVE_SD)
 
 
 def of_training(history, n_cells, settings):
@@ -152,7 +169,7 @@ def warnings(table):
     if len(kl) and (live := int(of_all["live"])) < n_latents:
         found.append(
             f"Of {n_latents} latents {live} {'is' if live == 1 else 'are'} live (KL divergence above {LIVE_NATS:g} "
-            "nat); the rest says nothing of a cell."
+            "nat, not the same for every cell); the rest says nothing of a cell."
         )
     constant = _of(of_each, "constant")
     if len(names := list(constant.index[constant == 1])):
@@ -166,7 +183,9 @@ def warnings(table):
         share = " to ".join(dict.fromkeys(f"{end:.0%}" for end in (cells.min(), cells.max())))
         found.append(f"The gate of {_listed(names)} is exactly 1 in {share} of the cells: always on, not sparse.")
     between = _of(of_each, "gate_between")
-    if len(names := [name for name in between.index if between[name] >= 0.5 and kl.get(name, np.inf) <= LIVE_NATS]):
+    sd = _of(of_each, "sd")
+    dead = [name for name in kl.index if not is_live(kl[name], sd.get(name, np.inf))]
+    if len(names := [name for name in between.index if between[name] >= 0.5 and name in dead]):
         found.append(f"The gate of {_listed(names)} rests at its prior: it does not tell cells apart.")
     if pairs := int(of_all["repeated_pairs"]):
         found.append(f"Pairs of latents that repeat each other (correlation above {REPEATS:g}): {pairs}.")

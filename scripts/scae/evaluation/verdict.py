@@ -217,7 +217,8 @@ def _gates(rows):
     each = rows[rows["latent"] != health.WHOLE].pivot_table(index=["seed", "latent"], columns="measure", values="value")
     if "gate_one" not in each or "kl" not in each:
         return 0
-    fixed = (each["gate_one"] >= GATE_SHARE) | ((each["gate_between"] >= GATE_SHARE) & (each["kl"] <= health.LIVE_NATS))
+    dead = ~health.is_live(each["kl"], each["sd"])
+    fixed = (each["gate_one"] >= GATE_SHARE) | ((each["gate_between"] >= GATE_SHARE) & dead)
     return int(fixed.groupby(level="seed").all().sum())
 
 

@@ -44,7 +44,7 @@ CONFIG = {
         "maximum": 1000,
         "default": 0.0,
         "off": 0.0,
-        "description": "KL divergence in nats that each latent may have on average at no cost (free bits, "
+        "description": "KL divergence in nats that each latent may have on average at no further cost (free bits, "
         "Kingma et al. 2016)",
     },
     "batch": {
@@ -100,5 +100,5 @@ class Model(nn.Module):
         return self.sample(mu, log_sigma) if estimate == "sample" else mu
 
     def prior(self, n_cells):
-        """Latents of cells that the prior gives, (n_cells, n_latent)."""
+        """Latents from the prior, (n_cells, n_latent) float32."""
         return torch.randn(n_cells, self.n_latent)

@@ -61,7 +61,7 @@ CONFIG = {
         "maximum": 1000,
         "default": 0.0,
         "off": 0.0,
-        "description": "KL divergence in nats that each latent may have on average at no cost (free bits, "
+        "description": "KL divergence in nats that each latent may have on average at no further cost (free bits, "
         "Kingma et al. 2016)",
     },
     "spike": {
@@ -149,5 +149,5 @@ class Model(nn.Module):
         return mu if estimate == "slab_mean" else gamma * mu
 
     def prior(self, n_cells):
-        """Latents of cells that the prior gives, (n_cells, n_latent): each on with probability alpha."""
+        """Latents from the prior, (n_cells, n_latent) float32: on with probability alpha, by a switch that is hard."""
         return (torch.rand(n_cells, self.n_latent) < self.alpha) * torch.randn(n_cells, self.n_latent)

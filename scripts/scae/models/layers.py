@@ -75,7 +75,7 @@ class Decoder(nn.Module):
 
 
 class WeightedKL(nn.Module):
-    """The loss of a variational autoencoder: reconstruction + weight x KL divergence, the weight being beta, or more.
+    """The loss of a variational autoencoder: reconstruction + weight x KL divergence, the weight being beta or other.
 
     With ``calibrated`` it is beta x 2 x the residual variance of a gene in the batch. A squared error takes that
     variance for 1/2; so beta 1 has the gradient of the evidence lower bound of a Gaussian decoder with the best
@@ -97,7 +97,7 @@ class WeightedKL(nn.Module):
         self.risen = min(1.0, epoch / self.warmup) if self.warmup else 1.0
 
     def forward(self, reconstruction, kl_of_each):  # scalar, (cells, n_latent)
-        """The named terms of the loss; with the weight, where it is not beta throughout."""
+        """The named terms of the loss, ``kl`` in nats with what is free; and the weight, where it is not just beta."""
         kl = kl_of_each.sum(dim=1).mean()
         charged = kl_of_each.mean(dim=0).clamp(min=self.free_nats).sum() if self.free_nats else kl
         weight = self.beta

@@ -26,14 +26,16 @@ def section(study, dataset, model):
         return None
     of_ways = dict(iter(found.summary.groupby("cells")))
     ways = [way for way in (generation.RECONSTRUCTED, generation.GENERATED) if way in of_ways]
-    several = found.summary["seed"].nunique() >= intervals.FEWEST_SEEDS
+    n_seeds = found.summary["seed"].nunique()
+    several = n_seeds >= intervals.FEWEST_SEEDS
     rows = [
         [parts.cell(f"{way} cells"), *(_cell(_over_seeds(of_ways[way], *value)) for value in ABOUT)] for way in ways
     ]
-    shares = [f"{_over_seeds(of_ways[way], 'variance', 'ratio').mean():.0%} in {way} cells" for way in ways]
-    over = ", mean over seeds with its 95 % interval" if several else ""
+    means = {way: _over_seeds(of_ways[way], "variance", "ratio").mean() for way in ways}
+    shares = [f"{share:.0%} in {way} cells" for way, share in means.items() if np.isfinite(share)]
+    over = f", mean over {n_seeds} seeds" + (" with its 95 % interval" if several else "") if n_seeds > 1 else ""
     return {
-        "said": f"Of the variance of the genes there is {parts.listed(shares)}.",
+        "said": f"Of the variance of the genes there is {parts.listed(shares)}." if shares else "",
         "table": parts.table(
             f"Cells that {model} makes of {dataset}, against real ones{over}",
             [parts.column("cells"), *(parts.column(*about) for about in ABOUT.values())],
