@@ -157,10 +157,7 @@ def recalls(table, intervals, roles, labels):
     """
     table = table[table["labels"] == labels] if len(table) else table
     if not len(table):
-        figure, panel = plt.subplots(figsize=(5, 1.2))
-        panel.set_axis_off()
-        panel.annotate("no cell type to be recalled", (0.5, 0.5), ha="center", va="center")
-        return figure
+        return plotting.words("no cell type to be recalled")
     models, controls = ordered(intervals[intervals["labels"] == labels], roles, MAIN_SCORES[1])
     means = table.pivot_table(index="label", columns="model", values="recall", aggfunc="mean", dropna=False)
     cells = table.groupby("label")["cells"].first().sort_values(ascending=False, kind="stable")
