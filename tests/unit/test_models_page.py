@@ -126,7 +126,8 @@ def test_scvi_is_held_against_the_others_where_there_are_counts(config):
 
 def test_the_search_saw_no_seed_of_the_page_and_its_winners_are_what_is_run(config):
     assert TOOL["SEARCH_SEED"] not in config["run"]["seeds"]
-    tried = {TOOL["_key"](entry) for entry in TOOL["TRIED"]}
+    assert not set(TOOL["FINAL_SEEDS"]) & set(config["run"]["seeds"])
+    tried = {TOOL["_key"](entry) for entry in TOOL["TRIED"] + TOOL["FINALISTS"]}
     assert {TOOL["_key"](config["models"][name]) for name in ("beta_vae_calibrated", "beta_vsc_sparse")} <= tried
     assert set(TOOL["SEARCHED_ON"]) <= set(config["run"]["datasets"])
     for key in tried:
