@@ -275,7 +275,7 @@ def section(table, tmp_path):
 def test_the_page_says_how_much_of_the_variance_there_is(section):
     found = section([0, 1, 2])
     assert (
-        found["said"] == "Of the variance of the genes there is 100% in reconstructed cells and 25% in generated cells."
+        found["said"] == "Of the variance of the genes reconstructed cells have 100% and generated cells have 25%."
     )
     assert [row["cells"][0]["text"] for row in found["table"]["rows"]] == ["reconstructed cells", "generated cells"]
     assert "95 % interval" in found["table"]["caption"]

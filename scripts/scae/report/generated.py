@@ -32,10 +32,10 @@ def section(study, dataset, model):
         [parts.cell(f"{way} cells"), *(_cell(_over_seeds(of_ways[way], *value)) for value in ABOUT)] for way in ways
     ]
     means = {way: _over_seeds(of_ways[way], "variance", "ratio").mean() for way in ways}
-    shares = [f"{share:.0%} in {way} cells" for way, share in means.items() if np.isfinite(share)]
+    shares = [f"{way} cells have {share:.0%}" for way, share in means.items() if np.isfinite(share)]
     over = f", mean over {n_seeds} seeds" + (" with its 95 % interval" if several else "") if n_seeds > 1 else ""
     return {
-        "said": f"Of the variance of the genes there is {parts.listed(shares)}." if shares else "",
+        "said": f"Of the variance of the genes {parts.listed(shares)}." if shares else "",
         "table": parts.table(
             f"Cells that {model} makes of {dataset}, against real ones{over}",
             [parts.column("cells"), *(parts.column(*about) for about in ABOUT.values())],
