@@ -5,7 +5,7 @@ import scae.workflow.runtime as runtime
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import generation
+from scae.evaluation import generation, made_cells
 from scae.training import expression, loop
 
 with runtime.job(snakemake):
@@ -16,7 +16,7 @@ with runtime.job(snakemake):
         data, _ = expression.with_batches(data, tables.read_batches(inputs.batches).loc[data.cells], names)
     real, zero_below = generation.of_real(data)
     made = {
-        seed: generation.of_model(loop.load(path, data.genes), data, zero_below, seed)
+        seed: made_cells.of_model(loop.load(path, data.genes), data, zero_below, seed)
         for seed, path in zip(snakemake.params.runs["seeds"], inputs.model, strict=True)
     }
     first = snakemake.params.runs["seeds"][0]

@@ -3,7 +3,7 @@
 import models_latents
 from evidence import markdown_table
 
-from scae.evaluation import generation, health
+from scae.evaluation import generation, health, made_cells
 
 COLUMNS = ("variance_reconstructed", "variance_generated", "means_generated")
 
@@ -25,7 +25,7 @@ def measure(data, points, model, seed):
         left = health.reconstruction(points, data).set_index("measure")["value"]
         return {COLUMNS[0]: 1 - left["unexplained"] / left["total"]}
     real, zero_below = generation.of_real(data)
-    made = generation.of_model(model, data, zero_below, seed)
+    made = made_cells.of_model(model, data, zero_below, seed)
     found = generation.compared(real, made, seed).set_index(["cells", "statistic"])
     of_run = {f"variance_{way}": float(found.loc[(way, "variance"), "ratio"]) for way in made}
     if generation.GENERATED in made:

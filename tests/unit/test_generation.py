@@ -10,7 +10,7 @@ import torch
 from toy import dense_of, expression_of
 
 from scae.errors import UserError
-from scae.evaluation import generation
+from scae.evaluation import generation, made_cells
 from scae.models import beta_vae, pages
 from scae.report import generated, generated_picture
 from scae.report.study import Generated
@@ -125,7 +125,7 @@ def test_genes_stand_with_their_real_and_made_cells(table):
 
 def of_model(model, data, seed=0):
     _, zero_below = generation.of_real(data)
-    return generation.of_model(model, data, zero_below, seed)
+    return made_cells.of_model(model, data, zero_below, seed)
 
 
 def test_reconstructed_cells_are_decoded_from_the_posterior_and_generated_ones_from_the_prior(table, monkeypatch):
@@ -274,9 +274,7 @@ def section(table, tmp_path):
 
 def test_the_page_says_how_much_of_the_variance_there_is(section):
     found = section([0, 1, 2])
-    assert (
-        found["said"] == "Of the variance of the genes reconstructed cells have 100% and generated cells have 25%."
-    )
+    assert found["said"] == "Of the variance of the genes reconstructed cells have 100% and generated cells have 25%."
     assert [row["cells"][0]["text"] for row in found["table"]["rows"]] == ["reconstructed cells", "generated cells"]
     assert "95 % interval" in found["table"]["caption"]
     assert found["table"]["rows"][1]["cells"][3]["text"] == "0.25 (0.25 to 0.25)"

@@ -11,7 +11,7 @@ from scipy import sparse
 from toy import expression_of, settings_of
 
 from scae.errors import UserError
-from scae.evaluation import generation
+from scae.evaluation import made_cells
 from scae.models import pages
 from scae.training import loop
 
@@ -138,7 +138,7 @@ def test_estimates_that_a_page_calls_the_same_are_the_same_and_no_others(trained
 
 def test_cells_are_made_of_the_prior_where_there_is_one(trained, expression):
     model = model_of(trained).eval()
-    made, again = (generation.of_model(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
+    made, again = (made_cells.of_model(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
     assert list(made)[1:] == (["generated"] if hasattr(type(model), "prior") and made else [])
     for way, table in made.items():
         assert np.isfinite(table).all(axis=None), way

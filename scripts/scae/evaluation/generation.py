@@ -46,42 +46,6 @@ def of_real(expression):
     return _table(sums / n_cells, squares / n_cells, 1 - n_found / n_cells, expression.genes), smallest / 2
 
 
-def of_model(model, expression, zero_below, seed):
-    """The same of the cells that a trained model makes: at most 5,000 of real ones, and 5,000 of its prior.
-
-    Args:
-        model: a trained model, as from `scae.training.loop.load`.
-        expression: scae.training.expression.Expression, with the batches if the model is told them; made cells are of
-            the batches of real ones.
-        zero_below: (genes,) as from `of_real`.
-        seed: of the latents that are drawn.
-
-    Returns:
-        dict: {RECONSTRUCTED, and GENERATED if the page has a prior: pandas.DataFrame as from `of_real`}; empty where
-        the page has no decoder.
-
-    Raises:
-        UserError: if the page does not make what it should.
-    """
-    from scae.training import decoding, loop
-
-    n_cells, n_genes = expression.shape
-    decode = decoding.decoder(model, n_genes)
-    if decode is None:
-        return {}
-    random, batches = np.random.default_rng(seed), expression.batch_index
-    cells = np.sort(random.choice(n_cells, min(n_cells, MOST_CELLS), replace=False))
-    points = loop.embed(model, expression, "sample", seed)
-    latents = {RECONSTRUCTED: (points[cells], cells)}
-    drawn = decoding.from_prior(model, MOST_CELLS, points.shape[1], seed)
-    if drawn is not None:
-        latents[GENERATED] = drawn, random.choice(n_cells, MOST_CELLS)
-    return {
-        way: of_made(decode, of_way, None if batches is None else batches[like], zero_below, expression)
-        for way, (of_way, like) in latents.items()
-    }
-
-
 def of_made(decode, points, batches, zero_below, expression):
     """The same of the cells that a decoder makes of these latents.
 
@@ -111,7 +75,7 @@ def compared(real, made, seed):
 
     Args:
         real: as from `of_real`.
-        made: as from `of_model`.
+        made: {RECONSTRUCTED and perhaps GENERATED: as from `of_made`}.
         seed: of the run.
 
     Returns:
