@@ -17,8 +17,8 @@ def of_model(model, expression, zero_below, seed):
         seed: of the latents that are drawn.
 
     Returns:
-        dict: {RECONSTRUCTED, and GENERATED if the page has a prior: as from `scae.evaluation.generation.of_made`}; empty
-        where the page has no decoder.
+        dict: {RECONSTRUCTED, and GENERATED if the page has a prior: as from `scae.evaluation.generation.of_made`};
+        empty where the page has no decoder.
 
     Raises:
         UserError: if the page does not make what it should.
