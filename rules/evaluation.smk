@@ -168,7 +168,7 @@ rule interpret_latents:
 rule generate_cells:
     """Cells that a model makes, of the posterior of real ones and of its prior, held against real ones gene by gene."""
     input:
-        batches=of_batch_aware("<results>/{dataset}/batches.csv"),
+        counts=of_batch_aware("<results>/{dataset}/counts.h5ad"),
         expression="<results>/{dataset}/expression.h5ad",
         model=expand("<results>/{{dataset}}/{{model}}/seed{seed}/model.pt", seed=SEEDS),
     output:
@@ -186,8 +186,9 @@ rule generate_cells:
         mem_mb=growing(1500, 4),
         runtime=growing(15, 0.01),
     params:
-        code=model_code("generate_cells"),
+        code=training_code("generate_cells"),
         expression=config["expression"],
+        model=model_settings,
         runs=runs_of_model,
     script:
         "../scripts/generate_cells.py"

@@ -2,6 +2,8 @@
 
 import scae.workflow.runtime as runtime
 
+import importlib
+
 import pandas as pd
 
 from scae import tables
@@ -11,9 +13,10 @@ from scae.training import expression, loop
 with runtime.job(snakemake):
     inputs, outputs, resources = snakemake.input, snakemake.output, snakemake.resources
     data = expression.read(inputs.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir)
-    if inputs.batches:
-        names = loop.hyperparameters(inputs.model[0])["batch"]
-        data, _ = expression.with_batches(data, tables.read_batches(inputs.batches).loc[data.cells], names)
+    if inputs.counts:  # of a model that is told the batch of each cell
+        batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
+        batches = batch.read(inputs.counts, snakemake.params.model["batch"], data.cells)
+        data, _ = expression.with_batches(data, batches, loop.hyperparameters(inputs.model[0])["batch"])
     real, zero_below = generation.of_real(data)
     made = {
         seed: made_cells.of_model(loop.load(path, data.genes), data, zero_below, seed)

@@ -163,11 +163,13 @@ def test_results_have_the_bytes_of_a_local_run(local, whole):
 
 def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
     jobs = [comment for comment, folder in map(str.split, squeue("%k %Z")) if folder == str(whole.folder)]
-    assert sorted("_".join(job.split("_")[1:3]) for job in jobs) == [
+    names = ["_".join(job.split("_")[1:3]) for job in jobs]
+    # Two parts of a model share a job, or the same part of two models: whichever are ready first
+    assert sorted("latents" if name.startswith("latents_") else name for name in names) == [
         *["evaluation_check"] * 2,
         "labels_color",
         "labels_measure",
-        *["latents_interpret"] * 2,
+        *["latents"] * 2,
         "losses_plot",
         "preprocess_cells",
         "summary_collect",

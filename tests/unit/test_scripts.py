@@ -373,7 +373,7 @@ def results(tmp_path_factory):
             run(
                 "generate_cells",
                 inputs={
-                    "batches": [],
+                    "counts": [],
                     "expression": f"{toy}/expression.h5ad",
                     "model": [f"{path}/model.pt" for path in folders],
                 },

@@ -229,7 +229,7 @@ def test_every_picture_of_the_page_is_inside_it_and_loads(opened):
     pictures = page.evaluate(
         "[...document.images].map(image => [image.src.slice(0, 11), image.naturalWidth > 0, image.alt.length > 0])"
     )
-    assert len(pictures) == 5 + 3 * len(MODELS)  # figures, heatmap and quality control beside those of each model
+    assert len(pictures) == 5 + 4 * len(MODELS)  # figures, heatmap and quality control beside those of each model
     assert all(picture == ["data:image/", True, True] for picture in pictures)
     assert wrong == []
 

@@ -6,13 +6,13 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from test_contract import OVER_ALL, contract, header
+from test_contract import OF_OWN, OVER_ALL, contract, header
 from warm import Warm
 from workflow_project import Project, toy_cells
 
 MODELS = ["given", "pca", "pca_again", "random_projection"]
 SEEDS = [0, 1]
-OF_TRAINING = {"model.pt", "history.csv", "timing.csv", "losses.png"}
+OF_TRAINING = {"model.pt", "history.csv", "timing.csv", "losses.png", *OF_OWN}
 
 
 @pytest.fixture(scope="module")
