@@ -10,7 +10,7 @@ from scae.report.palette import UNSCORED_COLOR
 from scae.report.study import NO_LABEL
 
 SHOWN_CELLS = 20_000  # points of the rotatable plot for the first seed; the pictures show all cells
-SHOWN_CELLS_LATER = 600  # for each further seed
+SHOWN_CELLS_LATER = 450  # for each further seed
 TOGETHER = 0.2  # share of the cells of a type in clusters of another, from which on the page tells it
 TOLD = 5  # such pairs, and types that are lost
 LOST = 0.5  # recall of a type below which it counts as lost
