@@ -1,4 +1,4 @@
-"""What a trained model makes: its decoder as a function of arrays, and latents from its posterior and its prior."""
+"""What a trained model makes: its decoder as a function of arrays, and latents from its prior."""
 
 import inspect
 
