@@ -65,11 +65,11 @@ def sparse_epochs(kind, expression, threads=1):
     """Train without end with the workflow's own engine; yields after each epoch."""
     import torch
 
-    from scae.training import loop
+    from scae.training import fitting
 
     torch.manual_seed(0)
-    model = loop.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
-    make_batch = loop.make_batches(expression, SETTINGS | {"threads": threads})
+    model = fitting.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
+    make_batch = fitting.make_batches(expression, SETTINGS | {"threads": threads})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     while True:
         for cells in torch.randperm(expression.shape[0]).split(256):
@@ -85,7 +85,7 @@ def one_engine(connection, engine, kind, path, threads):
     """In a process of its own: trains an epoch whenever something is received, and sends how long it took."""
     import torch
 
-    from scae.training import expression as reader
+    from scae.data import expression as reader
     from scae.training.batches import DenseBatches
 
     torch.set_num_threads(threads)
@@ -131,12 +131,13 @@ def pbmc3k(archive, folder):
     """expression.h5ad of the study, from the archive."""
     import yaml
 
-    from scae.data import counts, preprocessing
-    from scae.workflow import configuration
+    from scae.config import loader
+    from scae.data import preprocessing
+    from scae.sources import reader
 
     schema, config = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("schema", "config"))
-    settings = configuration.load(config, schema)["datasets"]["pbmc3k"]
-    data = counts.read(archive)
+    settings = loader.load(config, schema)["datasets"]["pbmc3k"]
+    data = reader.read(archive)
     path = folder / "pbmc3k.h5ad"
     preprocessing.preprocess(data, settings["qc"], settings["scale_factor"]).write_h5ad(path)
     return path
@@ -160,7 +161,7 @@ def status_mb(key):
 
 def one_training(path, memory_mb):
     """In a process of its own: one epoch to warm up and three timed; prints seconds, memory and the bound as JSON."""
-    from scae.training import expression as reader
+    from scae.data import expression as reader
 
     private, done = [], threading.Event()
 
@@ -230,7 +231,7 @@ def tsne(options, folder):
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    from scae.evaluation import embedding
+    from scae.evaluation import tsne
 
     print("\n## t-SNE of a simulated latent, 6 columns, 1 thread, 1,000 iterations, CPU seconds (median of 3)\n")
     print("| cells | dimensions | scikit-learn | openTSNE | ratio (median) |\n|---|---|---|---|---|")
@@ -245,7 +246,7 @@ def tsne(options, folder):
                     start = time.process_time()
                     TSNE(dimensions, perplexity=40, init="pca", random_state=0, n_jobs=1).fit_transform(latent)
                     middle = time.process_time()
-                    embedding.tsne(latent, dimensions, settings, 0)
+                    tsne.tsne(latent, dimensions, settings, 0)
                 seconds["scikit-learn"].append(middle - start)
                 seconds["openTSNE"].append(time.process_time() - middle)
             ratio = median(a / b for a, b in zip(*seconds.values(), strict=True))

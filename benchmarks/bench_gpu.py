@@ -20,15 +20,15 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 from bench import HYPERPARAMETERS, SETTINGS, simulate  # noqa: E402 (needs the path above)
 
-from scae.training import expression as reader  # noqa: E402
-from scae.training import loop  # noqa: E402
+from scae.data import expression as reader  # noqa: E402
+from scae.training import fitting  # noqa: E402
 
 DENSITY = 0.06
 
 
 def seconds_of_an_epoch(expression, kind, device):
-    settings = loop.resolve(SETTINGS | {"device": device, "engine": "auto"}, expression.density)
-    _, _, seconds = loop.fit(expression, kind, HYPERPARAMETERS[kind], settings, seed=0)
+    settings = fitting.resolve(SETTINGS | {"device": device, "engine": "auto"}, expression.density)
+    _, _, seconds = fitting.fit(expression, kind, HYPERPARAMETERS[kind], settings, seed=0)
     if device == "cuda":
         torch.cuda.synchronize()
     return seconds

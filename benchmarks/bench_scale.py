@@ -86,7 +86,7 @@ def measured(folder):
         ``peak_mb`` of the largest job, ``written_mb`` of all files, ``input_mb`` of the job with the largest input, and
         ``expression_mb``, the size of expression.h5ad, by which some rules ask for memory.
     """
-    from scae.workflow import job_record
+    from scae.jobs import record
 
     keys = ("jobs", "wall", "cpu", "longest", "peak_mb", "written_mb", "input_mb")
     found = defaultdict(lambda: dict.fromkeys(keys, 0.0) | {"expression_mb": megabytes(expression)})
@@ -100,7 +100,7 @@ def measured(folder):
         rule["cpu"] += row["cpu_time"]
         rule["longest"] = max(rule["longest"], row["s"])
         rule["peak_mb"] = max(rule["peak_mb"], row["max_rss"])
-    for job in job_record.read(folder / "results/logs").values():
+    for job in record.read(folder / "results/logs").values():
         rule = found[job["rule"]]
         rule["written_mb"] += job["content"]["bytes"] / 1e6
         rule["input_mb"] = max(rule["input_mb"], sum(megabytes(folder / path) for path in job["inputs"]))

@@ -28,7 +28,7 @@ LONG = 1_000_000  # epochs, more than are ever asked for
 
 def ours(kind, path, turns):
     """Train a model of the workflow as its job does; sparse engine, batches of 256 cells."""
-    from scae.training import expression
+    from scae.data import expression
 
     run = bench.sparse_epochs(kind, expression.read(str(path)))
     while True:
@@ -108,12 +108,13 @@ def prepare(archive, n_variable, folder):
     """expression.h5ad of PBMC3k after the study's quality control, with so many variable genes."""
     import yaml
 
-    from scae.data import counts, preprocessing, quality
-    from scae.workflow import configuration
+    from scae.config import loader
+    from scae.data import preprocessing, quality
+    from scae.sources import reader
 
     schema, config = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("schema", "config"))
-    settings = configuration.load(config, schema)["datasets"]["pbmc3k"]
-    passed = quality.measure(counts.read(archive), settings["qc"], settings["genes"])
+    settings = loader.load(config, schema)["datasets"]["pbmc3k"]
+    passed = quality.measure(reader.read(archive), settings["qc"], settings["genes"])
     data = preprocessing.normalize(passed, settings["scale_factor"], n_variable)
     path = folder / "expression.h5ad"
     data.write_h5ad(path)

@@ -16,16 +16,16 @@ ROOT = Path(str(workflow.current_basedir)).parent  # of this workflow, also wher
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from scae.workflow import source_code  # first, since it decides how the others are loaded
-from scae import notes
-from scae.data import source_files
+from scae.jobs import source_code  # first, since it decides how the others are loaded
+from scae.jobs import code_digest, notes, orphans, record
+from scae.sources import address
 from scae.evaluation import metrics
-from scae.models import pages
-from scae.workflow import code_digest, command_line, configuration, job_record, label_sets, parent, sweeps
+from scae.models import registry
+from scae.config import command_line, label_sets, loader, sweeps
 from scae.errors import UserError
 
 source_code.forget_bytecode()
-parent.announce()
+orphans.announce()
 
 schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 if workflow.modifier.is_main_snakefile():
@@ -42,7 +42,7 @@ AS_WRITTEN = config.get("run")  # in the order of the user, which the checked co
 
 try:
     command_line.refuse_repeated_configfile(sys.argv)
-    config = configuration.load(
+    config = loader.load(
         config,
         schema,
         files=FILES,
@@ -58,11 +58,11 @@ DATASETS = config["run"]["datasets"]
 MODELS = config["run"]["models"]
 SEEDS = config["run"]["seeds"]
 SWEEPS = config.get("sweeps", {})
-EXPORTED = [name for name in DATASETS if source_files.is_exported(config["datasets"][name])]
+EXPORTED = [name for name in DATASETS if address.is_exported(config["datasets"][name])]
 BATCHED = [name for name in DATASETS if config["datasets"][name]["batch"]]
 # The keys of a data set that say how its source is read
 READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()
-PAGES = {name: pages.find(config["models"][name]["kind"]) for name in MODELS}
+PAGES = {name: registry.find(config["models"][name]["kind"]) for name in MODELS}
 TRAINED = [name for name in MODELS if PAGES[name].trained]
 OWN = [name for name in TRAINED if not PAGES[name].peer]  # trained by our loop
 PEERS = [name for name in TRAINED if PAGES[name].peer]  # by a package of their own, on the counts

@@ -39,10 +39,10 @@ def refuse_what_is_no_folder(path):
 def is_remembered(file, memory):
     """Whether Snakemake has a record of a file that it can compare with; a damaged one is none."""
     try:
-        record = memory._read_record(file)
+        found = memory._read_record(file)
     except ValueError:
         return False
-    return record is not None and record.params is not None
+    return found is not None and found.params is not None
 
 
 def remember(files):
@@ -50,12 +50,12 @@ def remember(files):
     memory = FilePersistence(nolock=True)
     forgotten = [file for file in files if os.path.exists(file) and not is_remembered(file, memory)]
     forgotten = sorted(set(forgotten) - memory._filter_incomplete_keys(forgotten))  # these are made again in any case
-    origins = job_record.read(placed("<logs>")) if forgotten else {}
+    origins = record.read(placed("<logs>")) if forgotten else {}
     unknown = [file for file in forgotten if file not in origins or "params" not in origins[file]]
     for file in forgotten:
         noted = UNKNOWN if file in unknown else origins[file]
-        record = {"rule": noted["rule"], "input": noted["inputs"], "params": noted["params"]}
-        memory._write_record(file, MetadataRecord(record_format_version=RECORD_FORMAT_VERSION, **record))
+        restored = {"rule": noted["rule"], "input": noted["inputs"], "params": noted["params"]}
+        memory._write_record(file, MetadataRecord(record_format_version=RECORD_FORMAT_VERSION, **restored))
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         logger.warning(

@@ -16,7 +16,7 @@ def dataset_settings(*keys):
 
 def source_paths(wildcards):
     """Local files that a data set is read from, its table of samples too; a URL has none."""
-    return source_files.files_of(config["datasets"][wildcards.dataset])
+    return address.files_of(config["datasets"][wildcards.dataset])
 
 
 def labels_of(wildcards):
@@ -104,7 +104,7 @@ def is_known_by_content(file):
     """Whether its time says nothing; that of a file which a rule of an importing workflow makes does, within a run."""
     return (
         Path(file).exists()
-        and source_files.is_hashed(file)
+        and address.is_hashed(file)
         and not any(rule.is_producer(file) for rule in workflow.rules)
     )
 
@@ -123,7 +123,7 @@ def label_origins():
     for name in sorted(DATASETS):
         sets = label_sets.of(all_labels(name))
         origins = {
-            key: source_files.origin_of_labels(config["datasets"][name]["source"], entry) for key, entry in sets.items()
+            key: address.origin_of_labels(config["datasets"][name]["source"], entry) for key, entry in sets.items()
         }
         several = label_sets.are_several(all_labels(name))
         found[name] = origins if several else {origin: origin for origin in origins.values()}
@@ -179,7 +179,7 @@ def of_simulated(path):
 
     def files(wildcards):
         source = config["datasets"][wildcards.dataset]["source"]
-        return path.format(**wildcards) if source_files.is_simulated(source) else []
+        return path.format(**wildcards) if address.is_simulated(source) else []
 
     return files
 
@@ -192,7 +192,7 @@ def by_content(files):
     """
 
     def watched(wildcards):
-        paths = [file for file in files(wildcards) if not source_files.is_pattern(file)]
+        paths = [file for file in files(wildcards) if not address.is_pattern(file)]
         return [local(ancient(file) if is_known_by_content(file) else file) for file in paths]
 
     return watched
@@ -202,7 +202,7 @@ def content(*files):
     """Params function: digests of the files that functions name."""
 
     def digests(wildcards):
-        return source_files.content([file for function in files for file in function(wildcards)])
+        return address.content([file for function in files for file in function(wildcards)])
 
     return digests
 
@@ -386,10 +386,10 @@ def report_settings():
     datasets = {name: dict(config["datasets"][name]) for name in sorted(DATASETS)}
     for dataset in datasets.values():
         dataset.pop("published", None)
-        dataset["source"] = source_files.shown_samples(dataset)
-        dataset["gene_sets"] = dataset["gene_sets"] and source_files.shown(dataset["gene_sets"])
+        dataset["source"] = address.shown_samples(dataset)
+        dataset["gene_sets"] = dataset["gene_sets"] and address.shown(dataset["gene_sets"])
         shown = {
-            key: entry | ({"path": source_files.shown(entry["path"])} if entry["from"] == "csv" else {})
+            key: entry | ({"path": address.shown(entry["path"])} if entry["from"] == "csv" else {})
             for key, entry in label_sets.of(dataset["labels"]).items()
         }
         dataset["labels"] = shown if label_sets.are_several(dataset["labels"]) else label_sets.first(shown)

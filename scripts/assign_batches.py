@@ -1,6 +1,6 @@
 """Give every cell its batch."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import anndata
 

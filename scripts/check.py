@@ -1,11 +1,11 @@
 """Look at every data set of the run before any job."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import logging
 
+from scae.config import check
 from scae.errors import UserError
-from scae.workflow import check
 
 with runtime.job(snakemake) as terminal:
     table, problems = check.check(snakemake.params.config, snakemake.params.processors, snakemake.params.missing)

@@ -1,14 +1,14 @@
 """Check what each latent does: how much it says of a cell, how it is used, what is left of the expression."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import logging
 
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import health, truth
-from scae.training import expression
+from scae.data import expression
+from scae.evaluation import diagnostics, truth
 
 with runtime.job(snakemake):
     inputs, resources = snakemake.input, snakemake.resources
@@ -18,23 +18,28 @@ with runtime.job(snakemake):
     inside, terms, trained = {}, None, []
     if inputs.kl:  # of what a package of its own has trained
         inside = {"kl": tables.read_points(inputs.kl, cells=labels.index).to_numpy()}
-        trained = [health.of_training(tables.read(inputs.history), len(data.cells), snakemake.params.training)]
+        trained = [diagnostics.of_training(tables.read(inputs.history), len(data.cells), snakemake.params.training)]
     elif inputs.model:  # what needs no training has none
-        from scae.training import loop
+        from scae.training import fitting
 
-        model, settings = loop.load(inputs.model, data.genes), snakemake.params.training
+        model, settings = fitting.load(inputs.model, data.genes), snakemake.params.training
         if inputs.batches:
-            names = loop.hyperparameters(inputs.model)["batch"]
+            names = fitting.hyperparameters(inputs.model)["batch"]
             data, _ = expression.with_batches(data, tables.read_batches(inputs.batches).loc[data.cells], names)
         seed = int(snakemake.wildcards.seed)
-        inside, terms = loop.inside(model, data), loop.losses(model, data, settings, seed)
-        seen, _ = loop.split(len(data.cells), settings, seed)
-        trained = [health.of_training(tables.read(inputs.history), len(seen), settings)]
+        inside, terms = fitting.inside(model, data), fitting.losses(model, data, settings, seed)
+        seen, _ = fitting.split(len(data.cells), settings, seed)
+        trained = [diagnostics.of_training(tables.read(inputs.history), len(seen), settings)]
     known = [truth.recovery(latent, truth.read(inputs.counts, latent.index))] if inputs.counts else []
     table = pd.concat(
-        [health.measure(latent, inside, labels), health.reconstruction(latent, data, terms), *trained, *known],
+        [
+            diagnostics.measure(latent, inside, labels),
+            diagnostics.reconstruction(latent, data, terms),
+            *trained,
+            *known,
+        ],
         ignore_index=True,
     )
-    for sentence in health.warnings(table):
+    for sentence in diagnostics.warnings(table):
         logging.info(sentence)
     tables.write(table, snakemake.output.health)

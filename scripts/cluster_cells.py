@@ -1,11 +1,11 @@
 """Cluster the cells in each space with k-means."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import clustering
+from scae.evaluation import kmeans
 
 with runtime.job(snakemake):
     labels = tables.read_labels(snakemake.input.labels)
@@ -13,7 +13,7 @@ with runtime.job(snakemake):
     clusters = pd.DataFrame(index=labels.index)
     for space in ("tsne2d", "latent"):
         points = tables.read_points(snakemake.input[space], cells=labels.index)
-        clusters[space] = clustering.kmeans(
+        clusters[space] = kmeans.kmeans(
             points.to_numpy(),
             settings["k"] or scored.nunique(),
             settings,

@@ -1,13 +1,12 @@
 """Put all that is known of the cells of a data set into one .h5ad."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import anndata
 
-from scae import tables
+from scae import style, tables
 from scae.data import genes, row_blocks
-from scae.evaluation import embeddings_file
-from scae.report import palette
+from scae.evaluation import h5ad_export
 
 with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as expression:
     inputs = snakemake.input
@@ -19,13 +18,13 @@ with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as ex
         runs[run] = {name: tables.read_points(path, cells=labels.index) for name, path in points.items()}
         runs[run] |= {"metrics": tables.read(inputs.metrics[number]), "about": about}
     source = anndata.read_h5ad(inputs.counts, backed="r")
-    data = embeddings_file.assemble(
+    data = h5ad_export.assemble(
         expression,
         source,
         genes.name(source.var, snakemake.params.genes["genes"]["names"]),
         labels,
         further,
         runs,
-        {name: look[0] for name, look in palette.read(inputs.colors).items()},
+        {name: look[0] for name, look in style.read(inputs.colors).items()},
     )
     row_blocks.rewrite(snakemake.output.embeddings, data)

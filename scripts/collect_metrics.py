@@ -1,6 +1,6 @@
 """Put the scores of all data sets, models and seeds into one table, and the recalls of the cell types into another."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
 

@@ -1,6 +1,6 @@
 """Put the stability of all data sets into one table."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from pathlib import Path
 

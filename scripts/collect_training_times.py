@@ -1,6 +1,6 @@
 """Put the training times of all data sets, models and seeds into one table."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
 

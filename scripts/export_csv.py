@@ -1,6 +1,6 @@
 """Write expression and labels as the pair of CSV files that the original study read."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import shutil
 

@@ -1,10 +1,10 @@
 """Read a data set from wherever it lives."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from pathlib import Path
 
-from scae.data import annotation, samples
+from scae.sources import annotation, samples
 
 with runtime.job(snakemake):
     resources = snakemake.resources

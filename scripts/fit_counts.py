@@ -1,18 +1,18 @@
 """Have a package of its own train one model on the counts, and embed the cells with it."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import importlib
 
 from scae import tables
 from scae.errors import UserError
-from scae.models import pages
+from scae.models import registry
 
 with runtime.job(snakemake):
     inputs, outputs = snakemake.input, snakemake.output
     hyperparameters = dict(snakemake.params.model)
     kind = hyperparameters.pop("kind")
-    page = pages.find(kind)
+    page = registry.find(kind)
     if problem := page.missing():
         raise UserError(problem)
     from scae.data import row_blocks
@@ -29,9 +29,9 @@ with runtime.job(snakemake):
     if inputs.counts:  # the batches of all cells that were read
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
         batches = batch.read(inputs.counts, snakemake.params.batch["batch"], cells)
-    fitted = pages.called(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
+    fitted = registry.called(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
     for name in ("latent", "kl"):
-        points = pages.checked(fitted[name], len(cells), kind)
+        points = registry.checked(fitted[name], len(cells), kind)
         latents = [f"z{number}" for number in range(1, points.shape[1] + 1)]
         tables.write_points(points, latents, cells, outputs[name])
     epochs, seconds = len(fitted["history"]), fitted["seconds"]

@@ -1,14 +1,15 @@
 """Let a model make cells, of the posterior of real ones and of its prior; hold them against real ones gene by gene."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import importlib
 
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import generation, made_cells
-from scae.training import expression, loop
+from scae.data import expression
+from scae.evaluation import generated_cells, generator
+from scae.training import fitting
 
 with runtime.job(snakemake):
     inputs, outputs, resources = snakemake.input, snakemake.output, snakemake.resources
@@ -16,13 +17,13 @@ with runtime.job(snakemake):
     if inputs.counts:  # of a model that is told the batch of each cell
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
         batches = batch.read(inputs.counts, snakemake.params.model["batch"], data.cells)
-        data, _ = expression.with_batches(data, batches, loop.hyperparameters(inputs.model[0])["batch"])
-    real, zero_below = generation.of_real(data)
+        data, _ = expression.with_batches(data, batches, fitting.hyperparameters(inputs.model[0])["batch"])
+    real, zero_below = generated_cells.of_real(data)
     made = {
-        seed: made_cells.of_model(loop.load(path, data.genes), data, zero_below, seed)
+        seed: generator.of_model(fitting.load(path, data.genes), data, zero_below, seed)
         for seed, path in zip(snakemake.params.runs["seeds"], inputs.model, strict=True)
     }
     first = snakemake.params.runs["seeds"][0]
-    tables.write(generation.by_gene(real, made[first], first), outputs.genes)
-    compared = [generation.compared(real, of_seed, seed) for seed, of_seed in made.items()]
+    tables.write(generated_cells.by_gene(real, made[first], first), outputs.genes)
+    compared = [generated_cells.compared(real, of_seed, seed) for seed, of_seed in made.items()]
     tables.write(pd.concat(compared), outputs.summary)

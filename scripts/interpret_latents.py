@@ -1,12 +1,12 @@
 """Say what each latent means: the genes it moves, whether other seeds find it again, the gene sets it is rich in."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import effects, gene_sets, matching
-from scae.training import expression
+from scae.data import expression
+from scae.evaluation import gene_sets, latent_genes, latent_matches
 
 with runtime.job(snakemake):
     inputs, params, outputs, resources = snakemake.input, snakemake.params, snakemake.output, snakemake.resources
@@ -18,22 +18,26 @@ with runtime.job(snakemake):
         latent = tables.read_points(inputs.latent[number], cells=data.cells)
         inside, slab, decode = {}, None, None
         if inputs.model:
-            from scae.training import decoding, loop
+            from scae.training import decoding, fitting
 
-            model = loop.load(inputs.model[number], data.genes)
-            inside = loop.inside(model, data)
-            slab = loop.embed(model, data, "slab_mean", seed) if "gate" in inside else None
+            model = fitting.load(inputs.model[number], data.genes)
+            inside = fitting.inside(model, data)
+            slab = fitting.embed(model, data, "slab_mean", seed) if "gate" in inside else None
             decode = decoding.decoder(model, len(data.genes))
         elif inputs.kl:
             inside = {"kl": tables.read_points(inputs.kl[number], cells=data.cells).to_numpy()}
-        moves = effects.moves(latent, inside, slab)
-        of_all = effects.of_decoder(decode, latent, moves) if decode else effects.of_regression(data, latent, moves)
-        found[seed] = effects.strongest(of_all)
-        curves.append(effects.traversals(decode, latent, found[seed], data.genes, seed))
-    tops = [effects.top_genes(of_seed, data.genes, seed) for seed, of_seed in found.items()]
+        moves = latent_genes.moves(latent, inside, slab)
+        of_all = (
+            latent_genes.of_decoder(decode, latent, moves)
+            if decode
+            else latent_genes.of_regression(data, latent, moves)
+        )
+        found[seed] = latent_genes.strongest(of_all)
+        curves.append(latent_genes.traversals(decode, latent, found[seed], data.genes, seed))
+    tops = [latent_genes.top_genes(of_seed, data.genes, seed) for seed, of_seed in found.items()]
     tables.write(pd.concat(tops), outputs.genes)
     tables.write(pd.concat(curves), outputs.traversals)
     compared = {} if params.runs["deterministic"] else found  # the same again says nothing
-    tables.write(matching.matches(compared), outputs.matches)
+    tables.write(latent_matches.matches(compared), outputs.matches)
     rich = [gene_sets.enrichment(of_seed, data.genes, sets, seed) for seed, of_seed in found.items()]
     tables.write(pd.concat(rich), outputs.sets)

@@ -1,6 +1,6 @@
 """Give every cell its cell type, or none."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import anndata
 

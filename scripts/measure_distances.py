@@ -1,13 +1,13 @@
 """Measure the distances between cells in the input."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import numpy as np
 
-from scae.evaluation import reference
-from scae.training import expression
+from scae.data import expression
+from scae.evaluation import input_distances
 
 with runtime.job(snakemake):
     data = expression.read(snakemake.input.expression)
-    cells, squared = reference.distances(data, snakemake.params.neighbors["reference"])
+    cells, squared = input_distances.distances(data, snakemake.params.neighbors["reference"])
     np.savez(snakemake.output.distances, cells=data.cells[cells].astype(str), squared=squared)

@@ -1,6 +1,6 @@
 """Measure how far the seeds of each model agree, on clusters and on the space of the latents."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
 from scae.evaluation import stability

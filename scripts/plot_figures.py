@@ -1,9 +1,9 @@
 """Draw the main figures of a data set: its scores, its representations side by side, the types that are lost."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
-from scae import tables
-from scae.report import figures, palette, plotting
+from scae import style, tables
+from scae.plots import drawing, scores
 
 with runtime.job(snakemake):
     files, params, dataset = snakemake.input, snakemake.params, snakemake.wildcards.dataset
@@ -16,12 +16,12 @@ with runtime.job(snakemake):
         for model, path in zip(params.models, files.tsne2d, strict=True)
     }
     drawn = {
-        "scores": figures.scores(intervals, params.roles, params.described, params.origins[dataset]),
-        "embeddings": figures.embeddings(
-            {model: runs[model] for model in params.order["models"]}, labels, palette.read(files.colors)
+        "scores": scores.scores(intervals, params.roles, params.described, params.origins[dataset]),
+        "embeddings": scores.embeddings(
+            {model: runs[model] for model in params.order["models"]}, labels, style.read(files.colors)
         ),
-        "recalls": figures.recalls(recalls, intervals, params.roles, next(iter(params.origins[dataset]))),
+        "recalls": scores.recalls(recalls, intervals, params.roles, next(iter(params.origins[dataset]))),
     }
     for name, figure in drawn.items():
         for suffix in ("svg", "pdf"):
-            plotting.save(figure, snakemake.output[f"{name}_{suffix}"], editable=True)
+            drawing.save(figure, snakemake.output[f"{name}_{suffix}"], editable=True)

@@ -1,14 +1,14 @@
 """Draw the heatmap of all scores."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
 from scae.evaluation import summary
-from scae.report import plotting
+from scae.plots import drawing
 
 with runtime.job(snakemake):
     params = snakemake.params
     scores = summary.with_references(tables.read(snakemake.input.metrics), tables.read(snakemake.input.references))
-    figure = plotting.heatmap(scores, params.published, params.described, params.roles)
-    plotting.save(figure, snakemake.output.png)
-    plotting.save(figure, snakemake.output.svg)
+    figure = drawing.heatmap(scores, params.published, params.described, params.roles)
+    drawing.save(figure, snakemake.output.png)
+    drawing.save(figure, snakemake.output.svg)

@@ -1,11 +1,11 @@
 """Draw the loss terms over the epochs."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
-from scae.report import plotting
+from scae.plots import drawing
 
 with runtime.job(snakemake):
     history = tables.read(snakemake.input.history)
-    figure = plotting.losses(history, title=plotting.title(snakemake.wildcards))
-    plotting.save(figure, snakemake.output[0])
+    figure = drawing.losses(history, title=drawing.title(snakemake.wildcards))
+    drawing.save(figure, snakemake.output[0])

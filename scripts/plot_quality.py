@@ -1,11 +1,11 @@
 """Draw what quality control saw and removed."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
-from scae.report import plotting, quality_picture
+from scae.plots import drawing, quality
 
 with runtime.job(snakemake):
     cells, limits, top_genes = (tables.read(snakemake.input[name]) for name in ("cells", "limits", "top_genes"))
-    figure = quality_picture.quality(cells, limits, top_genes, f"quality control of {snakemake.wildcards.dataset}")
-    plotting.save(figure, snakemake.output[0])
+    figure = quality.quality(cells, limits, top_genes, f"quality control of {snakemake.wildcards.dataset}")
+    drawing.save(figure, snakemake.output[0])

@@ -1,9 +1,9 @@
 """Draw how much of its cluster each cell keeps under another seed."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
-from scae.report import plotting, stability_picture
+from scae.plots import drawing, stability
 
 with runtime.job(snakemake):
     inputs = snakemake.input
@@ -12,5 +12,5 @@ with runtime.job(snakemake):
         model: tables.read_points(path, cells=of_cells["cell"][of_cells["model"] == model])
         for model, path in zip(snakemake.params.models, inputs.tsne2d, strict=True)
     }
-    figure = stability_picture.stability(of_models, of_cells, points, f"stability on {snakemake.wildcards.dataset}")
-    plotting.save(figure, snakemake.output[0])
+    figure = stability.stability(of_models, of_cells, points, f"stability on {snakemake.wildcards.dataset}")
+    drawing.save(figure, snakemake.output[0])

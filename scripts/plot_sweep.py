@@ -1,14 +1,14 @@
 """Draw the scores of a data set over the values of a sweep."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
-from scae.report import plotting, sweep_picture
+from scae.plots import drawing, sweep
 
 with runtime.job(snakemake):
     params, dataset = snakemake.params, snakemake.wildcards.dataset
     intervals = tables.read(snakemake.input.intervals)
-    figure = sweep_picture.sweep(
+    figure = sweep.sweep(
         intervals[intervals["dataset"] == dataset],
         params.points,
         params.roles,
@@ -16,4 +16,4 @@ with runtime.job(snakemake):
         params.origins[dataset],
     )
     for path in (snakemake.output.svg, snakemake.output.pdf):
-        plotting.save(figure, path, editable=True)
+        drawing.save(figure, path, editable=True)

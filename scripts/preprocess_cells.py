@@ -1,6 +1,6 @@
 """Filter cells and genes and log-normalise."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import importlib
 

@@ -1,13 +1,13 @@
 """Give every cell its place in a representation that needs no training."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from pathlib import Path
 
 from scae import tables
-from scae.data import embeddings, source_files
-from scae.models import pages
-from scae.training import expression
+from scae.data import expression
+from scae.models import registry
+from scae.sources import address, obsm
 
 with runtime.job(snakemake):
     resources, source = snakemake.resources, snakemake.params.source
@@ -15,16 +15,16 @@ with runtime.job(snakemake):
     kind = hyperparameters.pop("kind")
     if source:  # of the data set, in which the embedding is
         place = source["source"]
-        if source_files.is_url(place):
-            from scae.data import download
+        if address.is_url(place):
+            from scae.sources import download
 
             downloads = Path(snakemake.output.latent).parents[2] / "download"
             place = str(download.kept(place, downloads, source["sha256"]))
-        hyperparameters["table"] = embeddings.of_source(place, hyperparameters["key"])
+        hyperparameters["table"] = obsm.of_source(place, hyperparameters["key"])
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
-    latent = pages.called(kind, "embed", data, int(snakemake.wildcards.seed), **hyperparameters)
-    latent = pages.checked(latent, len(data.cells), kind)
+    latent = registry.called(kind, "embed", data, int(snakemake.wildcards.seed), **hyperparameters)
+    latent = registry.checked(latent, len(data.cells), kind)
     names = [f"z{number}" for number in range(1, latent.shape[1] + 1)]
     tables.write_points(latent, names, data.cells, snakemake.output.latent)

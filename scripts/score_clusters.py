@@ -1,12 +1,12 @@
 """Score the clusters and the neighbours of each space against the cell types and the input."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import numpy as np
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import intervals, metrics, mixing, neighbors
+from scae.evaluation import batch_mixing, intervals, metrics, neighbors
 
 with runtime.job(snakemake):
     inputs = snakemake.input
@@ -29,7 +29,7 @@ with runtime.job(snakemake):
             around = neighbors.look(points, cells, voting, ranked, distances["squared"])
             if batches is not None:
                 mixed = voting if len(voting) else cells.iloc[neighbors.sample(cells)]  # batches mix without labels too
-                around |= mixing.look(points, mixed, batches)
+                around |= batch_mixing.look(points, mixed, batches)
             scored = metrics.score(labels, found, points.loc[labels.index], without_labels=name == first, **around)
             scores.append(scored.assign(**about))
             recalls.append(neighbors.recalls(voting, around["voted"]).assign(**about))

@@ -1,11 +1,11 @@
 """Score the labels against themselves, shuffled and clustered again."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from scae import tables
 from scae.data import labels as label_origins
 from scae.data import row_blocks
-from scae.evaluation import references
+from scae.evaluation import baselines
 
 with runtime.job(snakemake):
     paths = iter(snakemake.input.all_labels)
@@ -14,15 +14,15 @@ with runtime.job(snakemake):
         for name, settings in sets.items():
             labels = tables.scored(tables.read_labels(next(paths)))
             for seed in snakemake.params.seeds:
-                shuffled = references.shuffle(labels, seed)
-                found += references.rows(dataset, references.SHUFFLED, seed, name, labels, shuffled)
+                shuffled = baselines.shuffle(labels, seed)
+                found += baselines.rows(dataset, baselines.SHUFFLED, seed, name, labels, shuffled)
             if settings["from"] != "clusters":
                 continue
             with row_blocks.opened(expression) as data:
                 graph, cells = label_origins.graph_of(data, settings), data.obs_names
-            for reference, times in references.AGAIN.items():
+            for reference, times in baselines.AGAIN.items():
                 for seed in snakemake.params.seeds:
                     again = label_origins.cluster_again(graph, settings, times, seed)
                     clusters = dict(zip(cells, again, strict=True))
-                    found += references.rows(dataset, reference, seed, name, labels, labels.index.map(clusters))
-    tables.write(references.table(found), snakemake.output.references)
+                    found += baselines.rows(dataset, reference, seed, name, labels, labels.index.map(clusters))
+    tables.write(baselines.table(found), snakemake.output.references)

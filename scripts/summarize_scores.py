@@ -1,6 +1,6 @@
 """Give every score its intervals, and every pair of representations the interval of its difference."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import pandas as pd
 

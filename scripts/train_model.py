@@ -1,12 +1,13 @@
 """Train one model with one seed; go on where a killed job was."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import importlib
 from pathlib import Path
 
 from scae import tables
-from scae.training import checkpoint, expression, loop
+from scae.data import expression
+from scae.training import checkpoint, fitting
 
 with runtime.job(snakemake):
     resources, outputs = snakemake.resources, snakemake.output
@@ -20,16 +21,16 @@ with runtime.job(snakemake):
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
         batches = batch.read(snakemake.input.counts, hyperparameters["batch"], data.cells)
         data, hyperparameters["batch"] = expression.with_batches(data, batches)
-    settings = loop.resolve(snakemake.params.training, data.density)
-    trained, _ = loop.split(len(data.cells), settings, seed)
-    settings = loop.with_enough_steps(settings, len(trained))
+    settings = fitting.resolve(snakemake.params.training, data.density)
+    trained, _ = fitting.split(len(data.cells), settings, seed)
+    settings = fitting.with_enough_steps(settings, len(trained))
     fingerprint = checkpoint.fingerprint(
         data, code=snakemake.params.code, model=snakemake.params.model, training=settings, seed=seed
     )
     path = Path(outputs.model).with_name("checkpoint.pt")
     with checkpoint.Checkpoint(path, float(resources.checkpoint_minutes), fingerprint) as saved:
-        model, history, seconds = loop.fit(data, kind, hyperparameters, settings, seed, saved)
-    loop.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
+        model, history, seconds = fitting.fit(data, kind, hyperparameters, settings, seed, saved)
+    fitting.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
-    tables.write_rows([loop.timing(seconds, len(trained), settings | {"epochs": len(history)})], outputs.timing)
+    tables.write_rows([fitting.timing(seconds, len(trained), settings | {"epochs": len(history)})], outputs.timing)
     saved.remove()

@@ -1,14 +1,14 @@
 """Write the digests of all results, and what made them."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 import logging
 from pathlib import Path
 
-from scae.workflow import job_record, manifest
+from scae.jobs import manifest, record
 
 with runtime.job(snakemake):
-    origins = job_record.read(Path(snakemake.log[0]).parents[1])  # beside each other, a folder for each rule
+    origins = record.read(Path(snakemake.log[0]).parents[1])  # beside each other, a folder for each rule
     manifest.write(snakemake.input, origins, snakemake.output[0])
     for name, made in manifest.mixed(snakemake.input, origins).items():
         logging.warning("the results were made with several versions of %s: %s", name, ", ".join(made))

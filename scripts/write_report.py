@@ -1,13 +1,13 @@
 """Write the report: one HTML page that needs nothing beside it."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from pathlib import Path
 
-from scae import notes, tables
+from scae import style, tables
 from scae.evaluation import summary
-from scae.report import methods, page, palette, study
-from scae.workflow import job_record
+from scae.jobs import notes, record
+from scae.report import contents, page, sections_methods
 
 with runtime.job(snakemake):
     files, params = snakemake.input, snakemake.params
@@ -20,7 +20,7 @@ with runtime.job(snakemake):
     batches = {name: tables.read_batches(path) for name, path in zip(batched, files.batches, strict=True)}
     of_batches = dict(zip([name for name in names if name[0] in batched], files.batches_png, strict=True))
     runs = {
-        (dataset, model, seed): study.Run(
+        (dataset, model, seed): contents.Run(
             dataset=dataset,
             model=model,
             seed=seed,
@@ -38,35 +38,35 @@ with runtime.job(snakemake):
         )
     }
     quality = {
-        dataset: study.Quality(tables.read(cells), tables.read(limits), picture)
+        dataset: contents.Quality(tables.read(cells), tables.read(limits), picture)
         for dataset, cells, limits, picture in zip(
             run["datasets"], files.cells, files.limits, files.quality_png, strict=True
         )
     }
     of_sweeps = [(dataset, name) for dataset in run["datasets"] for name in params.sweeps]
     sweeps = [
-        study.Sweep(dataset, name, params.sweeps[name], picture)
+        contents.Sweep(dataset, name, params.sweeps[name], picture)
         for (dataset, name), picture in zip(of_sweeps, files.sweeps_svg, strict=True)
     ]
     of_models = [(dataset, model) for dataset in run["datasets"] for model in run["models"]]
     latents = {
-        name: study.Latents(*map(tables.read, paths), picture)
+        name: contents.Latents(*map(tables.read, paths), picture)
         for name, *paths, picture in zip(
             of_models, files.latent_genes, files.latent_matches, files.latent_sets, files.latents_png, strict=True
         )
     }
     own = [name for name in of_models if params.models[name[1]]["trained"] and not params.models[name[1]]["peer"]]
     generated = {
-        name: study.Generated(tables.read(summary_of), picture)
+        name: contents.Generated(tables.read(summary_of), picture)
         for name, summary_of, picture in zip(own, files.generated, files.generated_png, strict=True)
     }
-    software, machines = methods.made_with(job_record.read(logs))
+    software, machines = sections_methods.made_with(record.read(logs))
     order = params.order
     html = page.render(
-        study.Study(
-            runs=[runs[name] for name in study.in_order(names, order)],
+        contents.Study(
+            runs=[runs[name] for name in contents.in_order(names, order)],
             labels={dataset: labels[dataset] for dataset in order["datasets"]},
-            looks={dataset: palette.read(path) for dataset, path in zip(run["datasets"], files.colors, strict=True)},
+            looks={dataset: style.read(path) for dataset, path in zip(run["datasets"], files.colors, strict=True)},
             batches=batches,
             quality=quality,
             models={model: params.models[model] for model in order["models"]},

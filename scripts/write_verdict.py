@@ -1,6 +1,6 @@
 """Write the answer in a few sentences."""
 
-import scae.workflow.runtime as runtime
+import scae.jobs.runtime as runtime
 
 from pathlib import Path
 

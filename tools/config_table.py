@@ -9,8 +9,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from scae.models import pages  # noqa: E402
-from scae.workflow import configuration  # noqa: E402 (needs the path above)
+from scae.config import loader  # noqa: E402 (needs the path above)
+from scae.models import registry  # noqa: E402
 
 INTRODUCTION = """\
 # Config
@@ -66,7 +66,7 @@ def rows(path, entry, required):
         yield from rows(f"{path}.<name>", below, False)
 
 
-schema = configuration.with_parts(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+schema = loader.with_parts(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
 print(INTRODUCTION)
 print("| key | type and range | default | meaning |\n|---|---|---|---|")
 for key, kind, default, meaning in rows("", schema, False):
@@ -74,7 +74,7 @@ for key, kind, default, meaning in rows("", schema, False):
 
 print("\n## Kinds of models\n")
 print("| kind | trained | what it is | reference |\n|---|---|---|---|")
-for page in map(pages.find, pages.kinds()):
+for page in map(registry.find, registry.kinds()):
     about, trained = page.about, "yes" if page.trained else "no"
     doi = f" [doi:{about['doi']}](https://doi.org/{about['doi']})" if about["doi"] else ""
     print(f"| `{page.kind}` | {trained} | {about['title']}: {about['summary']} | {about['reference']}{doi} |")

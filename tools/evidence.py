@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/workflow")]
 
 from scae import tables  # noqa: E402 (needs the path above)
-from scae.evaluation import comparison, health, intervals  # noqa: E402
+from scae.evaluation import comparison, diagnostics, intervals  # noqa: E402
 
 CONFIG, PAGE = ROOT / "config/evidence.yaml", ROOT / "docs/evidence.md"
 TABLES = ("intervals", "differences", "health", "stability")
@@ -79,7 +79,7 @@ def coverage(draw, truth, n_seeds, n_tables=N_TABLES, seed=0):
 def page(config, found):
     """The page, from the config of a run and its tables."""
     first = config["datasets"][config["run"]["datasets"][0]]["simulation"]
-    whole = found["health"][found["health"]["latent"] == health.WHOLE]
+    whole = found["health"][found["health"]["latent"] == diagnostics.WHOLE]
     steps = whole[whole["measure"] == "steps"]["value"]
     names, models = config["run"]["datasets"], config["run"]["models"]
     remarks = {name: config["datasets"][name]["about"] for name in names}

@@ -3,7 +3,7 @@
 import models_latents
 from evidence import markdown_table
 
-from scae.evaluation import generation, health, made_cells
+from scae.evaluation import diagnostics, generated_cells, generator
 
 COLUMNS = ("variance_reconstructed", "variance_generated", "means_generated")
 
@@ -12,7 +12,7 @@ def measure(data, points, model, seed):
     """Of one run: the share of the variance of the genes that made cells have, and how alike the means are.
 
     Args:
-        data: scae.training.expression.Expression.
+        data: scae.data.expression.Expression.
         points: DataFrame (cells, latents).
         model: trained by this workflow, or None: then what the best linear map from the latents explains.
         seed: of the run.
@@ -22,14 +22,14 @@ def measure(data, points, model, seed):
         the correlation over the genes of their means in generated and in real cells.
     """
     if model is None:
-        left = health.reconstruction(points, data).set_index("measure")["value"]
+        left = diagnostics.reconstruction(points, data).set_index("measure")["value"]
         return {COLUMNS[0]: 1 - left["unexplained"] / left["total"]}
-    real, zero_below = generation.of_real(data)
-    made = made_cells.of_model(model, data, zero_below, seed)
-    found = generation.compared(real, made, seed).set_index(["cells", "statistic"])
+    real, zero_below = generated_cells.of_real(data)
+    made = generator.of_model(model, data, zero_below, seed)
+    found = generated_cells.compared(real, made, seed).set_index(["cells", "statistic"])
     of_run = {f"variance_{way}": float(found.loc[(way, "variance"), "ratio"]) for way in made}
-    if generation.GENERATED in made:
-        of_run[COLUMNS[2]] = float(found.loc[(generation.GENERATED, "mean"), "correlation"])
+    if generated_cells.GENERATED in made:
+        of_run[COLUMNS[2]] = float(found.loc[(generated_cells.GENERATED, "mean"), "correlation"])
     return of_run
 
 

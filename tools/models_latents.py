@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scae import tables
-from scae.evaluation import effects, intervals, matching
+from scae.evaluation import intervals, latent_genes, latent_matches
 
 SHOWN_GENES = 4  # of each sign
 EXAMPLE = "pbmc3k_variable"
@@ -17,10 +17,10 @@ def measure(data, points, labels, inside, model, seed):
     """Effects of the live latents of one run, and the types in which each is highest and lowest.
 
     Args:
-        data: scae.training.expression.Expression.
+        data: scae.data.expression.Expression.
         points: DataFrame (cells, latents).
         labels: Series by cell.
-        inside: what the model says of the cells, as scae.training.loop.inside has it; empty without a model.
+        inside: what the model says of the cells, as scae.training.fitting.inside has it; empty without a model.
         model: trained, or None.
         seed: of the run.
 
@@ -29,13 +29,15 @@ def measure(data, points, labels, inside, model, seed):
     """
     slab, decode = None, None
     if model is not None:
-        from scae.training import decoding, loop
+        from scae.training import decoding, fitting
 
-        slab = loop.embed(model, data, "slab_mean", seed) if "gate" in inside else None
+        slab = fitting.embed(model, data, "slab_mean", seed) if "gate" in inside else None
         decode = decoding.decoder(model, len(data.genes))
-    moves = effects.moves(points, inside, slab)
-    found = effects.of_decoder(decode, points, moves) if decode else effects.of_regression(data, points, moves)
-    found = effects.strongest(found)
+    moves = latent_genes.moves(points, inside, slab)
+    found = (
+        latent_genes.of_decoder(decode, points, moves) if decode else latent_genes.of_regression(data, points, moves)
+    )
+    found = latent_genes.strongest(found)
     of_types = points.groupby(labels.loc[tables.scored(labels).index]).mean()[list(found.moves.index)]
     return {
         "changes": found.changes.astype(np.float32),
@@ -58,7 +60,7 @@ def read(file):
     with np.load(file) as stored:
         moves = pd.DataFrame({name: stored[name] for name in ("move", "low", "high", "sd")}, stored["latent"])
         types = pd.DataFrame({name: stored[name] for name in ("highest", "lowest")}, stored["latent"])
-        return effects.Effects(stored["changes"].astype(float), moves), types, stored["genes"]
+        return latent_genes.Effects(stored["changes"].astype(float), moves), types, stored["genes"]
 
 
 def section(folder, of_models, names, models):
@@ -76,7 +78,7 @@ def section(folder, of_models, names, models):
         }
     trained = [model for model in models if not of_models.loc[of_models["model"] == model, "deterministic"].any()]
     matches = {
-        (name, model): matching.matches({seed: run[0] for seed, run in found[name, model].items()})
+        (name, model): latent_matches.matches({seed: run[0] for seed, run in found[name, model].items()})
         for name in names
         for model in trained
         if (name, model) in found
@@ -121,7 +123,9 @@ def example(of_models, matches):
             table = matches[EXAMPLE, model]
             back = table[table["seed"] == seed].set_index("latent")["reproducible"].to_dict()
         for latent, values in zip(found.moves.index, found.changes, strict=True):
-            up, down = (" ".join(genes[effects.ranked(signed)[:SHOWN_GENES]].tolist()) for signed in (values, -values))
+            up, down = (
+                " ".join(genes[latent_genes.ranked(signed)[:SHOWN_GENES]].tolist()) for signed in (values, -values)
+            )
             kind = " (switch)" if found.moves.loc[latent, "move"] == "switch" else ""
             returns = {1: "yes", 0: "no"}.get(back.get(latent), "always the same")
             cells = f"{latent}{kind} | {up} | {down} | {types.loc[latent, 'highest']} | {types.loc[latent, 'lowest']}"

@@ -29,10 +29,11 @@ import models_latents  # noqa: E402
 from evidence import markdown_table  # noqa: E402
 
 from scae import tables  # noqa: E402
+from scae.config import loader  # noqa: E402
 from scae.data import row_blocks  # noqa: E402
-from scae.evaluation import clustering, health, intervals, metrics, neighbors, truth  # noqa: E402
-from scae.models import pages  # noqa: E402
-from scae.workflow import configuration  # noqa: E402
+from scae.evaluation import diagnostics, intervals, metrics, neighbors, truth  # noqa: E402
+from scae.evaluation.kmeans import kmeans as kmeans_of  # noqa: E402
+from scae.models import registry  # noqa: E402
 
 CONFIG, PAGE, PICTURE = ROOT / "config/models.yaml", ROOT / "docs/models.md", ROOT / "docs/models.svg"
 LABELS = {"pbmc3k_variable": "pbmc3k/labels/markers.csv"}  # gates need genes that are not all variable
@@ -111,13 +112,14 @@ def measure(folder, dataset, entry, training, kmeans, seed):
         entry: kind and hyperparameters.
         training, kmeans: sections of the config.
     """
-    from scae.training import expression, loop
+    from scae.data import expression
+    from scae.training import fitting
 
     results = Path(folder) / "results"
     data = expression.read(str(results / dataset / "expression.h5ad"))
     labels = tables.read_labels(results / LABELS.get(dataset, f"{dataset}/labels.csv"))
     labels = labels.loc[[str(cell) for cell in data.cells]]
-    page = pages.find(entry["kind"])
+    page = registry.find(entry["kind"])
     hyperparameters = {key: value for key, value in page.settings(entry).items() if key != "kind"}
     if page.peer:
         importlib.import_module(page.needs["module"])  # its half minute is not what a run costs
@@ -125,26 +127,26 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     if page.peer:
         with row_blocks.opened(results / dataset / "expression.h5ad") as stored:
             counts = row_blocks.in_memory(stored.layers["counts"])
-        fitted = pages.called(entry["kind"], "fit", counts, None, seed, **hyperparameters)
+        fitted = registry.called(entry["kind"], "fit", counts, None, seed, **hyperparameters)
         latent, inside = fitted["latent"], {"kl": fitted["kl"]}
         of_run["cpu_seconds"] = time.process_time() - start
     elif page.trained:
-        settings = loop.with_enough_steps(loop.resolve(training, data.density), len(data.cells))
-        model, history, _ = loop.fit(data, entry["kind"], hyperparameters, settings, seed)
+        settings = fitting.with_enough_steps(fitting.resolve(training, data.density), len(data.cells))
+        model, history, _ = fitting.fit(data, entry["kind"], hyperparameters, settings, seed)
         model.eval()
-        latent = loop.embed(model, data, "posterior_mean", seed)
+        latent = fitting.embed(model, data, "posterior_mean", seed)
         of_run["cpu_seconds"] = time.process_time() - start
-        inside = loop.inside(model, data)
+        inside = fitting.inside(model, data)
         of_run["kl_weight"] = history[-1].get("kl_weight", entry.get("beta", np.nan))
     else:
-        latent = np.asarray(pages.called(entry["kind"], "embed", data, seed, **hyperparameters))
+        latent = np.asarray(registry.called(entry["kind"], "embed", data, seed, **hyperparameters))
         of_run["cpu_seconds"] = time.process_time() - start
     points = pd.DataFrame(latent, index=labels.index, columns=[f"z{number + 1}" for number in range(latent.shape[1])])
     scored = tables.scored(labels)
     chosen = labels.index.isin(scored.index)
-    clusters = clustering.kmeans(latent, scored.nunique(), {"n_init": kmeans["n_init"]}, seed, chosen)[chosen]
+    clusters = kmeans_of(latent, scored.nunique(), {"n_init": kmeans["n_init"]}, seed, chosen)[chosen]
     agreement = metrics.score(scored, clusters, points.loc[scored.index]).set_index("metric")["value"]
-    found = health.measure(points, inside)
+    found = diagnostics.measure(points, inside)
     of_run |= {name: float(agreement[name]) for name in ("ari", "nmi")}
     of_run["knn_accuracy"] = neighbors.balanced_accuracy(scored, neighbors.votes(latent[chosen], scored))
     of_run["live"] = float(found[found["measure"] == "live"]["value"].iloc[0])
@@ -168,7 +170,7 @@ def of_gates(inside, latent, labels):
         latent: (cells, latents), mean of the posterior.
         labels: Series by cell.
     """
-    live = health.is_live(inside["kl"].mean(axis=0), latent.std(axis=0))
+    live = diagnostics.is_live(inside["kl"].mean(axis=0), latent.std(axis=0))
     on = pd.DataFrame(inside["gate"][:, live] >= ON, index=labels.index)
     of_types = on.groupby(labels.loc[tables.scored(labels).index]).mean()
     apart = (of_types.max() - of_types.min() >= DIFFERS).sum() if live.any() else 0
@@ -207,7 +209,7 @@ def prepare(folder, archive, cores):
     config = {}
     for file in files:
         _overlay(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    return configuration.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text(encoding="utf-8")))
+    return loader.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text(encoding="utf-8")))
 
 
 def _overlay(config, more):
@@ -244,11 +246,11 @@ def runs(folder, config, wanted, cores):
 
 
 def _has_counts(config, dataset):
-    return config["datasets"][dataset]["values"] not in configuration.WITHOUT_COUNTS
+    return config["datasets"][dataset]["values"] not in loader.WITHOUT_COUNTS
 
 
 def _key(entry):
-    return json.dumps(pages.find(entry["kind"]).settings(entry), sort_keys=True)
+    return json.dumps(registry.find(entry["kind"]).settings(entry), sort_keys=True)
 
 
 def page(config, of_models, searched, latents):
@@ -347,7 +349,7 @@ def sparseness(of_models, names):
             lines.append(f"| `{name}` | {' | '.join(column(of_runs, name) for column in columns.values())} |")
     return (
         f"## Is the code sparse?\n\nSparse is called a code with at least {FEWEST_LIVE} live latents (KL divergence "
-        f"above {health.LIVE_NATS:g} nat, standard deviation\nover the cells above {health.ACTIVE_SD:g}), of whose "
+        f"above {diagnostics.LIVE_NATS:g} nat, standard deviation\nover the cells above {diagnostics.ACTIVE_SD:g}), of whose "
         f"gates {low:.0%} to {high:.0%} are on in a cell ({ON:g} or more), of which\none or more are on in "
         f"{DIFFERS:.0%} more of the cells of one type than of another, and with a kNN accuracy not below that of\n"
         f"`{STUDY}`, the study's; each as the mean over seeds, of which a single one may be otherwise. `{SPARSE}`\nhas "
@@ -459,7 +461,7 @@ def search(searched):
 
 
 def _settings(entry):
-    entry = pages.find(entry["kind"]).settings(entry)
+    entry = registry.find(entry["kind"]).settings(entry)
     return ", ".join(f"{key} {str(value).lower()}" for key, value in entry.items() if value is not None)
 
 
@@ -497,7 +499,7 @@ if __name__ == "__main__":
     config["run"]["datasets"] = os.environ.get("DATASETS", "").split() or config["run"]["datasets"]
     config["run"]["seeds"] = [int(seed) for seed in os.environ.get("SEEDS", "").split()] or config["run"]["seeds"]
     names = {_key(config["models"][model]): model for model in config["run"]["models"]}
-    if pages.find(config["models"][PEER]["kind"]).missing() is None:
+    if registry.find(config["models"][PEER]["kind"]).missing() is None:
         config["run"]["models"] = [*config["run"]["models"], PEER]
         names[_key(config["models"][PEER])] = PEER
     wanted = [
@@ -512,10 +514,10 @@ if __name__ == "__main__":
     wanted = [(dataset, entry, SEARCH_SEED) for entry in TRIED for dataset in SEARCHED_ON]
     wanted += [(dataset, entry, seed) for entry in FINALISTS for dataset in SEARCHED_ON for seed in FINAL_SEEDS]
     searched = runs(folder, config, wanted, cores)
-    from scae.report import plotting
+    from scae.plots import drawing
 
     names, models = config["run"]["datasets"], config["run"]["models"]
     latents = models_latents.section(folder, of_models, names, models)
-    plotting.save(picture(of_models, names, models), PICTURE)
+    drawing.save(picture(of_models, names, models), PICTURE)
     PAGE.write_text(page(config, of_models, searched, latents), encoding="utf-8")
     print(f"{PAGE}: made in {(time.perf_counter() - start) / 60:.1f} minutes")

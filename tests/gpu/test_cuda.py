@@ -10,7 +10,7 @@ import pytest
 import torch
 from toy import KINDS, expression_of, settings_of
 
-from scae.training import loop
+from scae.training import fitting
 from scae.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
@@ -32,7 +32,7 @@ def expression():
 
 def fit(expression, kind, device="cuda", saved=None, **changes):
     settings = settings_of(epochs=30, batch_size=64, device=device, **changes)
-    return loop.fit(expression, kind, KINDS[kind], settings, 0, saved)
+    return fitting.fit(expression, kind, KINDS[kind], settings, 0, saved)
 
 
 def weights_of(model):
@@ -41,7 +41,7 @@ def weights_of(model):
 
 def test_auto_takes_the_device():
     settings = settings_of(device="auto", engine="auto") | {"precision": "float32"}
-    found = loop.resolve(settings, density=0.05)
+    found = fitting.resolve(settings, density=0.05)
     assert (found["device"], found["engine"]) == ("cuda", "dense")
 
 
@@ -49,8 +49,8 @@ def test_the_first_gradients_are_those_of_the_cpu(expression):
     gradients = {}
     for device in ("cpu", "cuda"):
         torch.manual_seed(0)
-        model = loop.build("dae", N_GENES, KINDS["dae"]).to(device)
-        make_batch = loop.make_batches(expression, settings_of(device=device))
+        model = fitting.build("dae", N_GENES, KINDS["dae"]).to(device)
+        make_batch = fitting.make_batches(expression, settings_of(device=device))
         model.loss(make_batch(torch.arange(N_CELLS)))["loss"].backward()
         gradients[device] = [parameter.grad.cpu() for parameter in model.parameters()]
     for found, expected in zip(gradients["cuda"], gradients["cpu"], strict=True):
@@ -67,7 +67,7 @@ def test_it_learns_what_the_cpu_learns(kind, expression):
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_that_is_killed_goes_on_to_the_same_end(kind, holdout, expression, tmp_path, monkeypatch):
     undisturbed, history, _ = fit(expression, kind, holdout=holdout)
-    done, add = [], loop._Run.add
+    done, add = [], fitting._Run.add
 
     def killed(run, *arguments):
         add(run, *arguments)
@@ -76,7 +76,7 @@ def test_training_that_is_killed_goes_on_to_the_same_end(kind, holdout, expressi
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "add", killed)
+        patch.setattr(fitting._Run, "add", killed)
         with pytest.raises(KeyboardInterrupt):
             fit(expression, kind, saved=Checkpoint(tmp_path / "checkpoint.pt", 0, "mine"), holdout=holdout)
     saved = Checkpoint(tmp_path / "checkpoint.pt", 0, "mine")
@@ -89,9 +89,9 @@ def test_training_that_is_killed_goes_on_to_the_same_end(kind, holdout, expressi
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_model_is_read_back_where_there_is_no_device(kind, expression, tmp_path):
     model, _, _ = fit(expression, kind)
-    loop.save(model, kind, KINDS[kind], settings_of(device="cuda"), expression.genes, tmp_path / "model.pt")
+    fitting.save(model, kind, KINDS[kind], settings_of(device="cuda"), expression.genes, tmp_path / "model.pt")
     weights = torch.load(tmp_path / "model.pt", weights_only=True)["state_dict"].values()
     assert {value.device.type for value in weights} == {"cpu"}
-    latent = loop.embed(loop.load(tmp_path / "model.pt", expression.genes), expression, "posterior_mean", seed=0)
+    latent = fitting.embed(fitting.load(tmp_path / "model.pt", expression.genes), expression, "posterior_mean", seed=0)
     assert latent.shape == (N_CELLS, 6)
     assert np.isfinite(latent).all()

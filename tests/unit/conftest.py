@@ -6,7 +6,7 @@ import pytest
 import yaml
 from settings import MARKED, SCHEMA
 
-from scae.workflow import configuration
+from scae.config import loader
 
 
 @pytest.fixture
@@ -39,6 +39,6 @@ def layered(config, tmp_path, monkeypatch):
             if layer is not command_line:
                 files.append(tmp_path / f"{number}.yaml")
                 files[-1].write_text(yaml.safe_dump(layer, sort_keys=False))
-        return configuration.load(merged, SCHEMA, files, command_line=command_line)
+        return loader.load(merged, SCHEMA, files, command_line=command_line)
 
     return load_all

@@ -6,15 +6,15 @@ import pytest
 import yaml
 from places import ROOT
 
+from scae.config import loader
 from scae.errors import UserError
-from scae.workflow import configuration
 
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 MARKED = {"from": "clusters", "resolution": 0.5, "markers": {"B": ["MS4A1"]}}
 
 
 def load(config, files=()):
-    return configuration.load(config, SCHEMA, files)
+    return loader.load(config, SCHEMA, files)
 
 
 def changed(config, key, value):

@@ -18,7 +18,7 @@ from scipy import sparse
 from toy import ENGINES, KINDS, expression_of, settings_of, start, train_job
 
 from scae.errors import UserError
-from scae.training import checkpoint, loop
+from scae.training import checkpoint, fitting
 from scae.training.checkpoint import Checkpoint
 
 N_CELLS, BATCH_SIZE, EPOCHS = 21, 8, 4  # three batches an epoch, the last of five cells
@@ -38,13 +38,13 @@ def expression():
 def fit(expression, kind="beta_vsc", engine="sparse", saved=None, seed=0):
     """Weights and history, of which all must be the same."""
     settings = settings_of(epochs=EPOCHS, batch_size=BATCH_SIZE, engine=engine)
-    model, history, _ = loop.fit(expression, kind, KINDS[kind], settings, seed, saved)
+    model, history, _ = fitting.fit(expression, kind, KINDS[kind], settings, seed, saved)
     return [weight.numpy().tobytes() for weight in model.state_dict().values()], history
 
 
 def interrupt(monkeypatch, batches, action):
     """Do this when the next batch after so many is made, once."""
-    make_batches, made = loop.make_batches, []
+    make_batches, made = fitting.make_batches, []
 
     def interrupted(expression, settings):
         make_batch = make_batches(expression, settings)
@@ -58,7 +58,7 @@ def interrupt(monkeypatch, batches, action):
 
         return make
 
-    monkeypatch.setattr(loop, "make_batches", interrupted)
+    monkeypatch.setattr(fitting, "make_batches", interrupted)
 
 
 def kill():
@@ -125,7 +125,7 @@ def test_seconds_are_those_of_all_attempts(half_done, expression):
     content["state"]["seconds"] += 1000
     torch.save(content, half_done)
     settings = settings_of(epochs=EPOCHS, batch_size=BATCH_SIZE, engine="sparse")
-    seconds = loop.fit(expression, "beta_vsc", KINDS["beta_vsc"], settings, 0, Checkpoint(half_done, 0, "mine"))[2]
+    seconds = fitting.fit(expression, "beta_vsc", KINDS["beta_vsc"], settings, 0, Checkpoint(half_done, 0, "mine"))[2]
     assert 1000 < seconds < 1100
 
 

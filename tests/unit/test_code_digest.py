@@ -6,11 +6,11 @@ import pytest
 from places import ROOT
 
 from scae.errors import UserError
-from scae.models import pages
-from scae.workflow import code_digest, source_code
+from scae.jobs import code_digest, source_code
+from scae.models import registry
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if path.stem != "check")  # which makes nothing
-KINDS = [kind for kind in pages.kinds() if pages.find(kind).trained and not pages.find(kind).peer]
+KINDS = [kind for kind in registry.kinds() if registry.find(kind).trained and not registry.find(kind).peer]
 TRAIN = {f"train_model+{kind}" for kind in KINDS}
 EDIT = "\nEDITED = 1\n"
 KNOWN = ("_read", "_module_files")  # kept once found out
@@ -68,7 +68,7 @@ def test_the_place_of_the_checkout_does_not_count(unedited, scripts):
 
 def test_comments_and_formatting_do_not_count(scripts):
     reformatted = {
-        "scae/training/loop.py": ("lr=settings", "lr = settings"),
+        "scae/training/fitting.py": ("lr=settings", "lr = settings"),
         "scae/models/layers.py": ("(self.", "( self."),
     }
 
@@ -196,12 +196,12 @@ def test_an_edit_of_a_module_touches_the_jobs_that_import_it(module, jobs, scrip
 
 
 def test_an_edit_below_a_module_reaches_the_jobs_above(scripts):
-    found = touched(lambda: append(scripts / "scae/report/palette.py"))
+    found = touched(lambda: append(scripts / "scae/style.py"))
     assert found == {*PICTURES, "color_types", "write_report", "collect_embeddings"}
 
 
 def test_an_edit_of_what_all_share_touches_all(scripts):
-    assert touched(lambda: append(scripts / "scae/workflow/runtime.py")) == set(digests())
+    assert touched(lambda: append(scripts / "scae/jobs/runtime.py")) == set(digests())
 
 
 def test_the_template_counts_with_its_module(scripts):
@@ -251,7 +251,7 @@ def test_modules_that_import_each_other_come_to_an_end(scripts):
 
 @pytest.mark.parametrize("line", ["from . import layers", "from .layers import Trunk", "from .. import x"])
 def test_relative_imports_are_refused_rather_than_missed(line, scripts):
-    append(scripts / "scae/training/loop.py", f"\n{line}\n")
+    append(scripts / "scae/training/fitting.py", f"\n{line}\n")
     forget()
     with pytest.raises(ValueError, match=r"loop\.py.*relative"):
         code_digest.digest("train_model")
@@ -293,7 +293,7 @@ def test_how_a_page_describes_itself_does_not_count_unless_it_reads_that(name, s
         (b"first = 1\n\0\n", "is not Python"),
     ],
 )
-@pytest.mark.parametrize("file", ["plot_losses.py", "scae/report/palette.py"])
+@pytest.mark.parametrize("file", ["plot_losses.py", "scae/style.py"])
 def test_code_that_python_cannot_read_is_one_line(file, content, problem, scripts):
     (scripts / file).write_bytes(content)
     forget()
@@ -307,7 +307,7 @@ def test_a_job_refuses_code_that_is_not_what_the_plan_knew(scripts):
     forget()
     code = code_digest.code("plot_losses")
     code_digest.refuse_edited(code)
-    append(scripts / "scae/report/palette.py")
+    append(scripts / "scae/style.py")
     forget()
     with pytest.raises(UserError, match=r"plot_losses\.py, or what it imports, was edited while the run was under way"):
         code_digest.refuse_edited(code)

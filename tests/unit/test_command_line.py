@@ -2,8 +2,8 @@
 
 import pytest
 
+from scae.config import command_line
 from scae.errors import UserError
-from scae.workflow import command_line
 
 
 @pytest.mark.parametrize(

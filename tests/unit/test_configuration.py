@@ -10,10 +10,10 @@ import yaml
 from places import ROOT
 from settings import MARKED, SCHEMA, changed, load, problem, problems
 
-from scae.data import source_files
+from scae.config import loader
 from scae.errors import UserError
-from scae.models import pages
-from scae.workflow import configuration
+from scae.models import registry
+from scae.sources import address
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_rules_of_an_importing_workflow_may_make_what_is_not_there(config, tmp_p
     monkeypatch.chdir(tmp_path)
     config["datasets"]["toy"] = {"source": "made.h5ad", "labels": {"from": "csv", "path": "made.csv"}}
     assert len(problems(config)) == 2
-    assert configuration.load(config, SCHEMA, importer=config)["datasets"]["toy"]["source"] == "made.h5ad"
+    assert loader.load(config, SCHEMA, importer=config)["datasets"]["toy"]["source"] == "made.h5ad"
 
 
 def test_a_label_file_that_is_not_there_is_named(config, tmp_path, monkeypatch):
@@ -453,7 +453,7 @@ class Model: pass
 
 def test_a_new_kind_is_one_page(config, tmp_path, monkeypatch):
     (tmp_path / "brand_new.py").write_text(PAGE)
-    monkeypatch.setattr(pages, "FOLDER", tmp_path)
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
     config["models"] = {"vae": {"kind": "brand_new"}}
     assert load(config)["models"] == {"vae": {"kind": "brand_new", "width": 9}}
 
@@ -538,17 +538,17 @@ def test_only_an_h5ad_has_obsm(config, tmp_path):
 
 @pytest.mark.parametrize("source", ["http://x.org/a.h5ad", "https://x.org/a.h5ad"])
 def test_addresses_are_no_local_files(source):
-    assert source_files.is_url(source)
-    assert source_files.local_files(source) == []
+    assert address.is_url(source)
+    assert address.local_files(source) == []
 
 
 def test_a_data_set_of_scanpy_has_no_local_files():
-    assert source_files.local_files("scanpy:pbmc68k_reduced") == []
+    assert address.local_files("scanpy:pbmc68k_reduced") == []
 
 
 def test_a_local_file_is_watched(tmp_path):
-    assert not source_files.is_url("data/a.h5ad")
-    assert source_files.local_files("data/a.h5ad") == ["data/a.h5ad"]
+    assert not address.is_url("data/a.h5ad")
+    assert address.local_files("data/a.h5ad") == ["data/a.h5ad"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -556,7 +556,7 @@ def test_a_10x_folder_is_watched_file_by_file(suffix, tmp_path):
     names = sorted(f"{name}{suffix}" for name in ("matrix.mtx", "genes.tsv", "barcodes.tsv"))
     for name in [*names, "notes.txt"]:
         (tmp_path / name).touch()
-    assert source_files.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
+    assert address.local_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
 
 
 def merged(base, overlay):
@@ -617,9 +617,9 @@ def test_the_study_is_configured_as_it_was_published():
 
 def test_checking_a_config_imports_nothing_heavy():
     program = (
-        "import sys, yaml; from scae.workflow import code_digest, configuration\n"
+        "import sys, yaml; from scae.jobs import code_digest; from scae.config import loader\n"
         "schema = yaml.safe_load(open('config/schema.yaml'))\n"
-        "configuration.load(yaml.safe_load(open('config/config.yaml')), schema, ['config/config.yaml'])\n"
+        "loader.load(yaml.safe_load(open('config/config.yaml')), schema, ['config/config.yaml'])\n"
         "print(*sorted({'torch', 'numpy', 'pandas', 'scanpy', 'anndata', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
     run = subprocess.run(

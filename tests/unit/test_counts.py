@@ -13,8 +13,9 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
-from scae.data import counts, export
+from scae.data import export
 from scae.errors import UserError
+from scae.sources import reader
 
 CELLS = ["AAAC-1", "AAAG-1", "AAAT-1"]
 GENES = ["CD3D", "LYZ", "MS4A1", "MT-CO1"]
@@ -68,7 +69,7 @@ def assert_is_the_matrix(data, matrix=MATRIX, genes=GENES):
 def fails(source, **options):
     """The one line that reading this source gives a user, which names the source."""
     with pytest.raises(UserError) as caught:
-        counts.read(source, **options)
+        reader.read(source, **options)
     message = str(caught.value)
     assert "\n" not in message
     assert str(source) in message
@@ -77,7 +78,7 @@ def fails(source, **options):
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_10x_folder(compress, tmp_path):
-    assert_is_the_matrix(counts.read(tenx_folder(tmp_path / "hg19", compress=compress)))
+    assert_is_the_matrix(reader.read(tenx_folder(tmp_path / "hg19", compress=compress)))
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -85,7 +86,7 @@ def test_a_10x_folder(compress, tmp_path):
 def test_a_10x_archive_wherever_the_matrix_lies_in_it(depth, compress, tmp_path):
     tenx_folder(tmp_path / depth, compress=compress)
     path = archive_of(tmp_path / "sample.tar.gz", tmp_path / depth.split("/")[0])
-    assert_is_the_matrix(counts.read(path))
+    assert_is_the_matrix(reader.read(path))
 
 
 def test_an_archive_without_a_matrix(tmp_path):
@@ -100,7 +101,7 @@ def test_an_archive_with_two_matrices_lists_them_and_gives_the_one_that_is_named
     assert "holds 2 matrices: both/filtered, both/raw. Write member:" in fails(path)
     assert 'no matrix "other"' in fails(path, member="other")
     assert '2 matrices "both"' in fails(path, member="both")
-    assert_is_the_matrix(counts.read(path, member="filtered"), genes=["A", "B", "C", "D"])
+    assert_is_the_matrix(reader.read(path, member="filtered"), genes=["A", "B", "C", "D"])
 
 
 def test_an_archive_cannot_write_outside_its_folder(tmp_path):
@@ -124,25 +125,25 @@ def layered():
 
 
 def test_an_h5ad_gives_x_by_default_and_keeps_the_annotation_of_cells(layered, tmp_path):
-    data = counts.read(written(tmp_path / "data.h5ad", layered))
+    data = reader.read(written(tmp_path / "data.h5ad", layered))
     assert_is_the_matrix(data)
     assert data.obs["type"].tolist() == ["B"] * 3
 
 
 def test_an_h5ad_gives_a_layer(layered, tmp_path):
-    assert_is_the_matrix(counts.read(written(tmp_path / "data.h5ad", layered), matrix="spliced"), MATRIX * 2)
+    assert_is_the_matrix(reader.read(written(tmp_path / "data.h5ad", layered), matrix="spliced"), MATRIX * 2)
 
 
 def test_an_h5ad_gives_raw_with_the_genes_of_raw(layered, tmp_path):
     expected = MATRIX.copy()
     expected[0, 0] = 9
-    data = counts.read(written(tmp_path / "data.h5ad", layered), matrix="raw")
+    data = reader.read(written(tmp_path / "data.h5ad", layered), matrix="raw")
     assert_is_the_matrix(data, expected, [*GENES[:-1], "EXTRA"])
 
 
 def test_a_dense_h5ad_of_another_type_becomes_sparse_float32(tmp_path):
     data = anndata.AnnData(MATRIX.astype(np.int64), obs=pd.DataFrame(index=CELLS), var=pd.DataFrame(index=GENES))
-    assert_is_the_matrix(counts.read(written(tmp_path / "data.h5ad", data)))
+    assert_is_the_matrix(reader.read(written(tmp_path / "data.h5ad", data)))
 
 
 def test_a_missing_layer_names_the_layers_there_are(layered, tmp_path):
@@ -157,7 +158,7 @@ def test_a_missing_raw_is_named(tmp_path):
 
 def test_of_an_h5ad_without_x_raw_is_taken(layered, tmp_path):
     layered.X = None
-    data = counts.read(written(tmp_path / "data.h5ad", layered))
+    data = reader.read(written(tmp_path / "data.h5ad", layered))
     assert data.uns["matrix"] == "raw"
     assert data.X[0, 0] == 9
 
@@ -169,24 +170,24 @@ TEXT = "cell,CD3D,LYZ,MS4A1,MT-CO1\nAAAC-1,1,0,2,0\nAAAG-1,0,0,0,7\nAAAT-1,3,4.0
 def test_a_csv(name, tmp_path):
     path = tmp_path / name
     path.write_bytes(gzip.compress(TEXT.encode(), mtime=0) if name.endswith("gz") else TEXT.encode())
-    assert_is_the_matrix(counts.read(path))
+    assert_is_the_matrix(reader.read(path))
 
 
 def test_cells_named_by_numbers_stay_text(tmp_path):
     (tmp_path / "data.csv").write_text("cell,1,2\n001,1,0\n002,0,2\n")
-    data = counts.read(tmp_path / "data.csv")
+    data = reader.read(tmp_path / "data.csv")
     assert list(data.obs_names) == ["001", "002"]
     assert list(data.var_names) == ["1", "2"]
 
 
 def test_cells_named_like_missing_values_stay_text(tmp_path):
     (tmp_path / "data.csv").write_text("cell,A,B\nNA,1,0\nnull,0,2\n")
-    assert list(counts.read(tmp_path / "data.csv").obs_names) == ["NA", "null"]
+    assert list(reader.read(tmp_path / "data.csv").obs_names) == ["NA", "null"]
 
 
 def test_a_column_of_text_in_a_csv_is_annotation(tmp_path):
     (tmp_path / "data.csv").write_text("cell,A,type,n_counts,B\na,1,B,9,2\nb,2,NK,8,3\n")
-    data = counts.read(tmp_path / "data.csv")
+    data = reader.read(tmp_path / "data.csv")
     assert list(data.var_names) == ["A", "B"]
     assert list(data.obs["type"]) == ["B", "NK"]
     assert list(data.obs["n_counts"]) == [9, 8]
@@ -290,14 +291,14 @@ def test_a_name_of_scanpy_that_is_no_data_set_is_refused():
 
 def test_genes_of_the_same_name_become_distinct(tmp_path):
     folder = tenx_folder(tmp_path / "hg19", genes=["CD3D", "LYZ", "LYZ", "LYZ"])
-    data = counts.read(folder)
+    data = reader.read(folder)
     assert data.var_names.is_unique
     assert list(data.var_names[:2]) == ["CD3D", "LYZ"]
     np.testing.assert_array_equal(data.X.toarray(), MATRIX)
 
 
 def test_genes_of_the_same_name_become_distinct_in_an_h5ad(tmp_path):
-    data = counts.read(written(tmp_path / "d.h5ad", annotated(genes=["g", "g", "h", "h"])))
+    data = reader.read(written(tmp_path / "d.h5ad", annotated(genes=["g", "g", "h", "h"])))
     assert list(data.var_names) == ["g", "g-1", "h", "h-1"]
 
 
@@ -326,7 +327,7 @@ def awkward():
 
 def test_a_csv_reads_back_bit_for_bit(awkward, tmp_path):
     export.write_csv(awkward, tmp_path / "expression.csv.gz")
-    data = counts.read(tmp_path / "expression.csv.gz", values="corrected_counts")
+    data = reader.read(tmp_path / "expression.csv.gz", values="corrected_counts")
     assert data.X.toarray().tobytes() == AWKWARD.tobytes()
     assert list(data.obs_names) == NAMES
     assert list(data.var_names) == list(awkward.var_names)
@@ -339,7 +340,7 @@ def test_random_values_read_back_bit_for_bit(tmp_path):
     data = anndata.AnnData(sparse.csr_matrix(matrix), obs=obs, var=var)
     export.write_csv(data, tmp_path / "expression.csv.gz")
     assert (
-        counts.read(tmp_path / "expression.csv.gz", values="corrected_counts").X.toarray().tobytes() == matrix.tobytes()
+        reader.read(tmp_path / "expression.csv.gz", values="corrected_counts").X.toarray().tobytes() == matrix.tobytes()
     )
 
 
@@ -373,7 +374,7 @@ def test_the_order_in_which_values_are_stored_does_not_show_in_a_csv(tmp_path):
 
 def test_sha256_is_that_of_the_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"counts" * 100_000)
-    assert counts.sha256(tmp_path / "file") == hashlib.sha256(b"counts" * 100_000).hexdigest()
+    assert reader.sha256(tmp_path / "file") == hashlib.sha256(b"counts" * 100_000).hexdigest()
 
 
 def test_entries_that_stand_twice_are_one_sum(tmp_path):
@@ -382,6 +383,6 @@ def test_entries_that_stand_twice_are_one_sum(tmp_path):
     data = anndata.AnnData(sparse.csr_matrix((1, 3), dtype=np.float32), var=pd.DataFrame(index=GENES[:3]))
     data.X = matrix
     data.write_h5ad(tmp_path / "twice.h5ad")
-    found = counts.read(tmp_path / "twice.h5ad").X
+    found = reader.read(tmp_path / "twice.h5ad").X
     assert found.nnz == 1
     assert found.toarray().tolist() == [[0, 3, 0]]

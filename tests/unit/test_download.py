@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scae.data import download
 from scae.errors import UserError
+from scae.sources import download
 
 CONTENT = bytes(number * 7 % 251 for number in range(1_000_000))
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -9,8 +9,8 @@ from email.utils import formatdate
 import pytest
 from server import CONTENT, serving
 
-from scae.data import download
 from scae.errors import UserError
+from scae.sources import download
 
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 ALL, HALF = len(CONTENT), 100_000

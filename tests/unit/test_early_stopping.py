@@ -8,9 +8,9 @@ import torch
 from toy import ENGINES, KINDS, expression_of, settings_of
 
 from scae import tables
-from scae.evaluation import health
-from scae.report import plotting
-from scae.training import loop
+from scae.evaluation import diagnostics
+from scae.plots import drawing
+from scae.training import fitting
 from scae.training.checkpoint import Checkpoint
 
 N_CELLS, EPOCHS, PATIENCE = 40, 40, 3
@@ -27,7 +27,7 @@ def expression():
 def fit(expression, kind="dae", saved=None, patience=PATIENCE, changes=(), **settings):
     settings = settings_of(epochs=EPOCHS, batch_size=8, learning_rate=0.02, holdout=0.25) | settings
     settings |= {"early_stopping": patience} if patience else {}
-    return loop.fit(expression, kind, KINDS[kind] | dict(changes), settings, 0, saved)
+    return fitting.fit(expression, kind, KINDS[kind] | dict(changes), settings, 0, saved)
 
 
 def weights_of(model):
@@ -68,7 +68,7 @@ def test_with_patience_for_all_epochs_the_best_is_kept(expression):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_training_that_is_killed_ends_in_the_same_bits(engine, after, expression, tmp_path, monkeypatch):
     undisturbed, history, _ = fit(expression, engine=engine)
-    done, add = [], loop._Run.add
+    done, add = [], fitting._Run.add
     after = after if after > 0 else 4 * len(history) + 4 * after + 1  # four batches an epoch
 
     def killed(run, *arguments):
@@ -78,7 +78,7 @@ def test_training_that_is_killed_ends_in_the_same_bits(engine, after, expression
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "add", killed)
+        patch.setattr(fitting._Run, "add", killed)
         with pytest.raises(KeyboardInterrupt):
             fit(expression, engine=engine, saved=Checkpoint(tmp_path / "checkpoint.pt", 0, "mine"))
     saved = Checkpoint(tmp_path / "checkpoint.pt", 0, "mine")
@@ -107,7 +107,7 @@ def test_health_goes_by_the_epoch_that_is_kept():
     settings = {"batch_size": 8}
 
     def of(table):
-        return health.of_training(table, 30, settings).set_index("measure")["value"]
+        return diagnostics.of_training(table, 30, settings).set_index("measure")["value"]
 
     stopped = of(history_of([9.0, 6, 5, 4, 4.5, 5, 5.5, 6, 6, 6]))
     assert stopped["steps"] == 4 * 4
@@ -120,7 +120,7 @@ def test_health_goes_by_the_epoch_that_is_kept():
 
 def test_the_picture_shows_the_epoch_that_is_kept():
     history = history_of([9.0, 6, 5, 6]).assign(reconstruction=[9.0, 6, 3, 1], kl=0.0, held_out_reconstruction=1.0)
-    figure = plotting.losses(history, "a title")
+    figure = drawing.losses(history, "a title")
     for panel in figure.axes:
         assert panel.get_title() != BEST
         assert [3, 3] in [list(line.get_xdata()) for line in panel.lines]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scae.evaluation import embeddings_file
+from scae.evaluation import h5ad_export
 
 CELLS = ["a", "b", "c", "d"]
 IDS = ["ENSG00000198888", "ENSG00000156738", "ENSG00000090382"]
@@ -43,7 +43,7 @@ def found(source):
     run["metrics"] = pd.DataFrame(scores).assign(space="latent")
     run["about"] = {"model": "dae", "seed": 3, "settings": {"n_latent": 2}}
     labels = pd.Series(["B", "", "T", "B"], index=CELLS)
-    return embeddings_file.assemble(
+    return h5ad_export.assemble(
         expression,
         source,
         ["ND1", "MS4A1", "LYZ"],

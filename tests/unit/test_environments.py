@@ -9,8 +9,8 @@ import yaml
 from places import ROOT
 from rattler import MatchSpec, Version, VersionSpec
 
-from scae.models import pages
-from scae.workflow import code_digest
+from scae.jobs import code_digest
+from scae.models import registry
 
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "opentsne": "opentsne", "torch": "pytorch"}
 PACKAGE_OF_IMPORT = {
@@ -65,7 +65,7 @@ def scripts_by_environment():
 
 def imported_packages(script):
     """Packages from outside that a script and all it imports from scripts/ need."""
-    loaded = filter(LOADS[script], map(pages.find, pages.kinds())) if script in LOADS else ()
+    loaded = filter(LOADS[script], map(registry.find, registry.kinds())) if script in LOADS else ()
     files = code_digest.files(script, *(page.module for page in loaded))
     names = set()
     for file in files:

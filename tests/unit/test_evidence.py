@@ -7,8 +7,8 @@ import pytest
 import yaml
 from places import ROOT
 
+from scae.config import loader
 from scae.evaluation import comparison
-from scae.workflow import configuration
 
 MEASURES = {"steps": 1300, "recovered_programs": 0.5, "reconstruction": 40.4, "unexplained": 50, "total": 60, "live": 3}
 TOOL = runpy.run_path(str(ROOT / "tools/evidence.py"))
@@ -27,7 +27,7 @@ def test_the_presets_are_in_order_and_train_long_enough():
     mine = yaml.safe_load((ROOT / "config/evidence.yaml").read_text(encoding="utf-8"))
     for section, entries in mine.items():
         merged[section] = entries if section == "run" else merged[section] | entries
-    config = configuration.load(merged, schema)
+    config = loader.load(merged, schema)
     training = config["training"]
     for name in config["run"]["datasets"]:
         simulation = config["datasets"][name]["simulation"]

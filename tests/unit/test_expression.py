@@ -10,7 +10,8 @@ import torch
 from scipy import sparse
 from toy import ENGINES, KINDS, dense_of, settings_of
 
-from scae.training import expression, loop
+from scae.data import expression
+from scae.training import fitting
 
 N_CELLS, N_GENES = 60, 25
 CONSTANT, SILENT, RARE = 3, 7, 11  # genes: the same in every cell, in no cell, in one cell
@@ -167,7 +168,7 @@ def test_training_from_disk_gives_the_weights_of_training_from_memory(scale, eng
     weights = []
     for memory_mb in (None, 1e-3):
         data = expression.read(path, scale, memory_mb, tmp_path)
-        model, history, _ = loop.fit(data, "beta_vae", KINDS["beta_vae"], settings_of(engine=engine), 0)
+        model, history, _ = fitting.fit(data, "beta_vae", KINDS["beta_vae"], settings_of(engine=engine), 0)
         weights.append((torch.cat([weight.flatten() for weight in model.state_dict().values()]), history))
     assert torch.equal(weights[0][0], weights[1][0])
     assert weights[0][1] == weights[1][1]

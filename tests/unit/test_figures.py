@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from scae import style
 from scae.evaluation.metrics import described
-from scae.report import figures, palette
-from scae.report.study import MAIN_SCORES, ordered
+from scae.plots import scores
+from scae.report.contents import MAIN_SCORES, ordered
 
 ROLES = {"dae": "model", "vae": "model", "pca": "pca", "random": "floor"}
 MEANS = {"dae": 0.4, "vae": 0.6, "pca": 0.7, "random": 0.1}
@@ -36,7 +37,7 @@ def test_models_stand_before_controls_and_the_best_first():
 
 
 def test_each_score_has_a_dot_with_its_intervals():
-    figure = figures.scores(intervals_of(), ROLES, described(), {"obs": "obs"})
+    figure = scores.scores(intervals_of(), ROLES, described(), {"obs": "obs"})
     assert len(figure.axes) == len(MAIN_SCORES)
     panel = figure.axes[0]
     assert [text.get_text() for text in panel.get_yticklabels()] == ["vae", "dae", "pca", "random"]
@@ -47,14 +48,14 @@ def test_each_score_has_a_dot_with_its_intervals():
 
 
 def test_chance_is_a_line_where_it_is_known():
-    ari, vote, *_ = figures.scores(intervals_of(), ROLES, described(), {"obs": "obs"}).axes
+    ari, vote, *_ = scores.scores(intervals_of(), ROLES, described(), {"obs": "obs"}).axes
     dotted = [[line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"] for axes in (ari, vote)]
     assert dotted == [[0.0], []]
 
 
 def test_each_set_of_labels_has_a_row_of_its_own():
     both = pd.concat([intervals_of(), intervals_of({"dae": 0.9, "vae": 0.2}, labels="markers")])
-    figure = figures.scores(both, ROLES, described(), {"obs": "obs", "markers": "markers"})
+    figure = scores.scores(both, ROLES, described(), {"obs": "obs", "markers": "markers"})
     assert len(figure.axes) == 2 * len(MAIN_SCORES)
     lower = figure.axes[len(MAIN_SCORES)]
     assert [text.get_text() for text in lower.get_yticklabels()] == ["dae", "vae"]
@@ -62,18 +63,18 @@ def test_each_set_of_labels_has_a_row_of_its_own():
 
 def test_without_an_interval_there_are_dots_alone():
     alone = intervals_of().assign(low=np.nan, high=np.nan)
-    panel = figures.scores(alone, ROLES, described(), {"obs": "obs"}).axes[0]
+    panel = scores.scores(alone, ROLES, described(), {"obs": "obs"}).axes[0]
     assert not [line for line in panel.lines if line.get_linewidth() == 4]
 
 
 def test_side_by_side_each_type_has_the_colour_it_has_elsewhere():
     labels = np.array(["B", "T", ""] * 5, object)
     points = np.random.default_rng(0).normal(size=(15, 2))
-    figure = figures.embeddings({"dae": points, "pca": points + 1}, labels)
-    looks = palette.styles(["B", "T"])
+    figure = scores.embeddings({"dae": points, "pca": points + 1}, labels)
+    looks = style.styles(["B", "T"])
     for axes in figure.axes[:2]:
         colors = [to_hex(group.get_facecolor()[0]).upper() for group in axes.collections]
-        assert colors == [palette.UNSCORED_COLOR, looks["B"][0].upper(), looks["T"][0].upper()]
+        assert colors == [style.UNSCORED_COLOR, looks["B"][0].upper(), looks["T"][0].upper()]
         assert sum(len(group.get_offsets()) for group in axes.collections) == 15
     assert [axes.get_title() for axes in figure.axes[:2]] == ["dae", "pca"]
 
@@ -86,7 +87,7 @@ def test_recalls_are_means_over_seeds_with_the_largest_type_on_top():
         for label, cells in (("rare", 3), ("common", 90))
     ]
     table = pd.DataFrame(rows, columns=["model", "seed", "labels", "label", "cells", "recall"])
-    panel = figures.recalls(table, intervals_of(), ROLES, "obs").axes[0]
+    panel = scores.recalls(table, intervals_of(), ROLES, "obs").axes[0]
     assert [text.get_text() for text in panel.get_yticklabels()] == ["common (90)", "rare (3)"]
     assert [text.get_text() for text in panel.get_xticklabels()] == ["dae", "pca"]
     np.testing.assert_allclose(panel.images[0].get_array(), [[0.25, 0.65]] * 2)
@@ -94,6 +95,6 @@ def test_recalls_are_means_over_seeds_with_the_largest_type_on_top():
 
 def test_without_labels_the_figures_say_so():
     nothing = pd.DataFrame(columns=["model", "seed", "labels", "label", "cells", "recall"])
-    texts = figures.recalls(nothing, intervals_of(), ROLES, "obs").axes[0].texts
+    texts = scores.recalls(nothing, intervals_of(), ROLES, "obs").axes[0].texts
     assert [text.get_text() for text in texts] == ["no cell type to be recalled"]
-    figures.scores(intervals_of().assign(labels="other"), ROLES, described(), {"none": "none"}).canvas.draw()
+    scores.scores(intervals_of().assign(labels="other"), ROLES, described(), {"none": "none"}).canvas.draw()

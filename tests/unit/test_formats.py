@@ -16,8 +16,8 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
-from scae.data import counts
 from scae.errors import UserError
+from scae.sources import reader
 
 CELLS = ["AAACCTGAGAAACCAT-1", "AAACCTGAGAAACCGC-1", "AAACCTGAGAAACCTA-1"]
 GENES = ["CD3D", "LYZ", "MS4A1", "MT-CO1"]
@@ -68,7 +68,7 @@ def assert_is_the_matrix(data, genes=GENES):
 
 def fails(source, **reading):
     with pytest.raises(UserError) as caught:
-        counts.read(source, **reading)
+        reader.read(source, **reading)
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"{source}: ")
@@ -120,7 +120,7 @@ def test_a_triple(layout, place, tmp_path):
     source = {"folder": folder, "below": tmp_path / "outs", "archive": tmp_path / "sample.tar.gz"}.get(place)
     if place == "archive":
         tar(source, folder, "w:gz")
-    assert_is_the_matrix(counts.read(source or next(path for path in folder.iterdir() if ".mtx" in path.name)))
+    assert_is_the_matrix(reader.read(source or next(path for path in folder.iterdir() if ".mtx" in path.name)))
 
 
 def test_a_triple_of_parse(tmp_path):
@@ -128,7 +128,7 @@ def test_a_triple_of_parse(tmp_path):
     genes = [f"{gene_id},{gene},hg38" for gene_id, gene in zip(IDS, GENES, strict=True)]
     write(tmp_path / "all_genes.csv", ["gene_id,gene_name,genome", *genes])
     write(tmp_path / "cell_metadata.csv", ["bc_wells,sample,species", *(f"{cell},s1,hg38" for cell in CELLS)])
-    data = counts.read(tmp_path)
+    data = reader.read(tmp_path)
     assert_is_the_matrix(data)
     assert list(data.var["gene_ids"]) == IDS
     assert list(data.var["genome"]) == ["hg38"] * 4
@@ -137,14 +137,14 @@ def test_a_triple_of_parse(tmp_path):
 
 def test_names_are_text_and_a_gene_without_symbol_goes_by_its_id(tmp_path):
     names = ["nan", "", "007", "NA"]
-    data = counts.read(triple(tmp_path / "sample", columns=(IDS, names)))
+    data = reader.read(triple(tmp_path / "sample", columns=(IDS, names)))
     assert_is_the_matrix(data, ["nan", IDS[1], "007", "NA"])
 
 
 def test_barcodes_with_two_columns(tmp_path):
     folder = triple(tmp_path / "sample")
     write(folder / "barcodes.tsv", [f"{cell}\tdonor{number}" for number, cell in enumerate(CELLS)])
-    data = counts.read(folder)
+    data = reader.read(folder)
     assert_is_the_matrix(data)
     assert list(data.obs.iloc[:, 0]) == ["donor0", "donor1", "donor2"]
 
@@ -152,14 +152,14 @@ def test_barcodes_with_two_columns(tmp_path):
 def test_what_is_no_gene_expression_is_left_out(tmp_path):
     types = ["Gene Expression", "Antibody Capture", "Gene Expression", "Gene Expression"]
     folder = triple(tmp_path / "sample", genes="features.tsv", columns=(IDS, GENES, types))
-    assert list(counts.read(folder).var_names) == ["CD3D", "MS4A1", "MT-CO1"]
+    assert list(reader.read(folder).var_names) == ["CD3D", "MS4A1", "MT-CO1"]
 
 
 def test_one_of_two_genomes(tmp_path):
     names = ["GRCh38_CD3D", "GRCh38_MT-CO1", "mm10_Lyz2", "mm10_mt-Co1"]
     folder = triple(tmp_path / "sample", columns=(IDS, names))
-    assert list(counts.read(folder).var_names) == names
-    assert list(counts.read(folder, genome="mm10").var_names) == names[2:]
+    assert list(reader.read(folder).var_names) == names
+    assert list(reader.read(folder, genome="mm10").var_names) == names[2:]
     assert 'no gene is of genome "hg19"' in fails(folder, genome="hg19")
 
 
@@ -168,19 +168,19 @@ def test_a_raw_tar_of_geo_lists_its_samples(tmp_path):
         triple(tmp_path / "raw", f"{sample}_matrix.mtx.gz", f"{sample}_genes.tsv.gz", f"{sample}_barcodes.tsv.gz")
     source = tar(tmp_path / "GSE1_RAW.tar", tmp_path / "raw")
     assert "holds 2 matrices: GSM1_a, GSM2_b. Write member:" in fails(source)
-    assert_is_the_matrix(counts.read(source, member="GSM2_b"))
+    assert_is_the_matrix(reader.read(source, member="GSM2_b"))
 
 
 def test_samples_that_share_a_file_of_genes(tmp_path):
     for sample in ("a", "b"):
         triple(tmp_path / "raw", f"{sample}.mtx", "features.tsv", f"{sample}_barcodes.tsv")
-    assert_is_the_matrix(counts.read(tmp_path / "raw", member="b"))
+    assert_is_the_matrix(reader.read(tmp_path / "raw", member="b"))
 
 
 def test_archives_in_an_archive(tmp_path):
     (tmp_path / "raw").mkdir()
     tar(tmp_path / "raw/GSM1.tar.gz", triple(tmp_path / "one"), "w:gz")
-    assert_is_the_matrix(counts.read(tar(tmp_path / "GSE1_RAW.tar", tmp_path / "raw")))
+    assert_is_the_matrix(reader.read(tar(tmp_path / "GSE1_RAW.tar", tmp_path / "raw")))
 
 
 def test_outs_with_raw_and_filtered_lists_both(tmp_path):
@@ -188,7 +188,7 @@ def test_outs_with_raw_and_filtered_lists_both(tmp_path):
     triple(tmp_path / "outs/filtered_feature_bc_matrix")
     write(tmp_path / "outs/analysis/clusters.csv", ["Barcode,Cluster"])
     assert "filtered_feature_bc_matrix, raw_feature_bc_matrix" in fails(tmp_path / "outs")
-    assert_is_the_matrix(counts.read(tmp_path / "outs", member="filtered_feature_bc_matrix"))
+    assert_is_the_matrix(reader.read(tmp_path / "outs", member="filtered_feature_bc_matrix"))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_an_archive_that_reaches_out_is_not_unpacked(member, says, tmp_path):
 
 @pytest.mark.parametrize("kind", ["tar.gz", "h5ad.gz"])
 def test_what_unpacks_to_far_more_than_it_is_is_stopped(kind, tmp_path, monkeypatch):
-    from scae.data import formats
+    from scae.sources import formats
 
     monkeypatch.setattr(formats, "SMALL_BYTES", 10_000)
     content = b"\x89HDF\r\n\x1a\n" + bytes(3_000_000)
@@ -269,7 +269,7 @@ def test_what_unpacks_to_far_more_than_it_is_is_stopped(kind, tmp_path, monkeypa
 
 @pytest.mark.parametrize("name", ["barcodes.tsv.gz", "matrix.mtx.gz"])
 def test_text_that_unpacks_to_far_more_than_it_is_is_stopped(name, tmp_path, monkeypatch):
-    from scae.data import formats
+    from scae.sources import formats
 
     monkeypatch.setattr(formats, "SMALL_BYTES", 10_000)
     folder = triple(tmp_path / "sample", **LAYOUTS["Cell Ranger 3"])
@@ -283,7 +283,7 @@ def test_text_that_unpacks_to_far_more_than_it_is_is_stopped(name, tmp_path, mon
 
 def test_zarr(tmp_path):
     annotated().write_zarr(tmp_path / "data.zarr")
-    data = counts.read(tmp_path / "data.zarr")
+    data = reader.read(tmp_path / "data.zarr")
     assert_is_the_matrix(data)
     assert list(data.obs["type"]) == ["B", "NK", "B"]
 
@@ -313,7 +313,7 @@ def test_an_h5ad_that_is_compressed_or_called_otherwise(tmp_path):
     content = (tmp_path / "data.h5ad").read_bytes()
     for name, packed in (("data.h5ad.gz", gzip.compress(content)), ("data.h5", content), ("download", content)):
         (tmp_path / name).write_bytes(packed)
-        assert_is_the_matrix(counts.read(tmp_path / name))
+        assert_is_the_matrix(reader.read(tmp_path / name))
 
 
 def test_h5mu(tmp_path):
@@ -322,7 +322,7 @@ def test_h5mu(tmp_path):
         file.attrs["encoding-type"] = "MuData"
         source.copy(source, file.create_group("mod"), "rna")
         source.copy(source, file["mod"], "protein")
-    assert_is_the_matrix(counts.read(tmp_path / "data.h5mu"))
+    assert_is_the_matrix(reader.read(tmp_path / "data.h5mu"))
     assert "write modality: with one of protein, rna" in fails(tmp_path / "data.h5mu", modality="atac")
 
 
@@ -332,7 +332,7 @@ def test_loom(tmp_path):
         file["layers/spliced"] = MATRIX.T
         file["row_attrs/Gene"], file["row_attrs/Accession"] = np.array(GENES, "S"), np.array(IDS, "S")
         file["col_attrs/CellID"], file["col_attrs/type"] = np.array(CELLS, "S"), np.array(["B", "NK", "B"], "S")
-    data = counts.read(tmp_path / "data.loom")
+    data = reader.read(tmp_path / "data.loom")
     assert_is_the_matrix(data)
     assert list(data.obs["type"]) == ["B", "NK", "B"]
     assert list(data.var["Accession"]) == IDS
@@ -349,7 +349,7 @@ def test_10x_h5_of_before_cell_ranger_3(genome, tmp_path):
             group["genes"], group["gene_names"] = np.array(IDS, "S"), np.array(GENES, "S")
     if genome:
         assert "each of the genomes hg19, mm10; write genome:" in fails(tmp_path / "data.h5")
-    data = counts.read(tmp_path / "data.h5", genome=genome)
+    data = reader.read(tmp_path / "data.h5", genome=genome)
     assert_is_the_matrix(data)
     assert list(data.var["gene_ids"]) == IDS
 
@@ -364,7 +364,7 @@ def test_an_h5ad_of_before_2020(tmp_path):
         group = file.create_group("X")
         group["data"], group["indices"], group["indptr"] = matrix.data, matrix.indices, matrix.indptr
         group.attrs["h5sparse_format"], group.attrs["h5sparse_shape"] = "csr", (3, 4)
-    data = counts.read(tmp_path / "data.h5ad")
+    data = reader.read(tmp_path / "data.h5ad")
     assert_is_the_matrix(data)
     assert list(data.obs["type"]) == ["B", "NK", "B"]
 
@@ -384,7 +384,7 @@ def test_an_h5ad_of_2021(tmp_path):
         for path in ("obs/_index", "var/_index", "var/gene_ids", "obs/n"):
             for attribute in list(file[path].attrs):
                 del file[path].attrs[attribute]
-    data = counts.read(tmp_path / "data.h5ad")
+    data = reader.read(tmp_path / "data.h5ad")
     assert_is_the_matrix(data)
     assert list(data.obs["type"]) == ["B", "NK", "B"]
     assert list(data.var["gene_ids"]) == IDS
@@ -396,7 +396,7 @@ def test_a_format_that_is_named_counts_where_the_content_does_not_tell(tmp_path)
     )
     (tmp_path / "data").write_text(text)
     assert "FASTQ" in fails(tmp_path / "data")
-    assert_is_the_matrix(counts.read(tmp_path / "data", format="table"))
+    assert_is_the_matrix(reader.read(tmp_path / "data", format="table"))
 
 
 def test_an_h5ad_with_nullable_text_everywhere(tmp_path):
@@ -407,7 +407,7 @@ def test_an_h5ad_with_nullable_text_everywhere(tmp_path):
     data.obs.index, data.var.index = data.obs.index.astype("string"), data.var.index.astype("string")
     with anndata.settings.override(allow_write_nullable_strings=True):
         data.write_h5ad(tmp_path / "data.h5ad")
-    found = counts.read(tmp_path / "data.h5ad")
+    found = reader.read(tmp_path / "data.h5ad")
     assert_is_the_matrix(found)
     assert list(found.obs["type"].isna()) == [False, True, False]
     assert list(found.obs["score"].isna()) == [False, True, False]
@@ -425,7 +425,7 @@ def test_what_no_run_needs_may_be_damaged(tmp_path):
         file["uns/bad"].attrs["encoding-type"] = "of the future"
         file["obsm/X_pca"].attrs["encoding-type"] = "of the future"
         file["obs/n"].attrs["encoding-type"] = "of the future"
-    data = counts.read(tmp_path / "data.h5ad")
+    data = reader.read(tmp_path / "data.h5ad")
     assert_is_the_matrix(data)
     assert list(data.obs) == ["type"]
 
@@ -438,7 +438,7 @@ def test_awkward_names_of_columns(tmp_path):
         file["obs/_index"] = file["obs/n"][...]
         file["obs/_index"].attrs.update(file["obs/n"].attrs)
         file["obs"].attrs["column-order"] = ["type", "n", "_index"]
-    found = counts.read(tmp_path / "data.h5ad")
+    found = reader.read(tmp_path / "data.h5ad")
     assert_is_the_matrix(found)
     assert list(found.obs) == ["type", "n", "index_"]
     found.write_h5ad(tmp_path / "counts.h5ad")
@@ -466,7 +466,7 @@ def test_names_that_would_break_a_table_are_refused(kind, name, tmp_path):
 
 
 def test_a_folder_with_braces_in_its_name(tmp_path):
-    assert_is_the_matrix(counts.read(triple(tmp_path / "{x}")))
+    assert_is_the_matrix(reader.read(triple(tmp_path / "{x}")))
 
 
 @pytest.mark.parametrize("kind", ["h5ad", "tar.gz", "mtx.gz", "csv.gz", "zarr"])

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scae.data import gates, labels
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
 
 MARKERS = {"a": ["G1"], "b": ["G2", "G3"], "c": ["G2", "G4"]}  # b and c share a gene
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 from toy import dense_of, expression_of
 
+from scae.data import expression as training_expression
 from scae.errors import UserError
-from scae.evaluation import generation, made_cells
-from scae.models import beta_vae, pages
-from scae.report import generated, generated_picture
-from scae.report.study import Generated
-from scae.training import decoding, loop
-from scae.training import expression as training_expression
+from scae.evaluation import generated_cells, generator
+from scae.models import beta_vae, registry
+from scae.plots import generated as generated_plot
+from scae.report import generated
+from scae.report.contents import Generated
+from scae.training import decoding, fitting
 
 N_GENES = 30
 GENES = [f"gene {number}" for number in range(N_GENES)]
@@ -43,17 +44,17 @@ def stated(table, zeros):
 def made_of(decoded, expression):
     """Statistics of cells that are decoded to the rows of a table: a latent is the number of its row."""
     rows = np.arange(len(decoded), dtype=float)[:, None]
-    _, zero_below = generation.of_real(expression)
-    return generation.of_made(
+    _, zero_below = generated_cells.of_real(expression)
+    return generated_cells.of_made(
         lambda points, batches: decoded[points[:, 0].astype(int)], rows, None, zero_below, expression
     )
 
 
 def test_real_cells_are_measured_as_by_hand(table, monkeypatch):
-    monkeypatch.setattr(generation, "READ_AT_ONCE", 16)  # several blocks, the last not full
-    real, zero_below = generation.of_real(expression_of(table))
+    monkeypatch.setattr(generated_cells, "READ_AT_ONCE", 16)  # several blocks, the last not full
+    real, zero_below = generated_cells.of_real(expression_of(table))
     np.testing.assert_allclose(real, stated(table, table == 0), rtol=1e-6, atol=1e-9)
-    assert list(real.columns) == generation.STATISTICS
+    assert list(real.columns) == generated_cells.STATISTICS
     smallest = [column[column > 0].min() if column.any() else table[table > 0].min() for column in table.T]
     np.testing.assert_allclose(zero_below, np.array(smallest) / 2)
 
@@ -61,14 +62,14 @@ def test_real_cells_are_measured_as_by_hand(table, monkeypatch):
 @pytest.mark.parametrize("offset", [0.0, -0.7])
 def test_made_cells_that_are_the_real_ones_have_the_same_statistics(offset, table, monkeypatch):
     """Also of standardised genes, which hold a constant where there is no count."""
-    monkeypatch.setattr(generation, "MADE_AT_ONCE", 16)
+    monkeypatch.setattr(generated_cells, "MADE_AT_ONCE", 16)
     data = expression_of(table, np.full(N_GENES, offset, np.float32))
-    real, _ = generation.of_real(data)
+    real, _ = generated_cells.of_real(data)
     made = made_of(dense_of(data), data)
     np.testing.assert_allclose(made, real, rtol=1e-4, atol=1e-5)
-    found = generation.compared(real, {"reconstructed": made}, seed=3)
-    assert list(found.columns) == generation.SUMMARY_COLUMNS
-    assert list(found["statistic"]) == generation.STATISTICS
+    found = generated_cells.compared(real, {"reconstructed": made}, seed=3)
+    assert list(found.columns) == generated_cells.SUMMARY_COLUMNS
+    assert list(found["statistic"]) == generated_cells.STATISTICS
     assert set(found["seed"]) == {3}
     np.testing.assert_allclose(found["ratio"], 1, rtol=1e-4)
     np.testing.assert_allclose(found.set_index("statistic").loc[["mean", "zeros"], "correlation"], 1, rtol=1e-4)
@@ -76,9 +77,9 @@ def test_made_cells_that_are_the_real_ones_have_the_same_statistics(offset, tabl
 
 def test_half_of_each_deviation_is_a_quarter_of_the_variance(table):
     data = expression_of(table)
-    real, _ = generation.of_real(data)
+    real, _ = generated_cells.of_real(data)
     shrunk = table.mean(axis=0) + 0.5 * (table - table.mean(axis=0))
-    found = generation.compared(real, {"generated": made_of(shrunk, data)}, seed=0).set_index("statistic")
+    found = generated_cells.compared(real, {"generated": made_of(shrunk, data)}, seed=0).set_index("statistic")
     assert found.loc["mean", "ratio"] == pytest.approx(1, rel=1e-4)
     assert found.loc["variance", "ratio"] == pytest.approx(0.25, rel=1e-4)
     assert found.loc["variance", "correlation"] == pytest.approx(1, rel=1e-4)
@@ -86,7 +87,7 @@ def test_half_of_each_deviation_is_a_quarter_of_the_variance(table):
 
 def test_a_made_expression_below_half_the_smallest_real_one_is_a_zero():
     data = expression_of(np.array([[0, 2.0], [4.0, 0], [8.0, 6.0]], np.float32))
-    real, zero_below = generation.of_real(data)
+    real, zero_below = generated_cells.of_real(data)
     assert list(zero_below) == [2, 1]
     made = made_of(np.array([[1.9, 1.1], [2.1, -3.0]], np.float32), data)
     assert list(made["zeros"]) == [0.5, 0.5]
@@ -95,17 +96,17 @@ def test_a_made_expression_below_half_the_smallest_real_one_is_a_zero():
 
 def test_a_decoder_that_makes_one_cell_alone_has_no_correlation_of_the_variance(table):
     data = expression_of(table)
-    real, _ = generation.of_real(data)
-    one = np.tile(table[:1] + np.float32(0.1), (generation.MOST_CELLS, 1))  # whose sums round
-    found = generation.compared(real, {"generated": made_of(one, data)}, 0).set_index("statistic")
+    real, _ = generated_cells.of_real(data)
+    one = np.tile(table[:1] + np.float32(0.1), (generated_cells.MOST_CELLS, 1))  # whose sums round
+    found = generated_cells.compared(real, {"generated": made_of(one, data)}, 0).set_index("statistic")
     assert np.isnan(found.loc["variance", "correlation"])
     assert found.loc["variance", "ratio"] == 0
 
 
 def test_where_real_cells_do_not_differ_there_is_neither():
     data = expression_of(np.full((5, 2), 3.0, np.float32))
-    real, _ = generation.of_real(data)
-    found = generation.compared(real, {"generated": made_of(np.full((5, 2), 3.0), data)}, 0).set_index("statistic")
+    real, _ = generated_cells.of_real(data)
+    found = generated_cells.compared(real, {"generated": made_of(np.full((5, 2), 3.0), data)}, 0).set_index("statistic")
     assert found["correlation"].isna().all()
     assert found.loc["mean", "ratio"] == 1
     assert np.isnan(found.loc["variance", "ratio"])
@@ -113,9 +114,9 @@ def test_where_real_cells_do_not_differ_there_is_neither():
 
 def test_genes_stand_with_their_real_and_made_cells(table):
     data = expression_of(table)
-    real, _ = generation.of_real(data)
-    found = generation.by_gene(real, {"reconstructed": made_of(table, data)}, seed=2)
-    assert list(found.columns) == generation.COLUMNS
+    real, _ = generated_cells.of_real(data)
+    found = generated_cells.by_gene(real, {"reconstructed": made_of(table, data)}, seed=2)
+    assert list(found.columns) == generated_cells.COLUMNS
     assert list(found["cells"].unique()) == ["real", "reconstructed"]
     assert len(found) == 2 * N_GENES
 
@@ -124,17 +125,19 @@ def test_genes_stand_with_their_real_and_made_cells(table):
 
 
 def of_model(model, data, seed=0):
-    _, zero_below = generation.of_real(data)
-    return made_cells.of_model(model, data, zero_below, seed)
+    _, zero_below = generated_cells.of_real(data)
+    return generator.of_model(model, data, zero_below, seed)
 
 
 def test_reconstructed_cells_are_decoded_from_the_posterior_and_generated_ones_from_the_prior(table, monkeypatch):
-    monkeypatch.setattr(generation, "MOST_CELLS", 40)
+    monkeypatch.setattr(generated_cells, "MOST_CELLS", 40)
     data, model = expression_of(table), model_of("beta_vae")
     found = of_model(model, data)
     assert list(found) == ["reconstructed", "generated"]
     for way, latents in {
-        "reconstructed": loop.embed(model, data, "sample", 0)[np.sort(np.random.default_rng(0).choice(70, 40, False))],
+        "reconstructed": fitting.embed(model, data, "sample", 0)[
+            np.sort(np.random.default_rng(0).choice(70, 40, False))
+        ],
         "generated": decoding.from_prior(model, 40, 6, 0),
     }.items():
         decoded = decoding.decoder(model, N_GENES)(latents)
@@ -179,9 +182,9 @@ def test_a_decoder_that_makes_no_cells_is_one_line(made, table):
 
 
 def model_of(kind, **more):
-    hyperparameters = {name: entry["default"] for name, entry in pages.find(kind).config.items()} | more
+    hyperparameters = {name: entry["default"] for name, entry in registry.find(kind).config.items()} | more
     torch.manual_seed(0)
-    return loop.build(kind, N_GENES, hyperparameters).eval()
+    return fitting.build(kind, N_GENES, hyperparameters).eval()
 
 
 def test_the_prior_of_beta_vae_is_the_standard_normal():
@@ -238,9 +241,9 @@ def test_a_prior_that_does_not_fit_is_one_line(drawn, line, monkeypatch):
 
 def test_the_picture_has_a_row_for_each_way_and_a_panel_for_each_statistic(table):
     data = expression_of(table)
-    real, _ = generation.of_real(data)
+    real, _ = generated_cells.of_real(data)
     made = {"reconstructed": made_of(table, data), "generated": made_of(table / 2, data)}
-    figure = generated_picture.draw(generation.by_gene(real, made, 0), "toy")
+    figure = generated_plot.draw(generated_cells.by_gene(real, made, 0), "toy")
     panels = [panel for panel in figure.axes if panel.collections and panel.lines]
     assert len(panels) == 6
     assert [panel.get_ylabel() for panel in panels if panel.get_ylabel()] == ["reconstructed cells", "generated cells"]
@@ -249,8 +252,8 @@ def test_the_picture_has_a_row_for_each_way_and_a_panel_for_each_statistic(table
 
 
 def test_without_a_decoder_the_picture_says_so(table):
-    real, _ = generation.of_real(expression_of(table))
-    figure = generated_picture.draw(generation.by_gene(real, {}, 0), "toy")
+    real, _ = generated_cells.of_real(expression_of(table))
+    figure = generated_plot.draw(generated_cells.by_gene(real, {}, 0), "toy")
     assert [text.get_text() for text in figure.axes[0].texts] == ["toy: its page has no decoder"]
 
 
@@ -260,12 +263,12 @@ def section(table, tmp_path):
     path = tmp_path / "generated.png"
     plt.figure(figsize=(1, 1)).savefig(path)
     data = expression_of(table)
-    real, _ = generation.of_real(data)
+    real, _ = generated_cells.of_real(data)
     shrunk = table.mean(axis=0) + 0.5 * (table - table.mean(axis=0))
     made = {"reconstructed": made_of(table, data), "generated": made_of(shrunk, data)}
 
     def of_seeds(seeds, ways=("reconstructed", "generated")):
-        tables = [generation.compared(real, {way: made[way] for way in ways}, seed) for seed in seeds]
+        tables = [generated_cells.compared(real, {way: made[way] for way in ways}, seed) for seed in seeds]
         found = Generated(pd.concat(tables), str(path))
         return generated.section(SimpleNamespace(generated={("toy", "vae"): found}), "toy", "vae")
 

@@ -8,7 +8,7 @@ import pytest
 
 from scae.data import genes
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
 
 IDS = ["ENSG00000198888", "ENSG00000156738", "ENSG00000090382"]
 QC = {"mito_prefix": "auto", "mito_genes": None, "max_pct_mito": 5.0}

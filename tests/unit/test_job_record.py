@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scae.errors import UserError
-from scae.workflow import job_record
+from scae.jobs import record
 
 INPUTS, PARAMS = ["b.h5ad", "a.csv"], [{"seed": 0}, "text", [1.5]]
 
@@ -26,7 +26,7 @@ def note(tmp_path, caplog, monkeypatch):
             (tmp_path / file).write_text(f"content of {file}")
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            job_record.note(SimpleNamespace(rule="train_model", input=INPUTS, output=files, params=PARAMS))
+            record.note(SimpleNamespace(rule="train_model", input=INPUTS, output=files, params=PARAMS))
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"first line\n2026-01-01 00:00:00 INFO {caplog.messages[-1]}\n", encoding="utf-8")
@@ -37,15 +37,15 @@ def note(tmp_path, caplog, monkeypatch):
 
 def test_each_file_is_found_with_what_made_it(note, tmp_path):
     note("train_model/toy.log", ["a.pt", "b, {c}.csv"])
-    found = job_record.read(tmp_path)
+    found = record.read(tmp_path)
     assert found.keys() == {"a.pt", "b, {c}.csv"}
     assert found["a.pt"] == {
         "content": {"bytes": 15, "sha256": hashlib.sha256(b"content of a.pt").hexdigest()},
         "rule": "train_model",
         "inputs": ["a.csv", "b.h5ad"],
         "params": ["'text'", "[1.5]", "{'seed': 0}"],
-        "machine": job_record.machine(),
-        "software": job_record.software(),
+        "machine": record.machine(),
+        "software": record.software(),
     }
 
 
@@ -53,23 +53,23 @@ def test_the_latest_of_two_notes_counts(note, tmp_path, monkeypatch):
     note("a/new.log", ["a.pt"])
     monkeypatch.setattr(np, "__version__", "0.1")
     note("b/old.log", ["a.pt"], age_s=10)
-    assert job_record.read(tmp_path)["a.pt"]["software"]["numpy"] != "0.1"
+    assert record.read(tmp_path)["a.pt"]["software"]["numpy"] != "0.1"
 
 
 def test_a_log_that_is_gone_when_it_is_read_is_passed_over(note, tmp_path):
-    before = job_record.read(tmp_path)
+    before = record.read(tmp_path)
     (tmp_path / "gone.log").symlink_to(tmp_path / "nowhere.log")
-    assert job_record.read(tmp_path) == before
+    assert record.read(tmp_path) == before
 
 
 def test_log_of_a_job_that_did_not_finish_says_nothing(tmp_path):
     (tmp_path / "a.log").write_bytes(b"made with care\n\xff\xfe\n")
-    assert job_record.read(tmp_path) == {}
+    assert record.read(tmp_path) == {}
 
 
 def test_software_is_python_and_all_that_is_loaded_outside_its_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "without_version", ModuleType("without_version"))
-    found = job_record.software()
+    found = record.software()
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["numpy"] == np.__version__
     assert found["anndata"] == anndata.__version__  # which does not carry it as a plain attribute
@@ -77,8 +77,8 @@ def test_software_is_python_and_all_that_is_loaded_outside_its_library(monkeypat
 
 
 def test_machine_names_system_and_processor():
-    assert os.uname().machine in job_record.machine()
-    assert job_record.machine().count(",") >= 1
+    assert os.uname().machine in record.machine()
+    assert record.machine().count(",") >= 1
 
 
 @pytest.mark.parametrize(
@@ -93,20 +93,20 @@ def test_machine_names_system_and_processor():
 def test_a_file_that_is_not_what_its_job_wrote_is_refused(content, problem, note, tmp_path):
     note("train_model/toy.log", ["a.pt", "a.csv"])
     (tmp_path / "a.pt").write_text(content)
-    job_record.refuse_damaged(["a.csv"], tmp_path)
+    record.refuse_damaged(["a.csv"], tmp_path)
     with pytest.raises(UserError) as caught:
-        job_record.refuse_damaged(["a.csv", "a.pt"], tmp_path)
+        record.refuse_damaged(["a.csv", "a.pt"], tmp_path)
     assert str(caught.value) == f"a.pt: {problem}; delete it and run again"
 
 
 def test_a_large_file_is_known_by_its_size(note, tmp_path, monkeypatch):
-    monkeypatch.setattr(job_record, "HASHED_BYTES", 10)
+    monkeypatch.setattr(record, "HASHED_BYTES", 10)
     note("train_model/toy.log", ["a.pt"])
     (tmp_path / "a.pt").write_text("content of b.pt")
-    job_record.refuse_damaged(["a.pt"], tmp_path)
+    record.refuse_damaged(["a.pt"], tmp_path)
     (tmp_path / "a.pt").write_text("content of a")
     with pytest.raises(UserError, match=r"a\.pt: is damaged \(truncated\)"):
-        job_record.refuse_damaged(["a.pt"], tmp_path)
+        record.refuse_damaged(["a.pt"], tmp_path)
 
 
 @pytest.mark.parametrize("log", ['made with {"files": {"a.pt": {"byt', 'made with {"files": ["a.pt"]}', "made with {}"])
@@ -114,4 +114,4 @@ def test_a_file_without_a_readable_note_is_taken_as_it_is(log, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.log").write_text(log)
     (tmp_path / "a.pt").write_text("content")
-    job_record.refuse_damaged(["a.pt"], tmp_path)
+    record.refuse_damaged(["a.pt"], tmp_path)

@@ -12,9 +12,10 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from scae import tables
-from scae.data import counts, gates, genes, labels, preprocessing
+from scae.data import gates, genes, labels, preprocessing
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
+from scae.sources import reader
 
 
 @pytest.fixture(scope="module")
@@ -424,7 +425,7 @@ def study(pbmc3k):
     """PBMC3k through the study's preprocessing, with the settings of config/config.yaml and schema defaults."""
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["pbmc3k"]
     qc = settings["qc"] | BY_NAME
-    data = counts.read(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz")
+    data = reader.read(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz")
     expression = preprocessing.preprocess(data, qc, 10_000.0)
     variable = genes.variable(expression, 2000)
     return SimpleNamespace(settings=settings, data=data, expression=expression, genes=variable)

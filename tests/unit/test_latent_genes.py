@@ -13,9 +13,10 @@ from torch import nn
 from toy import expression_of
 
 from scae.errors import UserError
-from scae.evaluation import effects, gene_sets, matching
+from scae.evaluation import gene_sets, latent_genes, latent_matches
 from scae.models import pca
-from scae.report import latents_picture, runs
+from scae.plots import latents
+from scae.report import sections_model
 from scae.training import decoding
 
 RANDOM = np.random.default_rng(0)
@@ -35,8 +36,8 @@ def latent():
 
 
 def test_effects_of_a_linear_decoder_are_its_slopes_times_the_moves(latent):
-    found = effects.moves(latent)
-    of_decoder = effects.of_decoder(lambda points: points @ SLOPES + 3.0, latent, found)
+    found = latent_genes.moves(latent)
+    of_decoder = latent_genes.of_decoder(lambda points: points @ SLOPES + 3.0, latent, found)
     low, high = np.percentile(latent, [5, 95], axis=0)
     assert np.allclose(of_decoder.changes, SLOPES * (high - low)[:, None], atol=1e-5)
     assert list(found["move"]) == ["percentiles"] * 3
@@ -49,8 +50,8 @@ def test_effects_of_a_curved_decoder_are_means_over_the_cells(latent):
     def decode(points):
         return np.column_stack([points[:, 0] * points[:, 1], points[:, 2] ** 2])
 
-    found = effects.moves(few)
-    values = effects.of_decoder(decode, few, found).changes
+    found = latent_genes.moves(few)
+    values = latent_genes.of_decoder(decode, few, found).changes
     span = found["high"] - found["low"]
     assert np.allclose(values[0], [span["z1"] * few["z2"].mean(), 0], atol=1e-5)
     assert np.allclose(values[1], [span["z2"] * few["z1"].mean(), 0], atol=1e-5)
@@ -63,13 +64,13 @@ def test_a_traversal_follows_a_curved_decoder_from_end_to_end(latent):
     def decode(points):
         return np.column_stack([points[:, 0] * points[:, 1], points[:, 2] ** 2, -points[:, 2]])
 
-    found = effects.of_decoder(decode, few, effects.moves(few))
-    table = effects.traversals(decode, few, found, ["product", "square", "falls"], 7)
-    assert list(table.columns) == effects.CURVE_COLUMNS
+    found = latent_genes.of_decoder(decode, few, latent_genes.moves(few))
+    table = latent_genes.traversals(decode, few, found, ["product", "square", "falls"], 7)
+    assert list(table.columns) == latent_genes.CURVE_COLUMNS
     assert set(table["seed"]) == {7}
     for name, move in found.moves.iterrows():
         of_latent = table[table["latent"] == name]
-        assert np.allclose(np.unique(of_latent["value"]), np.linspace(move["low"], move["high"], effects.STEPS))
+        assert np.allclose(np.unique(of_latent["value"]), np.linspace(move["low"], move["high"], latent_genes.STEPS))
     of_third = table[table["latent"] == "z3"].set_index("gene")
     assert np.allclose(of_third.loc["square", "expression"], of_third.loc["square", "value"] ** 2, atol=1e-5)
     assert np.allclose(of_third.loc["falls", "expression"], -of_third.loc["falls", "value"], atol=1e-5)
@@ -80,14 +81,14 @@ def test_a_traversal_follows_a_curved_decoder_from_end_to_end(latent):
 
 def test_a_traversal_has_the_strongest_genes_of_each_sign_and_none_without_a_decoder(latent):
     genes = [f"g{number}" for number in range(12)]
-    found = effects.of_decoder(lambda points: points @ SLOPES, latent, effects.moves(latent))
-    table = effects.traversals(lambda points: points @ SLOPES, latent, found, genes, 0)
+    found = latent_genes.of_decoder(lambda points: points @ SLOPES, latent, latent_genes.moves(latent))
+    table = latent_genes.traversals(lambda points: points @ SLOPES, latent, found, genes, 0)
     for number, values in enumerate(found.changes):
         order = np.argsort(values)
         of_latent = set(table["gene"][table["latent"] == f"z{number + 1}"])
         assert of_latent == {genes[gene] for gene in (*order[:3], *order[-3:])}
-    assert len(table) == 3 * 6 * effects.STEPS
-    assert effects.traversals(None, latent, found, genes, 0).empty
+    assert len(table) == 3 * 6 * latent_genes.STEPS
+    assert latent_genes.traversals(None, latent, found, genes, 0).empty
 
 
 def test_many_cells_are_sampled_and_always_the_same(latent):
@@ -98,8 +99,8 @@ def test_many_cells_are_sampled_and_always_the_same(latent):
         return points
 
     for _ in range(2):
-        effects.of_decoder(decode, latent, effects.moves(latent))
-    assert {len(points) for points in seen} == {effects.SAMPLE}
+        latent_genes.of_decoder(decode, latent, latent_genes.moves(latent))
+    assert {len(points) for points in seen} == {latent_genes.SAMPLE}
     assert np.array_equal(seen[0], seen[6])
 
 
@@ -107,10 +108,11 @@ def test_effects_of_principal_components_are_their_loadings():
     table = np.random.default_rng(2).poisson(3.0, (60, 12)).astype(np.float32)
     expression = expression_of(table)
     latent = latents_of(pca.embed(expression, 0, 3).astype(float))
-    found = effects.moves(latent)
+    found = latent_genes.moves(latent)
     loadings = np.linalg.svd(table - table.mean(axis=0), full_matrices=False)[2][:3]
     values = (
-        effects.of_regression(expression, latent, found).changes / (found["high"] - found["low"]).to_numpy()[:, None]
+        latent_genes.of_regression(expression, latent, found).changes
+        / (found["high"] - found["low"]).to_numpy()[:, None]
     )
     assert np.allclose(np.abs(values), np.abs(loadings), atol=1e-4)
     assert np.allclose(np.sign(values * loadings).mean(axis=1) ** 2, 1)  # a sign for each component
@@ -122,16 +124,16 @@ def test_effects_of_a_given_embedding_are_its_regression(latent):
     centred = np.column_stack([np.ones(700), points])
     table = (points @ SLOPES + 0.3 * noise).astype(np.float32)
     expected = np.linalg.lstsq(centred, table.astype(float), rcond=None)[0][1:]
-    found = effects.moves(latent)
-    values = effects.of_regression(expression_of(table), latent, found).changes
+    found = latent_genes.moves(latent)
+    values = latent_genes.of_regression(expression_of(table), latent, found).changes
     assert np.allclose(values, expected * (found["high"] - found["low"]).to_numpy()[:, None], atol=1e-4)
 
 
 def test_a_constant_of_each_gene_changes_no_effect(latent):
     table = (latent.to_numpy() @ SLOPES).astype(np.float32)
-    found = effects.moves(latent)
+    found = latent_genes.moves(latent)
     plain, moved = (
-        effects.of_regression(expression, latent, found).changes
+        latent_genes.of_regression(expression, latent, found).changes
         for expression in (expression_of(table), expression_of(table, offset=np.arange(12, dtype=np.float32)))
     )
     assert np.allclose(plain, moved, atol=1e-4)
@@ -139,15 +141,15 @@ def test_a_constant_of_each_gene_changes_no_effect(latent):
 
 def test_a_dead_latent_has_no_effect(latent):
     kl = np.column_stack([np.full(700, 2.0), np.full(700, 0.01), np.full(700, 0.5)])
-    assert list(effects.moves(latent, {"kl": kl}).index) == ["z1", "z3"]
+    assert list(latent_genes.moves(latent, {"kl": kl}).index) == ["z1", "z3"]
     latent["z2"] = 7.0
-    assert list(effects.moves(latent).index) == ["z1", "z3"]
-    none = effects.moves(latent[["z2"]])
+    assert list(latent_genes.moves(latent).index) == ["z1", "z3"]
+    none = latent_genes.moves(latent[["z2"]])
     for found in (
-        effects.of_decoder(lambda points: points, latent[["z2"]], none),
-        effects.of_regression(expression_of(np.ones((700, 4), np.float32)), latent[["z2"]], none),
+        latent_genes.of_decoder(lambda points: points, latent[["z2"]], none),
+        latent_genes.of_regression(expression_of(np.ones((700, 4), np.float32)), latent[["z2"]], none),
     ):
-        assert len(effects.top_genes(found, list("abcd"), 0)) == 0
+        assert len(latent_genes.top_genes(found, list("abcd"), 0)) == 0
         assert len(gene_sets.enrichment(found, list("abcd"), {"set": {"a", "b", "c"}}, 0)) == 0
 
 
@@ -156,7 +158,7 @@ def test_a_gate_that_switches_is_moved_from_off_to_the_mean_of_its_slab_and_othe
     gate = np.zeros((700, 3))
     gate[:n_on, 0], gate[:, 1] = 1.0, 1.0  # z1 switches, z2 is always on, z3 never
     slab = latent.to_numpy() + 5.0
-    found = effects.moves(latent, {"gate": gate}, slab)
+    found = latent_genes.moves(latent, {"gate": gate}, slab)
     assert list(found["move"]) == ["switch", "percentiles", "percentiles"]
     assert found.loc["z1", "low"] == 0
     assert np.isclose(found.loc["z1", "high"], slab[:n_on, 0].mean())
@@ -166,23 +168,23 @@ def test_a_gate_that_switches_is_moved_from_off_to_the_mean_of_its_slab_and_othe
 def test_a_latent_that_few_cells_have_is_moved_over_its_whole_range(latent):
     latent["z1"] = 0.0
     latent.loc[:9, "z1"] = 4.0
-    found = effects.moves(latent)
+    found = latent_genes.moves(latent)
     assert tuple(found.loc["z1", ["low", "high"]]) == (0.0, 4.0)
 
 
 def test_top_genes_have_both_signs_the_strongest_first_and_none_that_stays():
-    found = effects.Effects(np.array([[0.0, 3.0, -1.0, -2.0, 1.0]]), moves_of(["z1"]))
-    table = effects.top_genes(found, list("abcde"), 7)
+    found = latent_genes.Effects(np.array([[0.0, 3.0, -1.0, -2.0, 1.0]]), moves_of(["z1"]))
+    table = latent_genes.top_genes(found, list("abcde"), 7)
     assert list(table["gene"]) == ["b", "e", "d", "c"]
     assert list(table["effect"]) == [3.0, 1.0, -2.0, -1.0]
     assert set(table["seed"]) == {7}
-    many = effects.Effects(np.arange(1.0, 101)[None], moves_of(["z1"]))
-    assert list(effects.top_genes(many, range(100), 0)["gene"]) == list(range(99, 79, -1))
+    many = latent_genes.Effects(np.arange(1.0, 101)[None], moves_of(["z1"]))
+    assert list(latent_genes.top_genes(many, range(100), 0)["gene"]) == list(range(99, 79, -1))
 
 
 def test_of_many_latents_those_with_the_largest_effects_are_kept_in_their_order():
     changes = np.random.default_rng(10).normal(size=(60, 5))
-    found = effects.strongest(effects.Effects(changes, moves_of([f"z{number}" for number in range(60)])))
+    found = latent_genes.strongest(latent_genes.Effects(changes, moves_of([f"z{number}" for number in range(60)])))
     largest = sorted(range(60), key=lambda number: -np.square(changes[number]).sum())[:50]
     assert list(found.moves.index) == [f"z{number}" for number in sorted(largest)]
     assert np.array_equal(found.changes, changes[sorted(largest)])
@@ -207,18 +209,18 @@ def test_expression_by_type_is_over_the_cells_of_the_type():
     table = np.array([[1, 0, 2], [3, 0, 0], [0, 5, 0], [9, 9, 9]], np.float32)
     expression = expression_of(table)
     genes = list(expression.genes)
-    means, shares = effects.by_type(expression, [genes[2], genes[0]], ["T", "T", "B", ""])
+    means, shares = latent_genes.by_type(expression, [genes[2], genes[0]], ["T", "T", "B", ""])
     assert means.loc["T"].to_dict() == {genes[2]: 1.0, genes[0]: 2.0}
     assert shares.loc["T"].to_dict() == {genes[2]: 0.5, genes[0]: 1.0}
     assert means.loc["B"].to_dict() == {genes[2]: 0.0, genes[0]: 0.0}
-    assert list(effects.by_type(expression, genes, [""] * 4)[0].loc["all"]) == [3.25, 3.5, 2.75]
+    assert list(latent_genes.by_type(expression, genes, [""] * 4)[0].loc["all"]) == [3.25, 3.5, 2.75]
 
 
 # Matches between seeds
 
 
 def effects_of(values):
-    return effects.Effects(
+    return latent_genes.Effects(
         np.asarray(values, dtype=float), moves_of([f"z{number + 1}" for number in range(len(values))])
     )
 
@@ -238,7 +240,7 @@ AXES = np.random.default_rng(4).normal(size=(6, 200))
 def test_axes_that_every_seed_finds_come_back_whatever_their_order_and_sign():
     random = np.random.default_rng(5)
     turned = [np.eye(6), -np.eye(6)[::-1], np.eye(6)[random.permutation(6)]]
-    table = matching.matches({seed: effects_of(noisy(turn @ AXES, random)) for seed, turn in enumerate(turned)})
+    table = latent_matches.matches({seed: effects_of(noisy(turn @ AXES, random)) for seed, turn in enumerate(turned)})
     assert table["reproducible"].all()
     assert (table["agreement"] > 0.9).all()
     assert (table["null_95"] < table["agreement"]).all()
@@ -251,7 +253,7 @@ def test_the_same_space_in_other_axes_does_not_come_back():
     for seed in range(40):
         random = np.random.default_rng(100 + seed)
         seeds = {number: effects_of(noisy(rotation(6, random) @ AXES, random)) for number in range(2)}
-        table = matching.matches(seeds)
+        table = latent_matches.matches(seeds)
         assert (table["agreement"] > 0.2).all()  # a best match is always there
         found += table[table["seed"] == 0]["reproducible"].any()
     assert found <= 6
@@ -266,7 +268,7 @@ def test_the_one_axis_that_is_shared_is_the_one_that_comes_back():
             turn = np.eye(6)
             turn[1:, 1:] = rotation(5, random)
             seeds[seed] = effects_of(noisy(turn @ AXES, random))
-        table = matching.matches(seeds)
+        table = latent_matches.matches(seeds)
         assert (table[table["latent"] == "z1"]["reproducible"] == 1).all()
         others += table[(table["latent"] != "z1") & (table["seed"] == 0)]["reproducible"].any()
     assert others <= 2
@@ -277,8 +279,8 @@ def test_latents_are_matched_one_to_one_with_the_largest_sum():
     best = max(
         itertools.permutations(range(4)), key=lambda order: sum(alike[row, column] for row, column in enumerate(order))
     )
-    assert np.allclose(matching._matched(alike)[0], [alike[row, column] for row, column in enumerate(best)])
-    wide = matching._matched(alike[:, :2])[0]
+    assert np.allclose(latent_matches._matched(alike)[0], [alike[row, column] for row, column in enumerate(best)])
+    wide = latent_matches._matched(alike[:, :2])[0]
     assert (wide == 0).sum() == 2  # those without a match
 
 
@@ -286,13 +288,13 @@ def test_p_is_the_share_of_rotations_that_agree_as_well():
     """By the definition, with rotations drawn in another way."""
     random = np.random.default_rng(8)
     own, other = noisy(AXES[:3], random, 3.0), noisy(AXES[:3], random, 3.0)
-    table = matching.matches({0: effects_of(own), 1: effects_of(other)})
+    table = latent_matches.matches({0: effects_of(own), 1: effects_of(other)})
     null = []
     for _ in range(2000):
         turned = rotation(3, random) @ (other - other.mean(axis=1, keepdims=True))
         alike = np.abs(np.corrcoef(own, turned)[:3, 3:])
-        null.append(matching._matched(alike)[0])
-    observed = matching._matched(np.abs(np.corrcoef(own, other)[:3, 3:]))[0]
+        null.append(latent_matches._matched(alike)[0])
+    observed = latent_matches._matched(np.abs(np.corrcoef(own, other)[:3, 3:]))[0]
     of_first = table[table["seed"] == 0]
     assert np.allclose(of_first["agreement"], observed)
     assert np.allclose(of_first["null_mean"], np.mean(null, axis=0), atol=0.03)
@@ -303,23 +305,23 @@ def test_p_is_the_share_of_rotations_that_agree_as_well():
 
 
 def test_one_latent_alone_has_no_other_axes():
-    table = matching.matches({0: effects_of(AXES[:1]), 1: effects_of(AXES[:1])})
+    table = latent_matches.matches({0: effects_of(AXES[:1]), 1: effects_of(AXES[:1])})
     assert list(table["p"]) == [1.0, 1.0]
     assert not table["reproducible"].any()
 
 
 def test_one_seed_and_no_live_latent_give_no_rows():
-    assert len(matching.matches({0: effects_of(AXES)})) == 0
-    none = effects.Effects(np.zeros((0, 0)), moves_of([]))
-    table = matching.matches({0: effects_of(AXES), 1: none})
+    assert len(latent_matches.matches({0: effects_of(AXES)})) == 0
+    none = latent_genes.Effects(np.zeros((0, 0)), moves_of([]))
+    table = latent_matches.matches({0: effects_of(AXES), 1: none})
     assert (table["agreement"] == 0).all()
     assert not table["reproducible"].any()
-    assert list(table.columns) == matching.COLUMNS
+    assert list(table.columns) == latent_matches.COLUMNS
 
 
 def test_matches_are_the_same_at_each_call():
     seeds = {0: effects_of(AXES), 3: effects_of(AXES[::-1])}
-    pd.testing.assert_frame_equal(matching.matches(seeds), matching.matches(seeds))
+    pd.testing.assert_frame_equal(latent_matches.matches(seeds), latent_matches.matches(seeds))
 
 
 # Gene sets
@@ -407,14 +409,14 @@ def closed_figures():
 
 
 def test_a_dot_is_as_large_as_the_share_and_as_dark_as_the_mean():
-    table = effects.top_genes(effects_of([[3.0, 2, 1, 0.5, -1], [-1, 0, 0, 0, 2]]), list("abcde"), 0)
-    table = latents_picture.shown(table)
+    table = latent_genes.top_genes(effects_of([[3.0, 2, 1, 0.5, -1], [-1, 0, 0, 0, 2]]), list("abcde"), 0)
+    table = latents.shown(table)
     assert list(table["gene"]) == ["a", "b", "c", "e", "e", "a"]
     means = pd.DataFrame(np.arange(10.0).reshape(2, 5) % 7, index=["B", "T"], columns=list("abcde"))
     shares = means / 10
-    figure = latents_picture.draw(table, means, shares, pd.DataFrame(columns=effects.CURVE_COLUMNS), "toy")
+    figure = latents.draw(table, means, shares, pd.DataFrame(columns=latent_genes.CURVE_COLUMNS), "toy")
     [dots] = figure.axes[0].collections
-    assert np.allclose(dots.get_sizes(), latents_picture.AREA * shares[table["gene"]].to_numpy().ravel())
+    assert np.allclose(dots.get_sizes(), latents.AREA * shares[table["gene"]].to_numpy().ravel())
     scaled = (means - means.min()) / (means.max() - means.min())
     assert np.allclose(dots.get_array(), scaled[table["gene"]].to_numpy().ravel())
     names = [text.get_text() for text in figure.axes[0].get_xticklabels()]
@@ -424,11 +426,11 @@ def test_a_dot_is_as_large_as_the_share_and_as_dark_as_the_mean():
 
 def test_curves_stand_below_the_dots_of_what_has_a_decoder(latent):
     genes = [f"gene {number}" for number in range(12)]
-    found = effects.of_decoder(lambda points: points @ SLOPES, latent, effects.moves(latent))
-    curves = effects.traversals(lambda points: points @ SLOPES, latent, found, genes, 0)
-    table = latents_picture.shown(effects.top_genes(found, genes, 0))
+    found = latent_genes.of_decoder(lambda points: points @ SLOPES, latent, latent_genes.moves(latent))
+    curves = latent_genes.traversals(lambda points: points @ SLOPES, latent, found, genes, 0)
+    table = latents.shown(latent_genes.top_genes(found, genes, 0))
     means = pd.DataFrame(1.0, index=["B", "T"], columns=genes)
-    figure = latents_picture.draw(table, means, means, curves, "toy")
+    figure = latents.draw(table, means, means, curves, "toy")
     panels = [panel for panel in figure.axes if panel.get_title()]
     assert [panel.get_title() for panel in panels] == ["z1", "z2", "z3"]
     for panel in panels:
@@ -438,25 +440,25 @@ def test_curves_stand_below_the_dots_of_what_has_a_decoder(latent):
         assert rises == list(of_latent["effect"] > 0)
         assert [line.get_linestyle() for line in panel.lines] == ["-" if rise else "--" for rise in rises]
         heights = sorted(text.xy[1] for text in panel.texts)
-        assert np.diff(heights).min() >= latents_picture.NAME_GAP - 1e-9
+        assert np.diff(heights).min() >= latents.NAME_GAP - 1e-9
 
 
 @pytest.mark.parametrize("high", [-1.5, 1.5])
 def test_a_move_is_drawn_from_left_to_right(high):
-    values = np.linspace(0, high, effects.STEPS)
+    values = np.linspace(0, high, latent_genes.STEPS)
     curves = pd.DataFrame({"seed": 0, "latent": "z1", "gene": "a", "value": values, "expression": np.abs(values)})
-    table = pd.DataFrame([[0, "z1", "switch", 0.0, high, "a", 1.5]], columns=effects.COLUMNS)
+    table = pd.DataFrame([[0, "z1", "switch", 0.0, high, "a", 1.5]], columns=latent_genes.COLUMNS)
     means = pd.DataFrame(1.0, index=["B"], columns=["a"])
-    [panel] = [panel for panel in latents_picture.draw(table, means, means, curves, "toy").axes if panel.get_title()]
+    [panel] = [panel for panel in latents.draw(table, means, means, curves, "toy").axes if panel.get_title()]
     [line] = panel.lines
     across = panel.transData.transform(line.get_xydata())[:, 0]
     assert (np.diff(across) > 0).all()
 
 
 def test_without_a_live_latent_the_picture_says_so():
-    table = latents_picture.shown(pd.DataFrame(columns=effects.COLUMNS))
+    table = latents.shown(pd.DataFrame(columns=latent_genes.COLUMNS))
     none = pd.DataFrame()
-    figure = latents_picture.draw(table, none, none, pd.DataFrame(columns=effects.CURVE_COLUMNS), "toy")
+    figure = latents.draw(table, none, none, pd.DataFrame(columns=latent_genes.CURVE_COLUMNS), "toy")
     assert [text.get_text() for text in figure.axes[0].texts] == ["toy: no latent is live"]
 
 
@@ -479,7 +481,7 @@ def matches_of(*reproducible):
     ],
 )
 def test_what_comes_back_is_said_and_that_nothing_does(matches, latents, deterministic, said):
-    found = runs.returning(matches, latents, deterministic)
+    found = sections_model.returning(matches, latents, deterministic)
     assert found.startswith(said)
     assert ("The genes of the others are no finding." in found) == (0 < matches["reproducible"].sum() < len(latents))
 
@@ -488,11 +490,11 @@ def test_what_comes_back_is_said_and_that_nothing_does(matches, latents, determi
 def test_a_latent_that_is_alone_in_the_other_seeds_cannot_be_tested_and_the_page_says_so(n_own):
     random = np.random.default_rng(0)
     found = {seed: effects_of(random.normal(size=(n, 30))) for seed, n in ((0, n_own), (1, 1), (2, 1))}
-    matches = matching.matches(found)
+    matches = latent_matches.matches(found)
     matches = matches[matches["seed"] == 0].set_index("latent")
-    said = runs.returning(matches, list(matches.index), deterministic=False)
+    said = sections_model.returning(matches, list(matches.index), deterministic=False)
     assert "cannot be tested: the other seeds have one live latent each or none" in said
     found[2] = effects_of(random.normal(size=(2, 30)))
-    matches = matching.matches(found)
+    matches = latent_matches.matches(found)
     matches = matches[matches["seed"] == 0].set_index("latent")
-    assert "cannot be tested" not in runs.returning(matches, list(matches.index), deterministic=False)
+    assert "cannot be tested" not in sections_model.returning(matches, list(matches.index), deterministic=False)

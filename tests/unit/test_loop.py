@@ -13,7 +13,7 @@ from places import ROOT
 from toy import ENGINES, KINDS, dense_of, expression_of, settings_of, start
 
 from scae.errors import UserError
-from scae.training import loop
+from scae.training import fitting
 
 GENES = [f"gene{number}" for number in range(12)]
 
@@ -36,7 +36,7 @@ def engine(request):
 
 
 def fit(expression, kind="beta_vae", seed=0, **changes):
-    return loop.fit(expression, kind, KINDS[kind], settings_of(**changes), seed)
+    return fitting.fit(expression, kind, KINDS[kind], settings_of(**changes), seed)
 
 
 def column(history, name):
@@ -100,7 +100,7 @@ def test_embedding_leaves_the_random_state_around_it_alone(expression):
     model = fit(expression)[0]
     torch.manual_seed(11)
     before = states()
-    loop.embed(model, expression, "sample", seed=0)
+    fitting.embed(model, expression, "sample", seed=0)
     assert states() == before
 
 
@@ -116,13 +116,13 @@ def test_the_history_has_a_row_per_epoch_and_the_columns_of_the_contract(kind, e
 
 
 def record_batches(monkeypatch):
-    seen, make_batches = [], loop.make_batches
+    seen, make_batches = [], fitting.make_batches
 
     def spy(expression, settings):
         make_batch = make_batches(expression, settings)
         return lambda cells: seen.append(cells.tolist()) or make_batch(cells)
 
-    monkeypatch.setattr(loop, "make_batches", spy)
+    monkeypatch.setattr(fitting, "make_batches", spy)
     return seen
 
 
@@ -153,7 +153,7 @@ def test_the_history_is_the_mean_over_cells_however_they_are_batched(engine, exp
     model, history, _ = fit(expression, "dae", epochs=1, batch_size=8, learning_rate=1e-30, engine=engine)
     dense = torch.from_numpy(dense_of(expression))
     with torch.no_grad():
-        decoded = model.decoder(torch.from_numpy(loop.embed(model, expression, "posterior_mean", seed=0)))
+        decoded = model.decoder(torch.from_numpy(fitting.embed(model, expression, "posterior_mean", seed=0)))
         expected = ((dense - decoded.double()) ** 2).sum(dim=1).mean().item()
     assert history[0]["reconstruction"] == pytest.approx(expected, rel=1e-5)
 
@@ -203,14 +203,14 @@ SPARSE, BFLOAT16 = {"engine": "sparse"}, {"precision": "bfloat16"}
 def resolve(density=0.05, cuda=False, **changes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: cuda)
-        return loop.resolve(settings_of(**(AUTO | changes)), density)
+        return fitting.resolve(settings_of(**(AUTO | changes)), density)
 
 
 @pytest.mark.parametrize(
     ("density", "cuda", "changes", "device", "engine"),
     [
         (0.05, False, {}, "cpu", "sparse"),
-        (loop.SPARSE_BELOW, False, {}, "cpu", "dense"),
+        (fitting.SPARSE_BELOW, False, {}, "cpu", "dense"),
         (1.0, False, {}, "cpu", "dense"),
         (1.0, False, SPARSE, "cpu", "sparse"),
         (0.05, False, {"engine": "dense"}, "cpu", "dense"),
@@ -268,8 +268,8 @@ def test_progress_is_logged_at_the_first_and_the_last_epoch(expression, caplog):
 
 
 def test_progress_is_logged_every_few_seconds_with_the_time_to_go(expression, caplog, monkeypatch):
-    clock = iter(range(0, 100_000, loop.PROGRESS_S))
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    clock = iter(range(0, 100_000, fitting.PROGRESS_S))
+    monkeypatch.setattr(fitting.time, "perf_counter", lambda: next(clock))
     caplog.set_level(logging.INFO, "scae")
     fit(expression, epochs=4)
     lines = [re.fullmatch(PROGRESS, line) for line in caplog.messages]
@@ -280,7 +280,7 @@ def test_progress_is_logged_every_few_seconds_with_the_time_to_go(expression, ca
 
 def test_progress_reaches_the_terminal_once_a_minute(expression, caplog, monkeypatch):
     clock = iter(range(0, 100_000, 31))
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(fitting.time, "perf_counter", lambda: next(clock))
     caplog.set_level(logging.INFO, "scae")
     fit(expression, epochs=9)
     shown = [record.terminal for record in caplog.records if hasattr(record, "terminal")]
@@ -290,11 +290,11 @@ def test_progress_reaches_the_terminal_once_a_minute(expression, caplog, monkeyp
 
 def test_an_unknown_kind_is_not_built():
     with pytest.raises(ModuleNotFoundError):
-        loop.build("no_such_kind", 3, {})
+        fitting.build("no_such_kind", 3, {})
 
 
 def test_timing_has_the_columns_of_the_contract():
-    row = loop.timing(2.0, 50, settings_of(epochs=4, engine="sparse"))
+    row = fitting.timing(2.0, 50, settings_of(epochs=4, engine="sparse"))
     assert list(row) == ["epochs", "seconds", "cells_per_second", "device", "threads", "engine"]
     assert list(row.values()) == [4, 2.0, 100.0, "cpu", 1, "sparse"]
 
@@ -302,13 +302,13 @@ def test_timing_has_the_columns_of_the_contract():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_loaded_model_embeds_as_the_saved_one(kind, expression, tmp_path):
     model = fit(expression, kind)[0]
-    loop.save(model, kind, KINDS[kind], settings_of(), GENES, tmp_path / "model.pt")
-    loaded = loop.load(tmp_path / "model.pt", GENES)
+    fitting.save(model, kind, KINDS[kind], settings_of(), GENES, tmp_path / "model.pt")
+    loaded = fitting.load(tmp_path / "model.pt", GENES)
     assert torch.equal(weights_of(model), weights_of(loaded))
     assert not loaded.training
     for estimate in ("posterior_mean", "slab_mean", "sample"):
         np.testing.assert_array_equal(
-            loop.embed(model, expression, estimate, seed=4), loop.embed(loaded, expression, estimate, seed=4)
+            fitting.embed(model, expression, estimate, seed=4), fitting.embed(loaded, expression, estimate, seed=4)
         )
 
 
@@ -316,7 +316,7 @@ def test_a_loaded_model_embeds_as_the_saved_one(kind, expression, tmp_path):
 def test_the_same_model_is_the_same_file_whatever_its_name(kind, expression, tmp_path):
     for name in ("model.pt", "model_again.pt", "a folder/another-name.bin"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        loop.save(fit(expression, kind)[0], kind, KINDS[kind], settings_of(), GENES, tmp_path / name)
+        fitting.save(fit(expression, kind)[0], kind, KINDS[kind], settings_of(), GENES, tmp_path / name)
     contents = {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert len(contents) == 1
 
@@ -325,14 +325,14 @@ def test_the_same_model_is_the_same_file_whichever_string_objects_spell_its_sett
     """Pickle writes a string once for each object; the "cpu" of a config is not the one inside torch."""
     model = fit(expression)[0]
     for name, device in (("literal", "cpu"), ("read", "".join(["c", "pu"]))):
-        loop.save(model, "beta_vae", KINDS["beta_vae"], settings_of(device=device), GENES, tmp_path / name)
+        fitting.save(model, "beta_vae", KINDS["beta_vae"], settings_of(device=device), GENES, tmp_path / name)
     assert (tmp_path / "literal").read_bytes() == (tmp_path / "read").read_bytes()
 
 
 def test_a_model_file_holds_weights_and_config_and_no_code(expression, tmp_path):
     settings = settings_of(engine="sparse")
     model = fit(expression, engine="sparse")[0]
-    loop.save(model, "beta_vae", KINDS["beta_vae"], settings, np.array(GENES), tmp_path / "model.pt")
+    fitting.save(model, "beta_vae", KINDS["beta_vae"], settings, np.array(GENES), tmp_path / "model.pt")
     content = torch.load(tmp_path / "model.pt", weights_only=True)
     assert content["kind"] == "beta_vae"
     assert content["hyperparameters"] == KINDS["beta_vae"]
@@ -343,25 +343,25 @@ def test_a_model_file_holds_weights_and_config_and_no_code(expression, tmp_path)
 
 @pytest.mark.parametrize("genes", [GENES[:-1], [*GENES[:-1], "other"], GENES[::-1], [*GENES, "more"]])
 def test_a_model_refuses_other_genes_than_its_own(genes, expression, tmp_path):
-    loop.save(fit(expression)[0], "beta_vae", KINDS["beta_vae"], settings_of(), GENES, tmp_path / "model.pt")
+    fitting.save(fit(expression)[0], "beta_vae", KINDS["beta_vae"], settings_of(), GENES, tmp_path / "model.pt")
     with pytest.raises(UserError, match="other genes") as caught:
-        loop.load(tmp_path / "model.pt", genes)
+        fitting.load(tmp_path / "model.pt", genes)
     assert "model.pt" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_latent_does_not_depend_on_the_batches_it_is_computed_in(kind, expression):
     model = fit(expression, kind)[0]
-    whole = loop.embed(model, expression, "posterior_mean", seed=0)
+    whole = fitting.embed(model, expression, "posterior_mean", seed=0)
     assert whole.shape == (17, 6)
     assert whole.dtype == np.float32
-    parts = loop.embed(model, expression, "posterior_mean", seed=0, batch_size=4)
+    parts = fitting.embed(model, expression, "posterior_mean", seed=0, batch_size=4)
     np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
 
 
 def test_a_sampled_latent_follows_its_seed(expression):
     model = fit(expression)[0]
-    first, again, other = (loop.embed(model, expression, "sample", seed=seed) for seed in (3, 3, 4))
+    first, again, other = (fitting.embed(model, expression, "sample", seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 

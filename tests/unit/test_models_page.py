@@ -13,8 +13,8 @@ import yaml
 from places import ROOT
 from toy import KINDS, expression_of, settings_of
 
-from scae.training import loop
-from scae.workflow import configuration
+from scae.config import loader
+from scae.training import fitting
 
 TOOL = runpy.run_path(str(ROOT / "tools/models_page.py"))
 LATENTS_TOOL = runpy.run_path(str(ROOT / "tools/models_latents.py"))
@@ -27,7 +27,7 @@ def config():
     merged = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     for section, entries in yaml.safe_load((ROOT / "config/models.yaml").read_text(encoding="utf-8")).items():
         merged[section] = entries if section == "run" else merged[section] | entries
-    return configuration.load(merged, schema)
+    return loader.load(merged, schema)
 
 
 def made_up(config, seeds=range(5), **of_models):
@@ -215,11 +215,11 @@ def test_made_cells_of_a_trained_model_are_those_of_its_decoder_and_prior():
     table = np.random.default_rng(0).gamma(2.0, 1.0, (40, 12)).astype(np.float32)
     data, settings = expression_of(table), settings_of(epochs=3, batch_size=8)
     for kind, columns in (("dae", CELLS_TOOL["COLUMNS"][:1]), ("beta_vae", CELLS_TOOL["COLUMNS"])):
-        model, _, _ = loop.fit(data, kind, KINDS[kind], settings, 0)
-        points = pd.DataFrame(loop.embed(model.eval(), data, "posterior_mean", 0), data.cells)
+        model, _, _ = fitting.fit(data, kind, KINDS[kind], settings, 0)
+        points = pd.DataFrame(fitting.embed(model.eval(), data, "posterior_mean", 0), data.cells)
         found = CELLS_TOOL["measure"](data, points, model, 0)
         assert tuple(found) == columns
         with torch.no_grad():
-            decoded = model.decoder(torch.from_numpy(loop.embed(model, data, "sample", 0))).numpy()
+            decoded = model.decoder(torch.from_numpy(fitting.embed(model, data, "sample", 0))).numpy()
         share = decoded.var(axis=0).sum() / table.var(axis=0).sum()
         assert found["variance_reconstructed"] == pytest.approx(share, rel=1e-3)

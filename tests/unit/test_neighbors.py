@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from toy import dense_of, expression_of
 
-from scae.evaluation import neighbors, reference
+from scae.evaluation import input_distances, neighbors
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,10 @@ def test_neighbor_recall_is_a_share_of_sets(cells, k):
 
 @pytest.mark.parametrize("genes_at_once", [7, 2_048])
 def test_reference_distances_are_those_of_the_expression(monkeypatch, genes_at_once):
-    monkeypatch.setattr(reference, "GENES_AT_ONCE", genes_at_once)
+    monkeypatch.setattr(input_distances, "GENES_AT_ONCE", genes_at_once)
     table = np.random.default_rng(0).poisson(1.5, (40, 30)).astype(np.float32)
     expression = expression_of(table, np.linspace(0, 1, 30))
-    numbers, found = reference.distances(expression, "expression")
+    numbers, found = input_distances.distances(expression, "expression")
     np.testing.assert_allclose(found, cdist(dense_of(expression), dense_of(expression), "sqeuclidean"), rtol=1e-4)
     assert list(numbers) == list(range(40))
     assert found.dtype == np.float32
@@ -87,17 +87,17 @@ def test_reference_distances_are_those_of_the_expression(monkeypatch, genes_at_o
 
 def test_reference_distances_in_principal_components():
     table = np.random.default_rng(0).poisson(1.5, (90, 70)).astype(np.float32)
-    _, found = reference.distances(expression_of(table), "pca50")
+    _, found = input_distances.distances(expression_of(table), "pca50")
     points = PCA(50, svd_solver="full").fit_transform(table)
     np.testing.assert_allclose(found, cdist(points, points, "sqeuclidean"), rtol=1e-4, atol=1e-3)
 
 
 def test_of_many_cells_a_fixed_sample_is_ranked():
     expression = expression_of(np.random.default_rng(0).poisson(1.5, (40, 30)))
-    numbers, found = reference.distances(expression, "expression", limit=12)
+    numbers, found = input_distances.distances(expression, "expression", limit=12)
     assert len(set(numbers)) == 12
     assert (np.diff(numbers) > 0).all()
-    _, everything = reference.distances(expression, "expression")
+    _, everything = input_distances.distances(expression, "expression")
     np.testing.assert_array_equal(found, everything[np.ix_(numbers, numbers)])
 
 

@@ -4,14 +4,14 @@ import logging
 
 import pytest
 
-from scae import notes
+from scae.jobs import notes
 
 RUN = {"datasets": ["a", "b"], "models": ["dae", "pca"], "seeds": [0, 1]}
 
 
 def job(folder, rule, wildcards, *found):
     collector = notes.Collector()
-    logger = logging.getLogger("scae.notes")
+    logger = logging.getLogger("scae.jobs.notes")
     logger.setLevel(logging.INFO)
     logger.addHandler(collector)
     for level, message in found:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from toy import ENGINES, KINDS, expression_of, settings_of
 
-from scae.models import beta_vae, beta_vsc, pages
+from scae.models import beta_vae, beta_vsc, registry
 from scae.models.layers import WeightedKL
-from scae.training import loop
+from scae.training import fitting
 from scae.training.batches import DenseBatch
 from scae.training.checkpoint import Checkpoint
 
@@ -29,7 +29,7 @@ def table():
 
 def fit(table, kind, saved=None, epochs=3, changes=(), **settings):
     settings = settings_of(epochs=epochs, batch_size=8) | settings
-    return loop.fit(expression_of(table), kind, KINDS[kind] | dict(changes), settings, 0, saved)
+    return fitting.fit(expression_of(table), kind, KINDS[kind] | dict(changes), settings, 0, saved)
 
 
 def weights_of(model):
@@ -43,8 +43,8 @@ def test_options_that_are_off_change_no_bit(kind, table):
     assert torch.equal(weights_of(plain), weights_of(spelled))
     assert history == same
     assert list(history[0]) == ["epoch", "loss", "reconstruction", "kl"]
-    assert pages.find(kind).settings({"kind": kind} | KINDS[kind] | off) == {"kind": kind} | KINDS[kind]
-    assert pages.find(kind).settings({"kind": kind} | OPTIONS[kind]) == {"kind": kind} | OPTIONS[kind]
+    assert registry.find(kind).settings({"kind": kind} | KINDS[kind] | off) == {"kind": kind} | KINDS[kind]
+    assert registry.find(kind).settings({"kind": kind} | OPTIONS[kind]) == {"kind": kind} | OPTIONS[kind]
 
 
 def test_a_calibrated_weight_has_the_gradient_of_the_best_gaussian_decoder(table):
@@ -135,7 +135,7 @@ def test_both_engines_train_the_same_with_all_options(kind, table):
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_an_interrupted_training_with_all_options_ends_in_the_same_bits(kind, engine, table, tmp_path, monkeypatch):
     undisturbed, history, _ = fit(table, kind, changes=OPTIONS[kind], engine=engine, epochs=4)
-    batches, add = [], loop._Run.add
+    batches, add = [], fitting._Run.add
 
     def killed(run, *arguments):
         add(run, *arguments)
@@ -143,7 +143,7 @@ def test_an_interrupted_training_with_all_options_ends_in_the_same_bits(kind, en
         if len(batches) == 8:  # in the middle of the second epoch
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop._Run, "add", killed)
+    monkeypatch.setattr(fitting._Run, "add", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(
             table,
@@ -165,8 +165,8 @@ def test_a_saved_model_comes_back_with_its_options(kind, table, tmp_path):
     hyperparameters = KINDS[kind] | OPTIONS[kind]
     model, _, _ = fit(table, kind, changes=OPTIONS[kind])
     genes = expression_of(table).genes
-    loop.save(model, kind, hyperparameters, settings_of(), genes, tmp_path / "model.pt")
-    back = loop.load(tmp_path / "model.pt", genes)
+    fitting.save(model, kind, hyperparameters, settings_of(), genes, tmp_path / "model.pt")
+    back = fitting.load(tmp_path / "model.pt", genes)
     batch = DenseBatch(torch.from_numpy(table))
     for found, expected in zip(back.posterior(batch), model.posterior(batch), strict=True):
         assert torch.equal(found, expected)
@@ -178,8 +178,8 @@ def test_a_saved_model_comes_back_with_its_options(kind, table, tmp_path):
 )
 def test_small_data_sets_train_to_enough_steps(least, n_cells, epochs):
     settings = settings_of(epochs=3, batch_size=8)
-    found = loop.with_enough_steps(settings | {"min_steps": least}, n_cells)
+    found = fitting.with_enough_steps(settings | {"min_steps": least}, n_cells)
     assert found["epochs"] == epochs
     assert epochs * -(-n_cells // 8) >= least
     assert "min_steps" not in found or not least
-    assert loop.with_enough_steps(settings, n_cells) == settings
+    assert fitting.with_enough_steps(settings, n_cells) == settings

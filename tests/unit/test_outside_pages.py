@@ -6,8 +6,8 @@ import torch
 from toy import expression_of, settings_of
 
 from scae.errors import UserError
-from scae.models import pages
-from scae.training import loop
+from scae.models import registry
+from scae.training import fitting
 
 PAGE = """\
 import torch
@@ -47,17 +47,17 @@ def write(folder, old="", new="", name="my_model.py"):
 
 
 def trained(expression, kind="my_model.py", **hyperparameters):
-    return loop.fit(expression, kind, {"width": 2} | hyperparameters, settings_of(epochs=2), seed=0)[0]
+    return fitting.fit(expression, kind, {"width": 2} | hyperparameters, settings_of(epochs=2), seed=0)[0]
 
 
 def test_it_is_trained_saved_and_loaded_by_its_path(folder, expression):
     write(folder)
     model = trained(expression)
-    loop.save(model, "my_model.py", {"width": 2}, settings_of(), expression.genes, "model.pt")
+    fitting.save(model, "my_model.py", {"width": 2}, settings_of(), expression.genes, "model.pt")
     assert torch.load("model.pt", weights_only=True)["kind"] == "my_model.py"
     latents = [
-        loop.embed(either, expression, "posterior_mean", 0)
-        for either in (model, loop.load("model.pt", expression.genes))
+        fitting.embed(either, expression, "posterior_mean", 0)
+        for either in (model, fitting.load("model.pt", expression.genes))
     ]
     assert latents[0].shape == (N_CELLS, 2)
     np.testing.assert_array_equal(*latents)
@@ -80,7 +80,7 @@ def test_two_pages_of_one_name_stay_apart(folder, expression):
     write(folder, "nn.Linear(n_genes, width)", "nn.Linear(n_genes, width, bias=True)", name="other/my_model.py")
     first, second = (trained(expression, kind) for kind in ("my_model.py", "other/my_model.py"))
     assert type(first) is not type(second)
-    assert loop.embed(first, expression, "posterior_mean", 0).shape == (N_CELLS, 2)
+    assert fitting.embed(first, expression, "posterior_mean", 0).shape == (N_CELLS, 2)
 
 
 def refused(call):
@@ -143,7 +143,7 @@ def test_what_is_wrong_with_its_training_is_one_line(old, new, line, folder, exp
 )
 def test_what_is_wrong_with_its_latent_is_one_line(new, line, folder, expression):
     write(folder, "return x.linear(self.layer)", f"return {new}")
-    found = refused(lambda: loop.embed(trained(expression), expression, "posterior_mean", 0))
+    found = refused(lambda: fitting.embed(trained(expression), expression, "posterior_mean", 0))
     assert "my_model.py: embed returned" in found
     assert line in found
 
@@ -162,21 +162,21 @@ def test_a_page_with_a_package_of_its_own_says_what_that_is(folder):
     needs = 'NEEDS = {"module": "no_such_package", "get": "pip install no-such-package"}\n'
     for text in (head + FIT + needs, more + FIT, more + FIT + needs.replace('"get"', '"url"')):
         (folder / "my_page.py").write_text(text)
-        line = refused(lambda: pages.find("my_page.py"))
+        line = refused(lambda: registry.find("my_page.py"))
         assert line.startswith('my_page.py: with a function fit it needs NEEDS = {"module": …, "get": …}, what it')
     (folder / "my_page.py").write_text(more + FIT + needs)
-    page = pages.find("my_page.py")
+    page = registry.find("my_page.py")
     assert (page.trained, page.peer, page.deterministic) == (True, True, False)
     assert (
         "needs the package no_such_package, which is not installed here; pip install no-such-package" in page.missing()
     )
-    assert pages.called("my_page.py", "fit", None, None, 7, width=2, batch_size=3) == [[7, 2]]
+    assert registry.called("my_page.py", "fit", None, None, 7, width=2, batch_size=3) == [[7, 2]]
 
 
 def test_a_page_without_training_is_called_with_its_hyperparameters(folder, expression):
     head = "\n".join(PAGE.splitlines()[2:4])
     (folder / "my_page.py").write_text(head + "\ndef embed(expression, seed, width):\n    return [[seed, width]]\n")
-    assert pages.called("my_page.py", "embed", expression, 7, width=2) == [[7, 2]]
-    assert not pages.find("my_page.py").trained
-    line = refused(lambda: pages.called("my_page.py", "embed", expression, 7, height=2))
+    assert registry.called("my_page.py", "embed", expression, 7, width=2) == [[7, 2]]
+    assert not registry.find("my_page.py").trained
+    line = refused(lambda: registry.called("my_page.py", "embed", expression, 7, height=2))
     assert line.startswith("my_page.py: embed does not take what it is given by CONFIG: ")

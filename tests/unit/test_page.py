@@ -14,12 +14,15 @@ import pytest
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from scae.evaluation import effects, gene_sets, generation, matching
+from scae import style
+from scae.evaluation import gene_sets, generated_cells, latent_genes, latent_matches
 from scae.evaluation.metrics import described
+from scae.plots import drawing
 from scae.report import page as report
-from scae.report import palette, parts, plotting, scores
-from scae.report import runs as panels
-from scae.report.study import Generated, Latents, Quality, Run, Study, Sweep
+from scae.report import sections_model as panels
+from scae.report import html as html_of
+from scae.report import sections_scores
+from scae.report.contents import Generated, Latents, Quality, Run, Study, Sweep
 
 HOSTILE = '<b>"T" & co</b></script>'
 METRICS = {"nmi": 0.7, "ari": 0.5, "silhouette": float("nan"), "detected_types": 2.0}
@@ -122,8 +125,8 @@ def meaning_of(seeds, latents_png):
     matches = [(seed, "z1", 1, 0.8, 0.6, 0.7, 0.001, 0.001, 1) for seed in seeds if len(seeds) > 1]
     sets = [(seed, "z1", "-", HOSTILE, 3, 4, 0.5, 0.001, 0.01, "LYZ CST3 FCN1") for seed in seeds]
     return Latents(
-        pd.DataFrame(genes, columns=effects.COLUMNS),
-        pd.DataFrame(matches, columns=matching.COLUMNS),
+        pd.DataFrame(genes, columns=latent_genes.COLUMNS),
+        pd.DataFrame(matches, columns=latent_matches.COLUMNS),
         pd.DataFrame(sets, columns=gene_sets.COLUMNS),
         latents_png,
     )
@@ -135,9 +138,9 @@ def generated_of(model, seeds, png):
         (seed, way, statistic, 0.9 + 0.01 * seed, 0.4)
         for seed in seeds
         for way in ways
-        for statistic in generation.STATISTICS
+        for statistic in generated_cells.STATISTICS
     ]
-    return Generated(pd.DataFrame(rows, columns=generation.SUMMARY_COLUMNS), png)
+    return Generated(pd.DataFrame(rows, columns=generated_cells.SUMMARY_COLUMNS), png)
 
 
 def study_of(
@@ -209,7 +212,7 @@ def study_of(
     return Study(
         runs=runs,
         labels=labels,
-        looks={dataset: palette.styles(set(types) - {""}) for dataset in datasets},
+        looks={dataset: style.styles(set(types) - {""}) for dataset in datasets},
         notes=["toy: 12 of 13 cells kept", f"warning: toy: {HOSTILE}"],
         batches={name: pd.Series(np.array(["", HOSTILE, "late"])[np.arange(12) // 4], index=CELLS) for name in batches},
         quality={dataset: Quality(QUALITY_CELLS, LIMITS, picture(folder, "quality.png")) for dataset in datasets},
@@ -340,7 +343,7 @@ def test_every_picture_is_inside_the_page_once_and_described(page):
 
 def test_pictures_of_further_seeds_are_lighter(tmp_path):
     path = picture(tmp_path, "one.png")
-    first, later = (parts.picture(path, "it", colors, light) for colors, light in ((64, False), (64, True)))
+    first, later = (html_of.picture(path, "it", colors, light) for colors, light in ((64, False), (64, True)))
     assert first["width"] == later["width"]
     assert len(later["src"]) < 0.6 * len(first["src"])
 
@@ -351,15 +354,15 @@ def test_five_seeds_of_the_study_weigh_less_than_six_megabytes(tmp_path):
     random = np.random.default_rng(0)
     labels = np.repeat([f"Type {number}" for number in range(9)], 294)[:2638]
     points = random.normal(size=(2638, 2)) * 4 + 20 * random.normal(size=(9, 2)).repeat(294, axis=0)[:2638]
-    figure = plotting.clusters(points, labels, random.integers(0, 9, 2638), "dae on pbmc3k, seed 0")
-    plotting.save(figure, tmp_path / "clusters.png")
+    figure = drawing.clusters(points, labels, random.integers(0, 9, 2638), "dae on pbmc3k, seed 0")
+    drawing.save(figure, tmp_path / "clusters.png")
     first, later = (
-        len(parts.picture(tmp_path / "clusters.png", "it", panels.COLORS, light)["src"])
-        + sum(len(parts.packed_points(np.zeros((cells, dimensions)))["data"]) for dimensions in (2, 3))
-        + len(parts.packed(np.zeros(cells), np.uint16))
+        len(html_of.picture(tmp_path / "clusters.png", "it", panels.COLORS, light)["src"])
+        + sum(len(html_of.packed_points(np.zeros((cells, dimensions)))["data"]) for dimensions in (2, 3))
+        + len(html_of.packed(np.zeros(cells), np.uint16))
         for cells, light in ((2638, False), (panels.SHOWN_CELLS_LATER, True))
     )
-    assert len(parts.packed_text(get_plotlyjs())) + 6 * (first + 4 * later) + rest < 6e6
+    assert len(html_of.packed_text(get_plotlyjs())) + 6 * (first + 4 * later) + rest < 6e6
 
 
 def test_the_picture_says_what_is_seen_on_it(page):
@@ -443,13 +446,13 @@ def test_what_labels_alone_give_stands_below_models_and_controls(tmp_path):
     columns = ["dataset", "reference", "seed", "labels", "metric", "value"]
     study = study_of(tmp_path, models=("dae", "pca"))
     study = dataclasses.replace(study, references=pd.DataFrame(rows, columns=columns))
-    table = scores.all_scores(study, "toy", "obs")[0]
+    table = sections_scores.all_scores(study, "toy", "obs")[0]
     names = [row["cells"][0]["text"] for row in table["rows"]]
     assert names == ["dae", "pca", "labels, shuffled"]
     assert [row["kind"] for row in table["rows"]] == ["", "control", "control"]
     assert "−0.01 ± 0.03" in [cell["text"] for cell in table["rows"][2]["cells"]]
     assert "labels, shuffled" in report.render(study)
-    for table in scores.all_scores(study, "toy", "obs"):  # without a row where they have no score
+    for table in sections_scores.all_scores(study, "toy", "obs"):  # without a row where they have no score
         assert all(any(cell["text"] != "–" for cell in row["cells"][1:]) for row in table["rows"])
 
 
@@ -594,12 +597,12 @@ def test_many_cells_are_thinned_out_by_type_in_the_rotatable_plot_alone(tmp_path
 
 def test_a_sample_by_type_keeps_rare_types_whole():
     labels = np.repeat(["common", "rare"], [10_000, 20])
-    chosen = parts.sample(labels, 1_000)
+    chosen = html_of.sample(labels, 1_000)
     assert abs(len(chosen) - 1_000) < 60
     assert (labels[chosen] == "rare").sum() == 20
     assert len(set(chosen)) == len(chosen)
-    np.testing.assert_array_equal(chosen, parts.sample(labels, 1_000))
-    np.testing.assert_array_equal(parts.sample(labels, 20_000), np.arange(10_020))
+    np.testing.assert_array_equal(chosen, html_of.sample(labels, 1_000))
+    np.testing.assert_array_equal(html_of.sample(labels, 20_000), np.arange(10_020))
 
 
 def test_the_same_results_give_the_same_page(tmp_path):
@@ -646,14 +649,14 @@ def test_clusters_that_stand_in_for_labels_are_not_called_cell_types(tmp_path):
 
 
 def test_software_of_all_jobs_is_put_together():
-    from scae.report import methods
+    from scae.report import sections_methods
 
     noted = {
         "one": {"software": {"numpy": "1", "torch": "2"}, "machine": "a"},
         "two": {"software": {"numpy": "3"}, "machine": "b"},
         "three": {},
     }
-    assert methods.made_with(noted) == ({"numpy": "1, 3", "torch": "2"}, ["a", "b"])
+    assert sections_methods.made_with(noted) == ({"numpy": "1, 3", "torch": "2"}, ["a", "b"])
 
 
 def test_a_data_set_with_a_batch_shows_its_pictures_scores_and_cells(tmp_path):
@@ -764,7 +767,7 @@ def test_of_many_lost_types_five_are_named(tmp_path):
 
 def test_a_type_has_its_shape_beside_its_name_where_the_colours_begin_again(tmp_path):
     page = Page(render(tmp_path, types=[f"type {number:02d}" for number in range(12)] * 2))
-    looks = palette.styles([f"type {number:02d}" for number in range(12)])
+    looks = style.styles([f"type {number:02d}" for number in range(12)])
     swatches = [
         attributes for tag, attributes in page.elements if tag == "span" and "swatch" in attributes.get("class", "")
     ]

@@ -11,9 +11,9 @@ from scipy import sparse
 from toy import expression_of, settings_of
 
 from scae.errors import UserError
-from scae.evaluation import made_cells
-from scae.models import pages
-from scae.training import loop
+from scae.evaluation import generator
+from scae.models import registry
+from scae.training import fitting
 
 N_CELLS, N_GENES = 60, 40
 ESTIMATES = ("posterior_mean", "slab_mean", "sample")
@@ -21,7 +21,7 @@ CLOSE = 1e-4  # of the sparse engine to the dense one, norm of the difference ov
 
 
 def pytest_generate_tests(metafunc):
-    kinds = metafunc.config.getoption("page") or pages.kinds()
+    kinds = metafunc.config.getoption("page") or registry.kinds()
     if "any_kind" in metafunc.fixturenames:
         metafunc.parametrize("any_kind", kinds)
     for name in ("trained", "peer", "untrained"):
@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc):
 
 def role(kind):
     try:
-        page = pages.find(kind)
+        page = registry.find(kind)
     except UserError:
         return None  # the first test says why
     return "peer" if page.peer else "trained" if page.trained else "untrained"
@@ -48,14 +48,14 @@ def expression():
 
 
 def test_a_page_says_what_it_is(any_kind):
-    about = pages.find(any_kind).about
+    about = registry.find(any_kind).about
     assert about["title"]
     assert re.fullmatch(r"\S.*[^.\s]", about["summary"]), "one sentence on one line, without the full stop"
     assert re.fullmatch(r"(10\.\d{4,9}/\S+)?", about["doi"]), "10.…/…, or empty"
 
 
 def test_every_hyperparameter_has_a_description_and_a_default_in_its_range(any_kind):
-    for name, entry in pages.find(any_kind).config.items():
+    for name, entry in registry.find(any_kind).config.items():
         Draft202012Validator.check_schema(entry)
         assert entry["description"], name
         Draft202012Validator(entry).validate(entry["default"])
@@ -65,17 +65,17 @@ def test_every_hyperparameter_has_a_description_and_a_default_in_its_range(any_k
 
 
 def hyperparameters_of(kind):
-    return {name: entry["default"] for name, entry in pages.find(kind).config.items()}
+    return {name: entry["default"] for name, entry in registry.find(kind).config.items()}
 
 
 def model_of(kind):
     torch.manual_seed(0)
-    return loop.build(kind, N_GENES, hyperparameters_of(kind))
+    return fitting.build(kind, N_GENES, hyperparameters_of(kind))
 
 
 def loss_and_gradients(kind, expression, engine):
     """Loss terms and gradients of a fresh model on all cells; its noise follows from a seed."""
-    model, batch = model_of(kind), loop.make_batches(expression, settings_of(engine=engine))(torch.arange(N_CELLS))
+    model, batch = model_of(kind), fitting.make_batches(expression, settings_of(engine=engine))(torch.arange(N_CELLS))
     torch.manual_seed(1)
     terms = model.loss(batch)
     terms["loss"].backward()
@@ -85,11 +85,11 @@ def loss_and_gradients(kind, expression, engine):
 
 def fitted(kind, expression, epochs=30):
     settings = settings_of(epochs=epochs, batch_size=16, learning_rate=0.003)
-    return loop.fit(expression, kind, hyperparameters_of(kind), settings, seed=3)
+    return fitting.fit(expression, kind, hyperparameters_of(kind), settings, seed=3)
 
 
 def latents_of(model, expression):
-    return {name: loop.embed(model, expression, name, seed=5) for name in ESTIMATES}
+    return {name: fitting.embed(model, expression, name, seed=5) for name in ESTIMATES}
 
 
 def test_loss_is_a_dict_of_finite_numbers_and_reaches_every_parameter(trained, expression):
@@ -129,7 +129,7 @@ def test_every_estimate_is_finite_and_has_a_row_for_each_cell(trained, expressio
 
 def test_estimates_that_a_page_calls_the_same_are_the_same_and_no_others(trained, expression):
     """A job that is not run again would have made the one, and a needless one is saved for the other."""
-    estimate, latents = pages.find(trained).estimate, latents_of(model_of(trained).eval(), expression)
+    estimate, latents = registry.find(trained).estimate, latents_of(model_of(trained).eval(), expression)
     for name in ESTIMATES:
         for other in ESTIMATES:
             same = latents[name].tobytes() == latents[other].tobytes()
@@ -138,7 +138,7 @@ def test_estimates_that_a_page_calls_the_same_are_the_same_and_no_others(trained
 
 def test_cells_are_made_of_the_prior_where_there_is_one(trained, expression):
     model = model_of(trained).eval()
-    made, again = (made_cells.of_model(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
+    made, again = (generator.of_model(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
     assert list(made)[1:] == (["generated"] if hasattr(type(model), "prior") and made else [])
     for way, table in made.items():
         assert np.isfinite(table).all(axis=None), way
@@ -157,8 +157,8 @@ def test_training_twice_gives_the_same_bits(trained, expression):
 
 def test_a_model_that_was_saved_embeds_as_before(trained, expression, tmp_path):
     model, _, _ = fitted(trained, expression, epochs=2)
-    loop.save(model, trained, hyperparameters_of(trained), settings_of(), expression.genes, tmp_path / "model.pt")
-    loaded = loop.load(tmp_path / "model.pt", expression.genes)
+    fitting.save(model, trained, hyperparameters_of(trained), settings_of(), expression.genes, tmp_path / "model.pt")
+    loaded = fitting.load(tmp_path / "model.pt", expression.genes)
     first, second = (latents_of(either, expression)["posterior_mean"] for either in (model.eval(), loaded))
     np.testing.assert_array_equal(first, second)
 
@@ -173,9 +173,9 @@ def fit():
     batches = np.array(["one", "two", ""], object)[np.arange(N_CELLS) % 3]
 
     def fitted(kind, seed=0, mixed=False, **hyperparameters):
-        pytest.importorskip(pages.find(kind).needs["module"])
+        pytest.importorskip(registry.find(kind).needs["module"])
         hyperparameters = hyperparameters_of(kind) | {"epochs": 2} | hyperparameters
-        return pages.called(kind, "fit", counts, batches if mixed else None, seed, **hyperparameters)
+        return registry.called(kind, "fit", counts, batches if mixed else None, seed, **hyperparameters)
 
     return fitted
 
@@ -187,7 +187,7 @@ def bits(fitted):
 def test_a_fit_tells_the_latent_of_each_cell_its_divergence_and_the_loss_of_each_epoch(peer, fit):
     found, n_latent = fit(peer, n_latent=4), 4
     for name in ("latent", "kl"):
-        assert pages.checked(found[name], N_CELLS, peer).shape == (N_CELLS, n_latent), name
+        assert registry.checked(found[name], N_CELLS, peer).shape == (N_CELLS, n_latent), name
     assert np.ptp(found["latent"], axis=0).all()
     assert (found["kl"] >= 0).all()
     assert [list(row) for row in found["history"]] == [["epoch", "loss", "reconstruction", "kl"]] * 2
@@ -218,13 +218,13 @@ def embed(expression, tmp_path):
     needed = {"given": {"path": str(tmp_path / "given.csv")}}
 
     def embedded(kind, seed):
-        return pages.called(kind, "embed", expression, seed, **hyperparameters_of(kind) | needed.get(kind, {}))
+        return registry.called(kind, "embed", expression, seed, **hyperparameters_of(kind) | needed.get(kind, {}))
 
     return embedded
 
 
 def test_an_embedding_is_finite_and_has_a_row_for_each_cell(untrained, embed):
-    latent = pages.checked(embed(untrained, 0), N_CELLS, untrained)
+    latent = registry.checked(embed(untrained, 0), N_CELLS, untrained)
     assert latent.shape == (N_CELLS, hyperparameters_of(untrained).get("n_latent", latent.shape[1]))
     assert np.ptp(latent, axis=0).any()
 
@@ -232,4 +232,4 @@ def test_an_embedding_is_finite_and_has_a_row_for_each_cell(untrained, embed):
 def test_the_same_seed_gives_the_same_bits_and_another_only_where_it_matters(untrained, embed):
     first, again, other = (np.asarray(embed(untrained, seed)).tobytes() for seed in (0, 0, 1))
     assert first == again
-    assert (first == other) is pages.find(untrained).deterministic, "DETERMINISTIC says whether the seed matters"
+    assert (first == other) is registry.find(untrained).deterministic, "DETERMINISTIC says whether the seed matters"

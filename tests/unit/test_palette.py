@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 from toy import expression_of
 
-from scae import tables
-from scae.report import palette
-from scae.report.colors import VISION, assign, lab, look_distances, table, type_distances
-from scae.report.palette import COLORS, styles
+from scae import style, tables
+from scae.data.type_colors import VISION, assign, lab, look_distances, table, type_distances
+from scae.style import COLORS, styles
 
 APART = 15  # CIE Lab distance; about 2 is just noticeable
 
@@ -100,7 +99,7 @@ def test_types_that_are_alike_get_colours_further_apart_than_in_the_order_of_nam
 def test_of_few_types_no_choice_of_colours_is_better():
     distances = distances_of(np.array([[0.0], [1.0], [1.5], [5.0]]))
     found = confusion(assign(distances), distances)
-    choices = itertools.permutations(palette.looks_for(4), 4)
+    choices = itertools.permutations(style.looks_for(4), 4)
     best = min(confusion(dict(zip(distances.index, looks, strict=True)), distances) for looks in choices)
     assert found == pytest.approx(best, rel=0.02)  # exchanges of two lead close to it
 
@@ -138,6 +137,6 @@ def test_distances_are_those_of_the_mean_expression_of_the_cells_with_a_label():
 def test_what_is_written_is_what_pictures_read(tmp_path):
     looks = assign(distances_of(np.random.default_rng(1).normal(size=(25, 3))))
     tables.write(table(looks), tmp_path / "colors.csv")
-    assert palette.read(tmp_path / "colors.csv") == looks
+    assert style.read(tmp_path / "colors.csv") == looks
     tables.write(table({}), tmp_path / "none.csv")
-    assert palette.read(tmp_path / "none.csv") == {}
+    assert style.read(tmp_path / "none.csv") == {}

@@ -9,7 +9,7 @@ import time
 import pytest
 from places import ROOT
 
-from scae.workflow import parent
+from scae.jobs import orphans
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
@@ -21,21 +21,21 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as training saves a checkpoint 
 open("started", "w").close()
 while not os.path.exists("go"):
     time.sleep(0.01)
-from scae.workflow import runtime
+from scae.jobs import runtime
 open("at-work", "w").close()
 time.sleep(60)
 open("survived", "w").close()
 """
 SNAKEMAKE = """
 import subprocess, sys
-from scae.workflow import parent
-parent.announce()
+from scae.jobs import orphans
+orphans.announce()
 subprocess.run(sys.argv[1:])
 """
 
 
 @pytest.fixture(params=[0, 1], ids=["adopted by process 1", "adopted by a subreaper"])
-def orphans(request):
+def adopter(request):
     """Who gets the children of a process that dies: this process, as systemd would, or process 1."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, request.param)
     yield
@@ -43,7 +43,7 @@ def orphans(request):
 
 
 @pytest.fixture(params=[False, True], ids=["a child of Snakemake", "a shell between"])
-def snakemake(request, orphans, tmp_path):
+def snakemake(request, adopter, tmp_path):
     (tmp_path / "job.py").write_text(JOB)
     job = [sys.executable, "job.py"]
     if request.param:
@@ -99,13 +99,13 @@ def test_a_dead_snakemake_that_nobody_has_buried_is_gone(snakemake, tmp_path):
 
 
 def test_another_process_of_the_same_number_is_not_snakemake(monkeypatch):
-    monkeypatch.setenv(parent.SNAKEMAKE, f"{os.getpid()} 1")
+    monkeypatch.setenv(orphans.SNAKEMAKE, f"{os.getpid()} 1")
     with pytest.raises(SystemExit, match="Snakemake is gone"):
-        parent.end_with_snakemake()
-    ctypes.CDLL(None).prctl(parent.PR_SET_PDEATHSIG, 0)
+        orphans.end_with_snakemake()
+    ctypes.CDLL(None).prctl(orphans.PR_SET_PDEATHSIG, 0)
 
 
 def test_code_that_no_snakemake_started_is_left_alone(monkeypatch):
-    monkeypatch.delenv(parent.SNAKEMAKE, raising=False)
+    monkeypatch.delenv(orphans.SNAKEMAKE, raising=False)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("asks Linux for something"))
-    parent.end_with_snakemake()
+    orphans.end_with_snakemake()

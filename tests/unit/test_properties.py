@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from places import ROOT
 
 from scae import tables
+from scae.config import loader
 from scae.data import labels
 from scae.errors import UserError, is_control, one_line
-from scae.workflow import configuration
 
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -42,12 +42,12 @@ def test_any_value_anywhere_in_the_config_is_taken_or_named(place, value, comman
         part, given_part = part[key], given_part.setdefault(key, {})
     part[place[-1]] = given_part[place[-1]] = value
     try:
-        found = configuration.load(config, SCHEMA, command_line=given_there if command_line else None)
+        found = loader.load(config, SCHEMA, command_line=given_there if command_line else None)
     except UserError as error:
         lines = str(error).split("\n")
         assert all(line.startswith("config: ") and not any(map(is_control, line)) for line in lines)
     else:
-        assert configuration.load(found, SCHEMA) == found
+        assert loader.load(found, SCHEMA) == found
 
 
 @EXAMPLES

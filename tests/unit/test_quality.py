@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scae.data import genes, quality
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
 
 NO_LIMITS = {
     **{"min_cells": 0, "min_genes": 0, "max_genes": None, "max_pct_mito": None},

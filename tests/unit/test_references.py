@@ -8,8 +8,8 @@ from test_labels import CLUSTERING, small_set
 
 from scae import tables
 from scae.data import labels as label_origins
-from scae.evaluation import metrics, references, summary
-from scae.report import plotting
+from scae.evaluation import baselines, metrics, summary
+from scae.plots import drawing
 
 
 def labels_of(n_cells=2_000):
@@ -18,18 +18,16 @@ def labels_of(n_cells=2_000):
 
 def table_of(seeds=(0, 1, 2)):
     labels = labels_of()
-    rows = [
-        references.rows("toy", "shuffled", seed, "hand", labels, references.shuffle(labels, seed)) for seed in seeds
-    ]
-    return references.table([row for of_seed in rows for row in of_seed])
+    rows = [baselines.rows("toy", "shuffled", seed, "hand", labels, baselines.shuffle(labels, seed)) for seed in seeds]
+    return baselines.table([row for of_seed in rows for row in of_seed])
 
 
 def test_shuffled_labels_have_the_same_sizes_and_agree_by_chance_alone():
     labels = labels_of()
-    shuffled = [references.shuffle(labels, seed) for seed in range(20)]
+    shuffled = [baselines.shuffle(labels, seed) for seed in range(20)]
     assert all((pd.Series(one).value_counts() == labels.value_counts()).all() for one in shuffled)
     assert len({tuple(one) for one in shuffled}) == 20
-    np.testing.assert_array_equal(references.shuffle(labels, 3), shuffled[3])
+    np.testing.assert_array_equal(baselines.shuffle(labels, 3), shuffled[3])
     agreement = [sklearn_metrics.adjusted_rand_score(labels, one) for one in shuffled]
     assert abs(np.mean(agreement)) < 3 * np.std(agreement) / np.sqrt(20)
     assert max(map(abs, agreement)) < 0.02
@@ -37,7 +35,7 @@ def test_shuffled_labels_have_the_same_sizes_and_agree_by_chance_alone():
 
 def test_rows_have_the_scores_that_clusters_of_a_representation_get():
     labels, clusters = labels_of(), np.random.default_rng(1).integers(0, 4, 2_000)
-    found = references.table(references.rows("toy", "other_seed", 5, "hand", labels, clusters))
+    found = baselines.table(baselines.rows("toy", "other_seed", 5, "hand", labels, clusters))
     value = found.set_index("metric")["value"]
     expected = metrics.score(labels, clusters, np.zeros((2_000, 2))).set_index("metric")["value"]
     assert set(value.index) == {"nmi", "ari", "homogeneity", "completeness", "detected_types"}
@@ -49,10 +47,10 @@ def test_rows_have_the_scores_that_clusters_of_a_representation_get():
 
 def test_labels_of_one_type_or_none_have_no_reference(tmp_path):
     rows = [
-        *references.rows("toy", "shuffled", 0, "a", ["B"] * 5, ["B"] * 5),
-        *references.rows("b", "s", 0, "a", [], []),
+        *baselines.rows("toy", "shuffled", 0, "a", ["B"] * 5, ["B"] * 5),
+        *baselines.rows("b", "s", 0, "a", [], []),
     ]
-    tables.write(references.table(rows), tmp_path / "references.csv")
+    tables.write(baselines.table(rows), tmp_path / "references.csv")
     found = tables.read(tmp_path / "references.csv")
     assert found.empty
     assert summary.with_references(table_of(), found) is not None
@@ -95,11 +93,11 @@ def scores_of(*models):
 
 def test_the_heatmap_has_models_first_then_controls_then_references_in_grey():
     scores = summary.with_references(scores_of("a_control", "dae"), table_of())
-    figure = plotting.heatmap(scores, {}, metrics.described(), {"a_control": "pca", "dae": "model"})
+    figure = drawing.heatmap(scores, {}, metrics.described(), {"a_control": "pca", "dae": "model"})
     names = figure.axes[0].get_yticklabels()
     assert [name.get_text() for name in names] == ["dae · toy", "a_control · toy", "labels, shuffled · toy"]
     assert [name.get_style() for name in names] == ["normal", "italic", "italic"]
-    assert [name.get_color() == plotting.CONTROL_COLOR for name in names] == [False, True, True]
+    assert [name.get_color() == drawing.CONTROL_COLOR for name in names] == [False, True, True]
     shown = figure.axes[0].images[0].get_array()
     expected = table_of().query("metric == 'ari'")["value"].mean()
     columns = [text.get_text() for text in figure.axes[0].get_xticklabels()]

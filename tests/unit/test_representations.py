@@ -10,9 +10,9 @@ import pytest
 from scipy import sparse
 from toy import dense_of, expression_of
 
-from scae.data import embeddings
 from scae.errors import UserError
 from scae.models import given, pca, random_projection
+from scae.sources import obsm
 
 N_CELLS, N_GENES = 40, 30
 CELLS = [f"cell{number}" for number in range(N_CELLS)]
@@ -114,7 +114,7 @@ def test_cells_may_have_names_like_numbers_and_missing_values(table, expression)
 
 
 def of_source(expression, key, source="source.h5ad"):
-    return given.embed(expression, seed=3, key=key, table=embeddings.of_source(source, key))
+    return given.embed(expression, seed=3, key=key, table=obsm.of_source(source, key))
 
 
 def h5ad(table, **obsm):

@@ -13,7 +13,7 @@ import pytest
 from places import ROOT
 
 from scae.errors import UserError
-from scae.workflow import code_digest, job_record, runtime
+from scae.jobs import code_digest, record, runtime
 
 CODE = code_digest.code("collect_metrics")
 
@@ -108,7 +108,7 @@ def test_what_c_code_prints_goes_to_the_log(snakemake, capfd):
 
 def test_messages_and_warnings_go_to_the_log(snakemake, capfd):
     with runtime.job(snakemake):
-        logging.getLogger("scae.training.loop").info("epoch 1")
+        logging.getLogger("scae.training.fitting").info("epoch 1")
         logging.getLogger("other").warning("careful")
         warnings.warn("deprecated thing", UserWarning, stacklevel=1)
     assert capfd.readouterr() == ("", "")
@@ -158,7 +158,7 @@ def test_a_second_run_replaces_the_log(snakemake):
 PROGRAM = """
 import sys
 from types import SimpleNamespace
-from scae.workflow import code_digest, runtime
+from scae.jobs import code_digest, runtime
 from scae.errors import UserError
 
 class Params(list):
@@ -248,7 +248,7 @@ def test_a_finished_job_notes_what_made_its_files(snakemake):
     with open(snakemake.output[0], "w") as file:
         file.write("weights")
     run(snakemake, None)
-    origins = job_record.read(os.path.dirname(snakemake.log[0]))
+    origins = record.read(os.path.dirname(snakemake.log[0]))
     assert origins[snakemake.output[0]]["software"]["python"]
 
 
@@ -267,7 +267,7 @@ def test_a_damaged_input_is_named_before_anything_is_made_of_it(snakemake, capfd
 def test_a_failed_job_made_nothing(snakemake):
     snakemake.output = ["results/model.pt"]
     fail(snakemake, ValueError("broken"))
-    assert job_record.read(os.path.dirname(snakemake.log[0])) == {}
+    assert record.read(os.path.dirname(snakemake.log[0])) == {}
 
 
 def test_code_that_was_edited_since_the_plan_makes_nothing(snakemake, capfd):

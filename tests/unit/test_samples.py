@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scae.data import samples, source_files
 from scae.errors import UserError
+from scae.sources import address, samples
 
 CELLS = ["AAAC-1", "AAAG-1"]
 TABLES = {
@@ -75,7 +75,7 @@ def test_a_table_of_samples_gives_further_columns(folder):
     assert list(data.obs["sample"]) == ["s1", "s1", "s2", "s2"]
     assert list(data.obs["donor"]) == ["D2", "D2", "D1", "D1"]
     assert list(data.obs["day"]) == ["8", "8", "007", "007"]
-    assert source_files.files_of(settings(samples="samples.csv")) == ["samples.csv", "s1.h5ad", "s2.h5ad"]
+    assert address.files_of(settings(samples="samples.csv")) == ["samples.csv", "s1.h5ad", "s2.h5ad"]
     data.write_h5ad(folder / "counts.h5ad")
 
 

@@ -19,10 +19,12 @@ from places import ROOT
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from scae.data import counts, export
-from scae.evaluation import metrics, references
-from scae.models import pages
-from scae.workflow import code_digest, configuration, manifest
+from scae.config import loader
+from scae.data import export
+from scae.evaluation import baselines, metrics
+from scae.jobs import code_digest, manifest
+from scae.models import registry
+from scae.sources import reader
 
 N_CELLS, N_GENES = 48, 30
 CELLS = [f"cell-{number}" for number in range(N_CELLS)]
@@ -107,7 +109,7 @@ def config_of():
         "tsne": {"perplexity": 6, "iterations": 60, "early_exaggeration_iterations": 30, "max_cells": 1000},
         "kmeans": {"n_init": 3},
     }
-    return configuration.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+    return loader.load(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
 
 
 def source():
@@ -346,13 +348,13 @@ def results(tmp_path_factory):
                     "expression": f"{toy}/expression.h5ad",
                     "kl": [],
                     "latent": [f"{path}/latent.csv" for path in folders],
-                    "model": [f"{path}/model.pt" for path in folders] if pages.find(model).trained else [],
+                    "model": [f"{path}/model.pt" for path in folders] if registry.find(model).trained else [],
                 },
                 outputs=meaning,
                 wildcards={"dataset": "toy", "model": model},
                 expression={"scale": False},
                 gene_sets={"gene_sets": None},
-                runs={"deterministic": pages.find(model).deterministic, "seeds": seeds},
+                runs={"deterministic": registry.find(model).deterministic, "seeds": seeds},
             )
             run(
                 "plot_latents",
@@ -367,7 +369,7 @@ def results(tmp_path_factory):
                 seed=seeds[0],
             )
             of_models[model] = meaning | {"png": f"{toy}/{model}/latents.png"}
-            if not pages.find(model).trained:
+            if not registry.find(model).trained:
                 continue
             made = {"genes": f"{toy}/{model}/generated_genes.csv", "summary": f"{toy}/{model}/generated.csv"}
             run(
@@ -532,7 +534,7 @@ def results(tmp_path_factory):
             outputs={"report": "results/report.html"},
             **shown,
             models={
-                model: pages.find(model).about | {"trained": True, "deterministic": False, "peer": False}
+                model: registry.find(model).about | {"trained": True, "deterministic": False, "peer": False}
                 for model in ("dae", "beta_vae")
             },
             run={"datasets": ["toy"], "models": ["dae", "beta_vae"], "seeds": [0]},
@@ -592,7 +594,7 @@ def test_labels_are_in_the_order_of_the_cells(results):
 
 def test_the_export_holds_the_expression_bit_for_bit(results):
     expression = anndata.read_h5ad(results / "toy/expression.h5ad")
-    exported = counts.read(results / "toy/export/expression.csv.gz")
+    exported = reader.read(results / "toy/export/expression.csv.gz")
     assert exported.X.toarray().tobytes() == expression.X.toarray().tobytes()
     header = gzip.decompress((results / "toy/export/expression.csv.gz").read_bytes()).decode().splitlines()[0]
     assert header.split(",") == ["cell", *GENES]
@@ -877,7 +879,7 @@ def test_labels_can_come_from_clusters_and_are_held_against_the_same_clustering(
     ari = pd.read_csv("references.csv").query("metric == 'ari'").set_index(["labels", "reference", "seed"])["value"]
     ari = ari.sort_index()
     assert set(ari["ours"].index) == {
-        (reference, seed) for reference in ("shuffled", *references.AGAIN) for seed in (0, 1)
+        (reference, seed) for reference in ("shuffled", *baselines.AGAIN) for seed in (0, 1)
     }
     assert list(ari["ours", "other_seed"]) == [1.0, 1.0]
     assert set(ari["theirs"].index) == {("shuffled", 0), ("shuffled", 1)}
@@ -886,7 +888,7 @@ def test_labels_can_come_from_clusters_and_are_held_against_the_same_clustering(
 
 def test_shuffled_labels_have_their_intervals_beside_the_scores(results):
     table = pd.read_csv(results / "references.csv")
-    assert list(table.columns) == references.COLUMNS
+    assert list(table.columns) == baselines.COLUMNS
     assert set(table["reference"]) == {"shuffled"}
     rows = pd.read_csv(results / "intervals.csv").query("space == 'labels' and metric == 'ari'")
     values = table.query("metric == 'ari'")["value"]
@@ -957,7 +959,7 @@ def test_a_data_set_without_batch_has_no_score_of_mixing(workdir, results):
 
 def test_a_local_file_with_its_digest_is_read(workdir):
     source().write_h5ad("toy.h5ad")
-    fetch({"source": "toy.h5ad", "sha256": counts.sha256("toy.h5ad")})
+    fetch({"source": "toy.h5ad", "sha256": reader.sha256("toy.h5ad")})
     assert anndata.read_h5ad("counts.h5ad").shape == (N_CELLS, N_GENES)
 
 
@@ -980,7 +982,7 @@ def test_a_digest_of_what_is_no_file_is_explained(kind, workdir, capfd):
 
 
 def test_an_address_is_downloaded_before_it_is_read(workdir, monkeypatch):
-    from scae.data import download
+    from scae.sources import download
 
     source().write_h5ad("elsewhere.h5ad")
     asked = []
@@ -991,7 +993,7 @@ def test_an_address_is_downloaded_before_it_is_read(workdir, monkeypatch):
 
 
 def test_a_given_embedding_is_read_from_what_was_downloaded(workdir, monkeypatch):
-    from scae.data import download
+    from scae.sources import download
 
     data = source()
     data.obsm["X_scvi"] = np.random.default_rng(0).normal(size=(N_CELLS, 4)).astype(np.float32)

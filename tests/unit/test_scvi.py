@@ -12,9 +12,9 @@ from scipy import sparse
 from torch.distributions import Normal, kl_divergence
 
 from scae.errors import UserError
-from scae.models import pages
+from scae.jobs.notes import NOTE
+from scae.models import registry
 from scae.models import scvi as page
-from scae.notes import NOTE
 
 N_GENES = 30
 
@@ -152,11 +152,11 @@ def test_it_leaves_no_file_and_lets_nobody_talk(tmp_path, monkeypatch, capfd, ca
 
 
 def test_what_it_needs_is_a_file_of_requirements_and_is_told_where_it_is_missing(monkeypatch):
-    said = pages.find("scvi").needs["get"]
+    said = registry.find("scvi").needs["get"]
     assert (ROOT / said.removeprefix("pip install -r ")).read_text().splitlines()[2] == "scvi-tools==1.4.2"
-    monkeypatch.setattr(pages.importlib, "util", SimpleNamespace(find_spec=lambda name: None))
-    assert pages.find("scvi").missing() == (
+    monkeypatch.setattr(registry.importlib, "util", SimpleNamespace(find_spec=lambda name: None))
+    assert registry.find("scvi").missing() == (
         "scVI needs the package scvi, which is not installed here; pip install -r requirements-scvi.txt, or let --sdm "
         "conda bring it"
     )
-    assert pages.find("dae").missing() is None
+    assert registry.find("dae").missing() is None

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from scae.data import simulation
+from scae.sources import simulation
 
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text(encoding="utf-8"))
 KEYS = SCHEMA["properties"]["datasets"]["additionalProperties"]["properties"]["simulation"]["properties"]

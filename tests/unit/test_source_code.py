@@ -36,13 +36,13 @@ def run(code, folder):
 def test_old_bytecode_of_an_edited_module_does_not_run(edited):
     answer = "import scae.question; print(scae.question.answer)"
     assert run(answer, edited) == "1\n", "Python would notice the edit by itself: the test shows nothing"
-    assert run(f"import scae.workflow.source_code; {answer}", edited) == "2\n"
+    assert run(f"import scae.jobs.source_code; {answer}", edited) == "2\n"
 
 
 def test_what_is_loaded_before_has_its_bytecode_removed(edited):
     run("import scae.errors", edited)
     assert list(edited.glob("scae/__pycache__/errors.*.pyc"))
-    run("from scae.workflow import source_code; source_code.forget_bytecode()", edited)
+    run("from scae.jobs import source_code; source_code.forget_bytecode()", edited)
     assert not list(edited.glob("scae/__pycache__/errors.*.pyc"))
     assert list(edited.glob("scae/__pycache__/question.*.pyc"))
 
@@ -50,14 +50,14 @@ def test_what_is_loaded_before_has_its_bytecode_removed(edited):
 def test_no_bytecode_is_left(edited):
     for old in edited.glob("scae/__pycache__/question.*"):
         old.unlink()
-    run("import scae.workflow.source_code, scae.question", edited)
+    run("import scae.jobs.source_code, scae.question", edited)
     assert not list(edited.glob("scae/__pycache__/question.*"))
 
 
 def test_a_file_that_changes_after_it_was_read_is_the_one_that_was_read(edited):
     """So the digest of a job's code is of what it runs, whenever it imports what."""
     code = (
-        "import os, scae.workflow.source_code as code; code.text('scae/question.py'); "
+        "import os, scae.jobs.source_code as code; code.text('scae/question.py'); "
         "os.remove('scae/question.py'); open('scae/question.py', 'w').write('answer = 3'); "
         "import scae.question; print(scae.question.answer)"
     )
@@ -66,6 +66,6 @@ def test_a_file_that_changes_after_it_was_read_is_the_one_that_was_read(edited):
 
 def test_errors_show_the_line_that_failed(edited):
     (edited / "scae/question.py").write_text("def fail():\n    raise ValueError('here')\n")
-    code = "import traceback, scae.workflow.source_code, scae.question\ntry: scae.question.fail()\n"
+    code = "import traceback, scae.jobs.source_code, scae.question\ntry: scae.question.fail()\n"
     code += "except ValueError: print(traceback.format_exc())"
     assert "raise ValueError('here')" in run(code, edited)

@@ -7,7 +7,7 @@ from torch import nn
 from toy import KINDS, dense_of, expression_of, settings_of
 
 from scae.models.layers import GeneLinear
-from scae.training import loop, sparse
+from scae.training import fitting, sparse
 from scae.training.batches import DenseBatch, DenseBatches
 from scae.training.sparse import GENE_BLOCK, SparseBatches
 
@@ -96,7 +96,7 @@ def assert_close(found, expected, tolerance):
 @pytest.mark.parametrize("kind", KINDS)
 def test_loss_and_gradients_are_those_of_the_dense_engine(kind, cells, expression):
     torch.manual_seed(0)
-    model = loop.build(kind, N_GENES, KINDS[kind])
+    model = fitting.build(kind, N_GENES, KINDS[kind])
     found, expected = (loss_and_gradients(model, batch) for batch in both(expression, cells))
     assert expected["loss"] > 0
     assert_close(found, expected, AT_START)
@@ -106,7 +106,7 @@ def test_loss_and_gradients_are_those_of_the_dense_engine(kind, cells, expressio
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_model_has_the_loss_and_gradients_of_float64(kind, expression):
     settings = settings_of(epochs=20, batch_size=16, engine="sparse", learning_rate=0.003)
-    model, history, _ = loop.fit(expression, kind, KINDS[kind], settings, seed=0)
+    model, history, _ = fitting.fit(expression, kind, KINDS[kind], settings, seed=0)
     assert history[-1]["loss"] < 0.98 * history[0]["loss"]
     found = loss_and_gradients(model, SparseBatches(expression, threads=1)(torch.arange(N_CELLS)))
     expected = loss_and_gradients(model.double(), DenseBatch(torch.from_numpy(dense_of(expression))))
@@ -116,9 +116,9 @@ def test_a_trained_model_has_the_loss_and_gradients_of_float64(kind, expression)
 @pytest.mark.parametrize("kind", KINDS)
 def test_five_epochs_take_the_course_of_the_dense_engine(kind, expression):
     histories = [
-        loop.fit(expression, kind, KINDS[kind], settings_of(epochs=5, batch_size=16, threads=1, engine=engine), seed=0)[
-            1
-        ]
+        fitting.fit(
+            expression, kind, KINDS[kind], settings_of(epochs=5, batch_size=16, threads=1, engine=engine), seed=0
+        )[1]
         for engine in ("sparse", "dense")
     ]
     found, expected = (np.array([list(row.values()) for row in history]) for history in histories)
@@ -250,6 +250,6 @@ def test_panel_and_columns_together_are_the_matrix(common, expression, monkeypat
 @pytest.mark.parametrize("kind", KINDS)
 def test_loss_and_gradients_have_the_same_bits_twice(kind, expression):
     torch.manual_seed(0)
-    model = loop.build(kind, N_GENES, KINDS[kind])
+    model = fitting.build(kind, N_GENES, KINDS[kind])
     first, second = (loss_and_gradients(model, both(expression, CELLS["all cells"])[0]) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -8,7 +8,7 @@ from sklearn.cross_decomposition import CCA
 from sklearn.metrics import adjusted_rand_score
 
 from scae.evaluation import stability
-from scae.report import stability_picture
+from scae.plots import stability as stability_plot
 
 
 def test_agreement_is_the_mean_over_pairs_of_seeds():
@@ -87,7 +87,7 @@ def test_the_picture_shows_what_each_cell_keeps_and_says_where_nothing_is_known(
     seeds = [(ids, frame(source.normal(size=(20, 3)), list("abc"))) for ids in clusters]
     of_models, of_cells = stability.measure({"dae": seeds, "pca": seeds[:1]})
     points = {model: frame(source.normal(size=(20, 2)), ["x", "y"]) for model in ("dae", "pca")}
-    figure = stability_picture.stability(of_models, of_cells, points, "stability on toy")
+    figure = stability_plot.stability(of_models, of_cells, points, "stability on toy")
     first, second, *_ = figure.axes
     np.testing.assert_array_equal(first.collections[0].get_array(), of_cells["kept_latent"][:20])
     ari = adjusted_rand_score(*(ids["latent"] for ids in clusters))

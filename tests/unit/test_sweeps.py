@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from settings import changed, load, problem
 
+from scae.config import sweeps
 from scae.evaluation.metrics import described
-from scae.report import sweep_picture
-from scae.report.study import MAIN_SCORES
-from scae.workflow import sweeps
+from scae.plots import sweep
+from scae.report.contents import MAIN_SCORES
 
 SWEPT = {"kind": "beta_vae", "sweep": {"beta": [0.25, 1, 4], "n_latent": [6, 20]}}
 OFF = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
@@ -177,7 +177,7 @@ def intervals_of(width=0.05, labels=("obs",), means=MEANS):
 
 
 def draw(points, table, labels=("obs",)):
-    return sweep_picture.sweep(table, points, ROLES, described(), dict.fromkeys(labels, "obs"))
+    return sweep.sweep(table, points, ROLES, described(), dict.fromkeys(labels, "obs"))
 
 
 def test_a_curve_goes_through_the_means_in_the_order_of_the_values():

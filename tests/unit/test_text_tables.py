@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from scae.data import counts
 from scae.errors import UserError
+from scae.sources import reader
 
 MATRIX = np.array([[1, 0, 2, 0], [0, 0, 0, 7], [3, 4, 0, 0]], dtype=np.float32)
 GENES = ["CD3D", "LYZ", "MS4A1", "MT-CO1"]
@@ -42,7 +42,7 @@ GOOD = {
 def read(folder, text, name="data.csv", **reading):
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return counts.read(path, **reading)
+    return reader.read(path, **reading)
 
 
 def assert_is_the_matrix(data):
@@ -128,7 +128,7 @@ def test_what_is_no_table_of_expression_is_one_line(way, tmp_path):
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path, monkeypatch):
-    from scae.data import text_tables
+    from scae.sources import text_tables
 
     monkeypatch.setattr(text_tables, "LONGEST_LINE", 1000)
     with pytest.raises(UserError, match="line 1 is longer than 1,000 characters"):

@@ -9,13 +9,14 @@ from settings import SCHEMA
 from sklearn.neighbors import KNeighborsClassifier
 from toy import ENGINES, KINDS, expression_of, settings_of
 
-from scae.data import batch, preprocessing, simulation
+from scae.data import batch, preprocessing
+from scae.data.expression import with_batches
 from scae.errors import UserError
-from scae.evaluation import mixing
-from scae.models import pages
-from scae.training import checkpoint, decoding, loop
+from scae.evaluation import batch_mixing
+from scae.models import registry
+from scae.sources import simulation
+from scae.training import checkpoint, decoding, fitting
 from scae.training.batches import DenseBatches
-from scae.training.expression import with_batches
 
 N_CELLS, NAMES = 40, ["early", "late", "middle"]
 
@@ -37,7 +38,7 @@ def expression(table):
 
 def fit(expression, kind, saved=None, batch=NAMES, **settings):
     hyperparameters = KINDS[kind] | {"batch": batch}
-    return loop.fit(expression, kind, hyperparameters, settings_of(epochs=4, batch_size=8) | settings, 0, saved)
+    return fitting.fit(expression, kind, hyperparameters, settings_of(epochs=4, batch_size=8) | settings, 0, saved)
 
 
 def weights_of(model):
@@ -46,12 +47,12 @@ def weights_of(model):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_it_no_bit_changes(kind, table, expression):
-    plain, history, _ = loop.fit(expression_of(table), kind, KINDS[kind], settings_of(epochs=4, batch_size=8), 0)
+    plain, history, _ = fitting.fit(expression_of(table), kind, KINDS[kind], settings_of(epochs=4, batch_size=8), 0)
     off, same, _ = fit(expression, kind, batch=False)
     assert torch.equal(weights_of(plain), weights_of(off))
     assert history == same
     entry = {"kind": kind} | KINDS[kind]
-    assert pages.find(kind).settings(entry | {"batch": False}) == entry
+    assert registry.find(kind).settings(entry | {"batch": False}) == entry
     settings = {"training": settings_of()}
     assert checkpoint.fingerprint(expression_of(table), **settings) != checkpoint.fingerprint(expression, **settings)
 
@@ -67,7 +68,7 @@ def test_both_engines_have_the_gradients_of_the_plain_formula(kind, scaled, tabl
     gradients = {}
     for engine in (*ENGINES, "formula"):
         torch.manual_seed(0)
-        model = loop.build(kind, 12, KINDS[kind] | {"batch": NAMES})
+        model = fitting.build(kind, 12, KINDS[kind] | {"batch": NAMES})
         if engine == "formula":
 
             def decode(_, z, model=model):
@@ -76,7 +77,7 @@ def test_both_engines_have_the_gradients_of_the_plain_formula(kind, scaled, tabl
                 return (x - decoded).square().sum() / len(x)
 
             model.decoder.squared_error = decode
-        made = loop.make_batches(expression, settings_of(engine="sparse" if engine == "sparse" else "dense"))(cells)
+        made = fitting.make_batches(expression, settings_of(engine="sparse" if engine == "sparse" else "dense"))(cells)
         torch.manual_seed(1)
         model.loss(made)["loss"].backward()
         gradients[engine] = [parameter.grad for parameter in model.parameters()]
@@ -89,7 +90,7 @@ def test_both_engines_have_the_gradients_of_the_plain_formula(kind, scaled, tabl
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupted_training_ends_in_the_same_bits(kind, engine, expression, tmp_path, monkeypatch):
     undisturbed, history, _ = fit(expression, kind, engine=engine)
-    done, add = [], loop._Run.add
+    done, add = [], fitting._Run.add
 
     def killed(run, *arguments):
         add(run, *arguments)
@@ -98,7 +99,7 @@ def test_an_interrupted_training_ends_in_the_same_bits(kind, engine, expression,
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "add", killed)
+        patch.setattr(fitting._Run, "add", killed)
         with pytest.raises(KeyboardInterrupt):
             fit(expression, kind, checkpoint.Checkpoint(tmp_path / "checkpoint.pt", 0, "mine"), engine=engine)
     saved = checkpoint.Checkpoint(tmp_path / "checkpoint.pt", 0, "mine")
@@ -111,9 +112,9 @@ def test_an_interrupted_training_ends_in_the_same_bits(kind, engine, expression,
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_file_of_a_model_has_the_names_and_its_decoder_takes_the_mean_over_batches(kind, expression, tmp_path):
     model, _, _ = fit(expression, kind)
-    loop.save(model, kind, KINDS[kind] | {"batch": NAMES}, settings_of(), expression.genes, tmp_path / "model.pt")
-    assert loop.hyperparameters(tmp_path / "model.pt") == KINDS[kind] | {"batch": NAMES}
-    back = loop.load(tmp_path / "model.pt", expression.genes)
+    fitting.save(model, kind, KINDS[kind] | {"batch": NAMES}, settings_of(), expression.genes, tmp_path / "model.pt")
+    assert fitting.hyperparameters(tmp_path / "model.pt") == KINDS[kind] | {"batch": NAMES}
+    back = fitting.load(tmp_path / "model.pt", expression.genes)
     points = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
     with torch.no_grad():
         hidden = back.decoder.hidden(torch.from_numpy(points)).double()
@@ -122,7 +123,7 @@ def test_the_file_of_a_model_has_the_names_and_its_decoder_takes_the_mean_over_b
     np.testing.assert_allclose(
         decoding.decoder(back, expected.shape[1])(points), expected.numpy(), rtol=1e-4, atol=1e-5
     )
-    assert loop.losses(back, expression, settings_of(), seed=0)["reconstruction"] > 0
+    assert fitting.losses(back, expression, settings_of(), seed=0)["reconstruction"] > 0
 
 
 def test_a_cell_is_decoded_with_its_own_batch(expression):
@@ -185,8 +186,8 @@ def test_batches_mix_and_types_stay_on_cells_of_which_both_are_known(kind):
     mixed, kept = {}, {}
     for batch_names in (False, names):
         model, _, _ = fit(told, kind, batch=batch_names, epochs=80, batch_size=32, learning_rate=0.003, engine="sparse")
-        points = loop.embed(model.eval(), told, "posterior_mean", seed=0).astype(float)
-        mixed[bool(batch_names)] = mixing.integration(points, batches)
+        points = fitting.embed(model.eval(), told, "posterior_mean", seed=0).astype(float)
+        mixed[bool(batch_names)] = batch_mixing.integration(points, batches)
         kept[bool(batch_names)] = KNeighborsClassifier(15).fit(points, types).score(points, types)
     assert mixed[True] > mixed[False] + 0.3
     assert kept[True] >= kept[False] - 0.02

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from test_simulation import SETTINGS
 
-from scae.data import simulation
 from scae.evaluation import truth
+from scae.sources import simulation
 
 
 def latents(points):

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scae.data import counts, values
 from scae.errors import UserError
+from scae.sources import reader, values
 
 RANDOM = np.random.default_rng(0)
 # 80 cells of several depths x 60 genes
@@ -76,7 +76,7 @@ def file_of(folder, **tables):
 
 def problem(path, **reading):
     with pytest.raises(UserError) as caught:
-        counts.read(path, **reading)
+        reader.read(path, **reading)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -98,7 +98,7 @@ SCALED = CASES["scaled"][1]
     ],
 )
 def test_the_matrix_with_counts_is_taken(tables, taken, found, tmp_path):
-    data = counts.read(file_of(tmp_path, **tables))
+    data = reader.read(file_of(tmp_path, **tables))
     assert data.uns["matrix"] == taken
     assert data.uns["values"] == found
     if found == "counts":
@@ -106,7 +106,7 @@ def test_the_matrix_with_counts_is_taken(tables, taken, found, tmp_path):
 
 
 def test_a_claim_decides_between_matrices(tmp_path):
-    data = counts.read(file_of(tmp_path, X=LOG, counts=COUNTS), values="log_normalized")
+    data = reader.read(file_of(tmp_path, X=LOG, counts=COUNTS), values="log_normalized")
     assert (data.uns["matrix"], data.uns["values"]) == ("X", "log_normalized")
     np.testing.assert_array_equal(data.X.toarray(), LOG.astype(np.float32))
 
@@ -150,7 +150,7 @@ def test_a_count_that_float32_cannot_hold_is_named(tmp_path):
     table[2, 3] = 2**24
     data.X = sparse.csr_matrix(table)
     data.write_h5ad(tmp_path / "data.h5ad")
-    assert counts.read(tmp_path / "data.h5ad").X.max() == 2**24
+    assert reader.read(tmp_path / "data.h5ad").X.max() == 2**24
 
 
 def test_a_number_beyond_float32_is_named(tmp_path):
@@ -165,7 +165,7 @@ def test_a_number_beyond_float32_is_named(tmp_path):
 
 
 def test_a_description_says_what_each_matrix_holds(tmp_path):
-    found = counts.describe(file_of(tmp_path, X=SCALED, raw=LOG, umis=COUNTS))
+    found = reader.describe(file_of(tmp_path, X=SCALED, raw=LOG, umis=COUNTS))
     assert {name: held.kind for name, held in found.matrices.items()} == {
         "X": "scaled",
         "raw": "log_normalized",
@@ -177,7 +177,7 @@ def test_a_description_says_what_each_matrix_holds(tmp_path):
 
 @pytest.mark.parametrize("layout", ["csr", "csc", "array"])
 def test_a_description_samples_and_agrees_with_a_full_look(layout, tmp_path, monkeypatch):
-    from scae.data import hdf5_files
+    from scae.sources import hdf5_files
 
     monkeypatch.setattr(hdf5_files, "SAMPLED_VALUES", 400)
     monkeypatch.setattr(hdf5_files, "BLOCK_BYTES", 2000)
@@ -185,13 +185,13 @@ def test_a_description_samples_and_agrees_with_a_full_look(layout, tmp_path, mon
     obs, var = (pd.DataFrame(index=[f"n{number}" for number in range(size)]) for size in COUNTS.shape)
     var.index = "g" + var.index
     anndata.AnnData(table, obs=obs, var=var).write_h5ad(tmp_path / "data.h5ad")
-    assert counts.describe(tmp_path / "data.h5ad").holds == "counts"
-    np.testing.assert_array_equal(counts.read(tmp_path / "data.h5ad").X.toarray(), COUNTS)
+    assert reader.describe(tmp_path / "data.h5ad").holds == "counts"
+    np.testing.assert_array_equal(reader.read(tmp_path / "data.h5ad").X.toarray(), COUNTS)
 
 
 def test_a_description_returns_problems(tmp_path):
-    found = counts.describe(file_of(tmp_path, X=COUNTS), values="log_normalized")
+    found = reader.describe(file_of(tmp_path, X=COUNTS), values="log_normalized")
     assert len(found.problems) == 1
     assert "values: log_normalized is not true" in found.problems[0]
     assert len(found.obs) == 80
-    assert "does not exist" in counts.describe(tmp_path / "nowhere.h5ad").problems[0]
+    assert "does not exist" in reader.describe(tmp_path / "nowhere.h5ad").problems[0]

@@ -12,8 +12,8 @@ import numpy as np
 from places import ROOT
 from scipy import sparse
 
-from scae.training.expression import Expression
-from scae.workflow import code_digest
+from scae.data.expression import Expression
+from scae.jobs import code_digest
 
 KINDS = {
     "dae": {"n_latent": 6},

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from scae.workflow import label_sets, sweeps  # noqa: E402 (needs the path above)
+from scae.config import label_sets, sweeps  # noqa: E402 (needs the path above)
 
 CONTRACT = yaml.safe_load(Path(__file__).with_name("rerun_contract.yaml").read_text(encoding="utf-8"))
 RULES, BASES = CONTRACT["rules"], CONTRACT["bases"]

@@ -16,8 +16,8 @@ from server import serving
 from table import CASES, comparable
 from workflow_project import REPOSITORY, Project
 
-from scae.data import download
 from scae.errors import UserError
+from scae.sources import download
 
 JOB_BYTES = 6_000_000_000
 SENTINELS = {

@@ -82,7 +82,7 @@ def test_an_input_is_named_after_its_file(rule):
 def test_a_script_first_sees_to_it_that_it_ends_with_snakemake(script):
     """What takes long to import comes after; the line is also what has all code loaded from its files."""
     first = next(line for line in script.read_text().splitlines() if line.startswith(("import", "from")))
-    assert first == "import scae.workflow.runtime as runtime"
+    assert first == "import scae.jobs.runtime as runtime"
 
 
 @pytest.mark.parametrize("rule", sorted(TARGETS))

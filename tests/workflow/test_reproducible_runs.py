@@ -6,7 +6,7 @@ import pytest
 from warm import Warm
 from workflow_project import MODELS, Project, comparable, toy_cells
 
-from scae.workflow import job_record, manifest
+from scae.jobs import manifest, record
 
 
 def manifest_of(project, **options):
@@ -39,7 +39,7 @@ def again(finished, tmp_path_factory):
 def test_manifest_names_all_results_but_durations(finished, first):
     digests, made = manifest.read(first)
     assert digests.keys() == comparable(finished).keys()
-    assert made[0] == f"machine: {job_record.machine()}"
+    assert made[0] == f"machine: {record.machine()}"
     assert made[1].startswith("software: ")
     assert len(made) == 2  # nothing mixed, nothing unknown
     for package in ("python", "torch", "numpy", "anndata", "sklearn", "openTSNE", "matplotlib", "snakemake"):

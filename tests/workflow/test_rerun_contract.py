@@ -23,7 +23,7 @@ import yaml
 from rerun_contract import BASES, ROWS, RULES, all_jobs, makes, together, tops
 from workflow_project import REPOSITORY, TOY_CONFIG, Project, toy_cells
 
-from scae.workflow import configuration
+from scae.config import loader
 
 FLAT = [row for rows in ROWS.values() for row in rows]
 
@@ -335,7 +335,7 @@ def test_every_row_is_made_afresh():
 
 def schema_keys():
     """Every key of the config, as the table names it; a hyperparameter with the kind as the name of the model."""
-    schema = configuration.with_parts(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
+    schema = loader.with_parts(yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text()))
 
     def leaves(key, entry):
         properties = {name: below for name, below in entry.get("properties", {}).items() if isinstance(below, dict)}

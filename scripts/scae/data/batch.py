@@ -6,9 +6,10 @@ import h5py
 import pandas as pd
 
 from scae import tables
-from scae.data import annotation, labels
+from scae.data import labels
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
+from scae.sources import annotation
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def read(path, column, cells):
     """The batch of each of these cells, without the import of anndata, which is much of a small training job.
 
     Args:
-        path: of a counts.h5ad, whose annotation is plain (`scae.data.annotation.plain`).
+        path: of a counts.h5ad, whose annotation is plain (`scae.sources.annotation.plain`).
         column, cells, returns, errors: as of `of_cells`.
     """
     with h5py.File(path) as file:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from scae.data import row_blocks
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scae.data import annotation
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
+from scae.sources import annotation
 
 log = logging.getLogger(__name__)
 

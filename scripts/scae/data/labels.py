@@ -10,10 +10,11 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 from scae import tables
-from scae.data import annotation, cell_names, gates, label_tables, row_blocks
+from scae.data import cell_names, gates, label_tables, row_blocks
 from scae.data import genes as gene_names
 from scae.errors import UserError, control_character
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
+from scae.sources import annotation
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scae.data import genes as gene_names
 from scae.data.row_blocks import RowBlocks
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control, hypergeom
 
 from scae.errors import UserError, one_line
-from scae.evaluation.effects import ranked
+from scae.evaluation.latent_genes import ranked
 
 MOST_GENES = 50  # of each sign, that are looked up
 FEWEST = 3  # genes that a set shares with the data
@@ -61,7 +61,7 @@ def enrichment(effects, genes, sets, seed):
     Against all genes of the data, adjusted by Benjamini & Hochberg (1995) over the sets, latents and signs of the seed.
 
     Args:
-        effects: scae.evaluation.effects.Effects.
+        effects: scae.evaluation.latent_genes.Effects.
         genes: names of the genes.
         sets: as from `read`.
         seed: for the column.

@@ -25,7 +25,7 @@ class Metric:
     ``low`` and ``high`` are its range, None where it has no end; what is a score and not a number of something has 1 as
     its best. ``of`` takes what ``reads`` names: the labels (cells,), the clusters (cells,) and the points (cells,
     dimensions) unless it says otherwise; what else there is, `scae.evaluation.neighbors.look` says, and
-    `scae.evaluation.mixing.look` for data sets with a batch, which alone have the scores that read it. ``heatmap`` says
+    `scae.evaluation.batch_mixing.look` for data sets with a batch, which alone have the scores that read it. ``heatmap`` says
     whether the heatmap shows it.
     """
 
@@ -93,12 +93,12 @@ def of_neighbors(name, **settings):
 
 
 def of_mixing(name):
-    """A metric that scae.evaluation.mixing has."""
+    """A metric that scae.evaluation.batch_mixing has."""
 
     def of(*read):
-        from scae.evaluation import mixing
+        from scae.evaluation import batch_mixing
 
-        return getattr(mixing, name)(*read)
+        return getattr(batch_mixing, name)(*read)
 
     return of
 
@@ -309,7 +309,7 @@ def score(labels, clusters, points, without_labels=True, **more):
         points: (cells, dimensions).
         without_labels: whether to give what the labels do not enter too, which is the same for each set of labels.
         more: what further metrics read, by name, as from `scae.evaluation.neighbors.look` and
-            `scae.evaluation.mixing.look`; without it their rows are left out.
+            `scae.evaluation.batch_mixing.look`; without it their rows are left out.
     """
     import numpy as np
     import pandas as pd

@@ -5,7 +5,7 @@ import pandas as pd
 
 SPACE_NAMES = {"tsne2d": "2-D t-SNE", "latent": "latent"}
 NO_SPACE = "labels"  # of a reference, which no representation enters
-REFERENCES = {  # rows of scae.evaluation.references
+REFERENCES = {  # rows of scae.evaluation.baselines
     "shuffled": "labels, shuffled",
     "other_seed": "labels clustered again, other seeds",
     "lower_resolution": "labels clustered again, lower resolution",

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from scae.evaluation import health
+from scae.evaluation import diagnostics
 
 RECOVERED = 0.7  # correlation of a program with a latent, whatever its sign: half of its variance
 
@@ -44,7 +44,7 @@ def recovery(latent, truth):
             (f"recovered_{name}", (best >= RECOVERED).mean()),
             (f"correlation_{name}", best.mean()),
         ]
-    return pd.DataFrame([(health.WHOLE, name, float(value)) for name, value in rows], columns=health.COLUMNS)
+    return pd.DataFrame([(diagnostics.WHOLE, name, float(value)) for name, value in rows], columns=diagnostics.COLUMNS)
 
 
 def _correlations(first, second):

@@ -7,8 +7,8 @@ otherwise; no sentence claims more than its interval.
 import numpy as np
 import pandas as pd
 
-from scae.evaluation import comparison, health, intervals, references, summary
-from scae.evaluation import origins as label_origins
+from scae.evaluation import baselines, comparison, diagnostics, intervals, summary
+from scae.evaluation import label_source as label_origins
 
 # The scores that the verdict goes by: one of the clusters and one that does not hang on k-means
 SCORES = {
@@ -168,8 +168,8 @@ def _ceiling(scores, sets):
     rows = scores[(scores["space"] == summary.NO_SPACE) & (scores["metric"] == "ari")]
     for name in sets:
         of_set = rows[rows["labels"] == name].set_index("model")["mean"]
-        if all(again in of_set for again in references.AGAIN):
-            seeds, lower, higher = (f"{of_set[again]:.3f}" for again in references.AGAIN)
+        if all(again in of_set for again in baselines.AGAIN):
+            seeds, lower, higher = (f"{of_set[again]:.3f}" for again in baselines.AGAIN)
             found.append(
                 f"To judge an ARI {_on(name, sets)}: made again, that clustering agrees with itself by {seeds} with "
                 f"other seeds, and by {lower} and {higher} at a lower and a higher resolution."
@@ -196,7 +196,7 @@ def _life(table, roles):
     found = []
     of_models = table[table["model"].map(roles) == "model"]
     for model, rows in of_models.groupby("model", sort=False):
-        whole = rows[rows["latent"] == health.WHOLE]
+        whole = rows[rows["latent"] == diagnostics.WHOLE]
         value = whole.pivot_table(index="seed", columns="measure", values="value")
         n_latents, n_seeds = int(value["latents"].max()), len(value)
         kind = "live" if (rows["measure"] == "kl").any() else "not constant"
@@ -214,27 +214,29 @@ def _life(table, roles):
 
 def _gates(rows):
     """Number of seeds in which each gate is at 1 in most cells or, the latent being dead, between; 0 without gates."""
-    each = rows[rows["latent"] != health.WHOLE].pivot_table(index=["seed", "latent"], columns="measure", values="value")
+    each = rows[rows["latent"] != diagnostics.WHOLE].pivot_table(
+        index=["seed", "latent"], columns="measure", values="value"
+    )
     if "gate_one" not in each or "kl" not in each:
         return 0
-    dead = ~health.is_live(each["kl"], each["sd"])
+    dead = ~diagnostics.is_live(each["kl"], each["sd"])
     fixed = (each["gate_one"] >= GATE_SHARE) | ((each["gate_between"] >= GATE_SHARE) & dead)
     return int(fixed.groupby(level="seed").all().sum())
 
 
 def _training(table):
-    whole = table[table["latent"] == health.WHOLE]
+    whole = table[table["latent"] == diagnostics.WHOLE]
     steps = whole[whole["measure"] == "steps"]
     if not len(steps):
         return []
     found = []
-    few = steps[steps["value"] < health.FEW_STEPS]
+    few = steps[steps["value"] < diagnostics.FEW_STEPS]
     if len(few):
         found.append(
             f"Training was short: {_range(few['value'])} gradient steps for {_listed(dict.fromkeys(few['model']))}; "
-            f"below {health.FEW_STEPS:,} a model may have learned little, so its scores say little about it."
+            f"below {diagnostics.FEW_STEPS:,} a model may have learned little, so its scores say little about it."
         )
-    falling = whole[(whole["measure"] == "still_falling") & (whole["value"] > health.STILL_FALLING)]
+    falling = whole[(whole["measure"] == "still_falling") & (whole["value"] > diagnostics.STILL_FALLING)]
     if len(falling):
         found.append(
             f"The loss was still falling at the end in {len(falling)} of {len(steps)} trainings: more epochs may "
@@ -247,7 +249,7 @@ def _training(table):
 
 def _left_over(table, roles):
     """What each model's decoder loses of the expression, beside what PCA leaves unexplained."""
-    whole = table[table["latent"] == health.WHOLE]
+    whole = table[table["latent"] == diagnostics.WHOLE]
     left = {
         role: whole[(whole["model"].map(roles) == role) & (whole["measure"] == measure)]
         .groupby("model", sort=False)["value"]
@@ -262,7 +264,7 @@ def _left_over(table, roles):
 
 def _held_out(table, roles):
     """Whether models leave more of the cells that they did not train on, where there are any (training.holdout)."""
-    whole = table[(table["latent"] == health.WHOLE) & (table["model"].map(roles) == "model")]
+    whole = table[(table["latent"] == diagnostics.WHOLE) & (table["model"].map(roles) == "model")]
     value = whole.pivot_table(index=["model", "seed"], columns="measure", values="value", sort=False)
     parts = ["reconstruction_held_out", "reconstruction_trained"]
     if not set(parts) <= set(value):

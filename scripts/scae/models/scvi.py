@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 from scae.errors import UserError
-from scae.notes import NOTE
+from scae.jobs.notes import NOTE
 
 log = logging.getLogger(__name__)
 

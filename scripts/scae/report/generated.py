@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scae.evaluation import generation, intervals
-from scae.report import parts
+from scae.evaluation import generated_cells, intervals
+from scae.report import html
 
 COLORS = 10  # of the picture
 ABOUT = {  # (statistic, what of it): heading and note
@@ -25,23 +25,21 @@ def section(study, dataset, model):
     if found is None or not len(found.summary):
         return None
     of_ways = dict(iter(found.summary.groupby("cells")))
-    ways = [way for way in (generation.RECONSTRUCTED, generation.GENERATED) if way in of_ways]
+    ways = [way for way in (generated_cells.RECONSTRUCTED, generated_cells.GENERATED) if way in of_ways]
     n_seeds = found.summary["seed"].nunique()
     several = n_seeds >= intervals.FEWEST_SEEDS
-    rows = [
-        [parts.cell(f"{way} cells"), *(_cell(_over_seeds(of_ways[way], *value)) for value in ABOUT)] for way in ways
-    ]
+    rows = [[html.cell(f"{way} cells"), *(_cell(_over_seeds(of_ways[way], *value)) for value in ABOUT)] for way in ways]
     means = {way: _over_seeds(of_ways[way], "variance", "ratio").mean() for way in ways}
     shares = [f"{way} cells have {share:.0%}" for way, share in means.items() if np.isfinite(share)]
     over = f", mean over {n_seeds} seeds" + (" with its 95 % interval" if several else "") if n_seeds > 1 else ""
     return {
-        "said": f"Of the variance of the genes {parts.listed(shares)}." if shares else "",
-        "table": parts.table(
+        "said": f"Of the variance of the genes {html.listed(shares)}." if shares else "",
+        "table": html.table(
             f"Cells that {model} makes of {dataset}, against real ones{over}",
-            [parts.column("cells"), *(parts.column(*about) for about in ABOUT.values())],
+            [html.column("cells"), *(html.column(*about) for about in ABOUT.values())],
             rows,
         ),
-        "picture": parts.picture(
+        "picture": html.picture(
             found.picture, f"Genes of cells made by {model} against those of real cells of {dataset}.", colors=COLORS
         ),
     }
@@ -53,5 +51,5 @@ def _over_seeds(rows, statistic, what):
 
 def _cell(values):
     found = intervals.over_seeds(values)
-    spread = f" ({parts.number(found.low)} to {parts.number(found.high)})" if np.isfinite(found.low) else ""
-    return parts.cell(f"{parts.number(found.mean)}{spread}", float(found.mean))
+    spread = f" ({html.number(found.low)} to {html.number(found.high)})" if np.isfinite(found.low) else ""
+    return html.cell(f"{html.number(found.mean)}{spread}", float(found.mean))

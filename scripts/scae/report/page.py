@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from scae.report import cells, methods, parts, runs, scores
+from scae.report import html, sections_dataset, sections_methods, sections_model, sections_scores
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class Section:
 
 # In the order of a reader: the answer, what shows it, each data set, then what a reviewer asks for
 BEFORE = [
-    Section("verdict", "Answer", scores.answer),
-    Section("scores", "Scores", scores.comparison),
-    Section("models", "Representations", methods.representations),
+    Section("verdict", "Answer", sections_scores.answer),
+    Section("scores", "Scores", sections_scores.comparison),
+    Section("models", "Representations", sections_methods.representations),
 ]
 OF_DATASET = [
-    Section("types", "Cells", cells.types),
-    Section("batches", "Batches", cells.batches),
-    Section("quality", "Quality control", cells.quality),
-    Section("embeddings", "Side by side", cells.side_by_side),
-    Section("sweeps", "Sweeps", cells.sweeps),
-    Section("lost", "Which types are lost", cells.lost),
-    Section("stability", "Stability over seeds", cells.stability),
+    Section("types", "Cells", sections_dataset.types),
+    Section("batches", "Batches", sections_dataset.batches),
+    Section("quality", "Quality control", sections_dataset.quality),
+    Section("embeddings", "Side by side", sections_dataset.side_by_side),
+    Section("sweeps", "Sweeps", sections_dataset.sweeps),
+    Section("lost", "Which types are lost", sections_dataset.lost),
+    Section("stability", "Stability over seeds", sections_dataset.stability),
 ]
 AFTER = [
-    Section("times", "Training times", methods.times),
-    Section("methods", "Methods", methods.methods),
-    Section("settings", "Settings", methods.settings),
-    Section("software", "Software and machine", methods.software),
+    Section("times", "Training times", sections_methods.times),
+    Section("methods", "Methods", sections_methods.methods),
+    Section("settings", "Settings", sections_methods.settings),
+    Section("software", "Software and machine", sections_methods.software),
 ]
 
 
@@ -50,7 +50,7 @@ def render(study):
     """The report as HTML text.
 
     Args:
-        study: scae.report.study.Study.
+        study: scae.report.contents.Study.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -68,13 +68,13 @@ def render(study):
                 "n_types": len(set(study.labels[dataset]) - {""}),
                 "types": study.types(dataset),
                 "sections": _prepared(OF_DATASET, study, dataset),
-                "panels": [runs.panel(study, dataset, model) for model in study.models_of(dataset)],
+                "panels": [sections_model.panel(study, dataset, model) for model in study.models_of(dataset)],
             }
             for dataset in study.datasets
         ],
         after=_prepared(AFTER, study),
-        points=parts.script_json(runs.points(study)),
-        plotly=parts.packed_text(get_plotlyjs()),
+        points=html.script_json(sections_model.points(study)),
+        plotly=html.packed_text(get_plotlyjs()),
     )
 
 

@@ -31,7 +31,7 @@ class DenseBatches:
     """Makes dense batches on a device, to which the compressed rows are moved once.
 
     Args:
-        expression: scae.training.expression.Expression.
+        expression: scae.data.expression.Expression.
         device: torch.device.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from scae.errors import UserError
-from scae.models import pages
+from scae.models import registry
 
 
 def decoder(model, n_genes):
@@ -70,7 +70,7 @@ def from_prior(model, n_cells, n_latent, seed):
         return None
     torch.manual_seed(seed)
     page = inspect.getfile(type(model))
-    drawn = pages.checked(model.prior(n_cells), n_cells, page, method="prior")
+    drawn = registry.checked(model.prior(n_cells), n_cells, page, method="prior")
     if drawn.shape[1] != n_latent:
         raise UserError(f"{page}: prior returned {drawn.shape[1]} latents, and embed returns {n_latent}")
     return drawn

@@ -38,7 +38,7 @@ class SparseBatches:
     """Makes sparse batches.
 
     Args:
-        expression: scae.training.expression.Expression.
+        expression: scae.data.expression.Expression.
         threads: of the kernels.
     """
 

@@ -1,0 +1,252 @@
+"""A look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
+
+import functools
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from scae.config import label_sets, loader
+from scae.data import batch, gates, labels, quality
+from scae.data import genes as gene_names
+from scae.errors import UserError, one_line
+from scae.evaluation import gene_sets
+from scae.jobs import notes
+from scae.models import registry
+from scae.sources import address, reader, samples
+
+log = logging.getLogger(__name__)
+
+SHOWN_TYPES = 12
+IN_THE_RUN = {"clusters": "clustering", "markers": "gates on markers"}
+DENSITY = 0.08  # of a matrix whose values cannot be counted without reading it
+# Measured on two cores of a Xeon server (benchmarks/README.md); within a factor of two elsewhere
+SECONDS_PER_JOB = 3.0
+SECONDS_PER_VALUE = 1.6e-7  # and epoch, of training
+SECONDS_PER_CELL = 2.8e-6  # and iteration, of t-SNE in 2-D; 3-D takes twice as long
+JOBS_OF_DATA, JOBS_OF_RUN = 5, 9
+MEGABYTES, BYTES_PER_VALUE = 600, 64
+
+
+def check(config, processors, missing=()):
+    """Check the data sets of a run.
+
+    Args:
+        config: the checked config.
+        processors: on which the run would work.
+        missing: problems with packages that models need.
+
+    Returns:
+        (str, list[str]): a table for people, and the problems that would stop a run, each on a line with the data set.
+    """
+    blocks, problems = [], []
+    for name in config["run"]["datasets"]:
+        with notes.about(name):
+            rows, found = check_dataset(name, config, processors)
+        found = [f"{name}: {problem}" for problem in found]
+        blocks.append("\n".join([name, *(f"  {key:<13} {one_line(str(value))}" for key, value in rows.items())]))
+        problems += found
+    return "\n\n".join(blocks), [*problems, *missing]
+
+
+def check_dataset(name, config, processors):
+    """({row: text}, [problem]) of one data set."""
+    settings = config["datasets"][name]
+    problems = [f"{key}: {problem}" for key, problem in loader.problems_of_dataset(settings, config["kmeans"])]
+    if any(problem.startswith(("source", "samples")) for problem in problems):
+        return _verdict(problems, "not looked at"), problems
+    rows = {"source": address.shown_samples(settings)}
+    parts = _parts(name, settings)
+    if parts is None:
+        rows["source"] += " (not downloaded: looked at when a run has read it)"
+        return rows | _verdict(problems, "not looked at"), problems
+    problems += [
+        f"{sample}: {problem}" if sample else problem for sample, part in parts.items() for problem in part.problems
+    ]
+    found = _together(parts, settings["join"])
+    if found.obs is not None and found.var is not None:
+        rows |= _sizes(found)
+        rows |= _described(found, settings, problems)
+        rows |= _needs(found, config, processors)
+        problems += _too_few_cells(len(found.obs), config)
+        problems += _without_counts(found, config)
+    problems = list(dict.fromkeys(problems))
+    return rows | _verdict(problems, "ready"), problems
+
+
+def _verdict(problems, otherwise):
+    return {"result": f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else otherwise}
+
+
+def _parts(name, settings):
+    """{sample or None: what it holds}; None where that would have to be downloaded."""
+    if not any(address.is_url(entry["source"]) for entry in address.samples(settings).values()):
+        return samples.describe(settings, downloads=None)
+    read = f"results/{name}/counts.h5ad"
+    return {None: reader.describe(read)} if Path(read).exists() else None
+
+
+def _together(parts, join):
+    """What the samples hold together, as far as they can be read."""
+    if list(parts) == [None]:
+        return parts[None]
+    usable = {sample: part for sample, part in parts.items() if part.obs is not None and part.var is not None}
+    if not usable:
+        return next(iter(parts.values()))
+    named = [
+        part.obs.assign(sample=sample).set_axis([f"{sample}_{cell}" for cell in part.obs.index])
+        for sample, part in usable.items()
+    ]
+    first, *others = (part.var for part in usable.values())
+    for var in others:
+        if join == "inner":
+            first = first[first.index.isin(var.index)]
+        else:
+            first = pd.concat([first, var[~var.index.isin(first.index)]])
+    holds = {part.holds for part in usable.values()}
+    return reader.Description(
+        format=", ".join(sorted({part.format for part in usable.values()})),
+        obs=pd.concat(named),
+        var=first,
+        matrices={
+            f"{matrix} of {sample}": held for sample, part in usable.items() for matrix, held in part.matrices.items()
+        },
+        holds=holds.pop() if len(holds) == 1 else "counts",
+        n_values=sum(part.n_values or 0 for part in usable.values()) or None,
+    )
+
+
+def _described(found, settings, problems):
+    """{row: text} about genes and labels; each is looked at, whatever is wrong with another."""
+    several = label_sets.are_several(settings["labels"])
+    sets = {f" {name}" if several else "": section for name, section in label_sets.of(settings["labels"]).items()}
+    looks = {f"labels{name}": functools.partial(_labels, found, section, problems) for name, section in sets.items()}
+    looks["genes"] = lambda: _genes(*_names(found, settings), found)
+    looks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
+    for name, section in sets.items():
+        looks[f"markers{name}"] = functools.partial(_markers, found, settings, section)
+    looks["gene sets"] = lambda: _gene_sets(found, settings)
+    looks["batches"] = lambda: _batches(found, settings)
+    rows = {}
+    for row, look in looks.items():
+        try:
+            if (text := look()) is not None:
+                rows[row] = text
+        except UserError as error:
+            problems.append(str(error))
+            rows[row] = "see the problems"
+    return rows
+
+
+def _sizes(found):
+    rows = {"cells x genes": f"{len(found.obs):,} x {len(found.var):,} ({found.format})"}
+    for matrix, held in found.matrices.items():
+        rows[f"matrix {matrix}"] = f"{held}{', taken' if matrix == found.matrix else ''}"
+    if "sample" in found.obs:
+        sizes = found.obs["sample"].value_counts()
+        rows["samples"] = ", ".join(f"{sample} ({size:,})" for sample, size in sizes.items())
+    return rows
+
+
+def _names(found, settings):
+    """Names of the genes that are not left out, and which they are in the source."""
+    names = gene_names.name(found.var, settings["genes"]["names"])
+    kept = ~gene_names.exclude(names, settings["genes"]["exclude"])
+    return names[kept], kept
+
+
+def _genes(names, kept, found):
+    twice, excluded = int(found.var.index.duplicated().sum()), int((~kept).sum())
+    remarks = [f"{twice:,} stand more than once"] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
+    return "; ".join([f"{names[0]}, …, {names[-1]}", *remarks])
+
+
+def _mitochondrial(names, kept, found, settings):
+    if found.holds == "log_normalized":
+        quality.refuse_limits_on_logarithms(settings["qc"])
+        return None
+    of = gene_names.mitochondrial(names, settings["qc"], found.var[kept])
+    limit = settings["qc"]["max_pct_mito"]
+    return f"{of.sum()} genes" + (f", less than {limit:g} %" if limit else ", no limit")
+
+
+def _markers(found, settings, section):
+    names = _names(found, settings)[0]
+    if section["from"] == "markers":
+        gates.refuse_missing(section["markers"], names)
+        return f"all genes of {len(section['markers'])} types"
+    if section["from"] != "clusters":
+        return None
+    if found.holds in loader.WITHOUT_COUNTS:
+        raise UserError(f"labels.from: clusters needs counts, but the values are {found.holds}; use obs or csv")
+    markers = section["markers"]
+    return f"of {len(labels.known_markers(markers, names))} of {len(markers)} types"
+
+
+def _labels(found, section, problems):
+    if section["from"] == "none":
+        return "none"
+    if section["from"] in IN_THE_RUN:
+        return f"by {IN_THE_RUN[section['from']]}, in the run"
+    given = labels.given(section, found.obs)
+    of_cells = given.reindex(found.obs.index)
+    sizes, without = of_cells.value_counts(), int(of_cells.isna().sum())
+    if without == len(of_cells):
+        raise UserError("labels: no cell has a label; name another column, or set labels.from to none")
+    labels.warn_of_sizes(of_cells.fillna(""))
+    if without and section["missing"] == "error":
+        problems.append(
+            f"labels: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control drops "
+            "them; set labels.missing to unscored or drop"
+        )
+    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
+    more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
+    words = {"error": "without", "unscored": "without, not scored", "drop": "without, dropped"}[section["missing"]]
+    return f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")
+
+
+def _gene_sets(found, settings):
+    path = settings["gene_sets"]
+    if not path or not Path(path).is_file():  # a wrong path is a problem already
+        return None
+    sets = gene_sets.read(path, _names(found, settings)[0])
+    return f"{len(sets):,} with {gene_sets.FEWEST} genes or more of these"
+
+
+def _batches(found, settings):
+    if not settings["batch"]:
+        return None
+    sizes = batch.of_cells(found.obs, settings["batch"], found.obs.index).replace("", "none").value_counts()
+    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
+    more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
+    return f"{len(sizes)}: {shown}{more}"
+
+
+def _too_few_cells(n_cells, config):
+    perplexity, k = config["tsne"]["perplexity"], config["kmeans"]["k"]
+    if perplexity > (n_cells - 1) / 3:
+        yield f"tsne.perplexity: {perplexity:g} needs {3 * perplexity + 1:.0f} cells, but there are {n_cells}; lower it"
+    if k is not None and k > n_cells:
+        yield f"kmeans.k: {k} clusters need as many cells, but there are {n_cells}; lower it"
+
+
+def _without_counts(found, config):
+    if found.holds in loader.WITHOUT_COUNTS:
+        for name in config["run"]["models"]:
+            if registry.find(config["models"][name]["kind"]).peer:
+                yield f"models.{name}: needs counts, but the values are {found.holds}; take it out of run.models"
+
+
+def _needs(found, config, processors):
+    n_cells, n_genes = len(found.obs), len(found.var)
+    n_values = found.n_values or DENSITY * n_cells * n_genes
+    runs = len(config["run"]["models"]) * len(config["run"]["seeds"])
+    tsne = config["tsne"]
+    seconds = SECONDS_PER_JOB * (JOBS_OF_DATA + runs * JOBS_OF_RUN)
+    training = config["training"]
+    epochs = max(training["epochs"], training["min_steps"] * training["batch_size"] / max(1, n_cells))
+    seconds += runs * epochs * n_values * SECONDS_PER_VALUE
+    seconds += runs * 3 * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
+    gigabytes = (MEGABYTES + n_values * BYTES_PER_VALUE / 2**20) / 1024
+    at_once = max(1, min(processors, runs))
+    return {"needs": f"about {gigabytes:.1f} GB and {max(1, round(seconds / at_once / 60))} minutes on {at_once} cores"}

@@ -1,0 +1,133 @@
+"""Reading the files of the config: what YAML takes without a word, and what Snakemake refuses without naming the file.
+
+Snakemake reads the files of ``--configfile`` before any line of the workflow; profiles/ have it call `check_all` first.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+from scae.errors import UserError, one_line
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key that stands twice, of which the plain loader keeps the last."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = {}
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            if key.value in seen:
+                raise UserError(
+                    f'config: {self.name}: key "{key.value}" stands twice, in lines {seen[key.value]} and '
+                    f"{key.start_mark.line + 1}; remove one"
+                )
+            seen[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def read(file):
+    """The content of a file of the config, as keys with values.
+
+    Raises:
+        UserError: as `check`.
+    """
+    check(file)
+    text = _read(file)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
+
+
+def check(file):
+    """Refuse a file of the config that is none, or says a thing twice.
+
+    Raises:
+        UserError: naming the file, the line and what to do.
+    """
+    text = _read(file)
+    try:
+        json.loads(text)
+        return  # Snakemake tries JSON first, whatever the name of the file
+    except ValueError:
+        pass
+    except RecursionError:
+        raise UserError(f"config: {file}: is nested too deeply; a config has a few levels") from None
+    try:
+        loader = _StrictLoader(text)
+        loader.name = str(file)
+        content = loader.get_single_data()
+        _refuse_recursion(content, file)
+    except UserError:
+        raise
+    except RecursionError:
+        raise UserError(f"config: {file}: is nested too deeply; a config has a few levels") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"config: {file}: {_describe(error, text)}") from None
+    except (ValueError, TypeError, AttributeError) as error:  # such as a date that is none
+        raise UserError(f"config: {file}: holds a value that YAML cannot read ({error}); put it in quotes") from None
+    if content is None:
+        raise UserError(f"config: {file}: is empty; write a key, or leave the file out")
+    if not isinstance(content, dict):
+        raise UserError(
+            f"config: {file}: is a {type(content).__name__}, not keys with values; write `run: …` and so on"
+        )
+
+
+def check_all(arguments, folder):
+    """Check the config beside the Snakefile and the files of ``--configfile``; end the program if one is wrong.
+
+    Args:
+        arguments: of the command, as in ``sys.argv``.
+        folder: of the Snakefile.
+    """
+    from scae.config import command_line
+
+    try:
+        command_line.refuse_repeated_configfile(arguments)
+        default = Path(folder, "config/config.yaml")
+        for file in [*([default] if default.exists() else []), *command_line.config_files(arguments)]:
+            check(file)
+    except UserError as error:
+        sys.exit(one_line(str(error)))
+
+
+def _read(file):
+    try:
+        content = Path(file).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"config: {file}: does not exist (looked in {Path.cwd()}); give the path of a file") from None
+    except OSError as error:
+        raise UserError(f"config: {file}: cannot be read ({error.strerror.lower()}); give a file") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"config: {file}: line {line}: is not UTF-8 (byte 0x{content[error.start]:02x}); save the file as UTF-8"
+        ) from None
+
+
+def _refuse_recursion(value, file, above=()):
+    if isinstance(value, (dict, list)):
+        if any(value is one for one in above):
+            raise UserError(f"config: {file}: an alias (*name) stands inside what it names; write it out")
+        for below in value.values() if isinstance(value, dict) else value:
+            _refuse_recursion(below, file, (*above, value))
+
+
+def _describe(error, text):
+    """What is wrong with the YAML, with its line."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:  # characters that YAML does not have
+        return f"is no YAML ({str(error).splitlines()[0]}); remove that character"
+    line = mark.line + 1
+    lines = text.splitlines()
+    written = lines[mark.line] if mark.line < len(lines) else ""
+    if "\t" in written[: len(written) - len(written.lstrip())]:
+        return f"line {line}: is indented with a tab; YAML takes spaces only"
+    if "expected a single document" in str(error):
+        return f"line {line}: --- begins a second document, and a config is one; join them, or give two files"
+    return f"line {line}: is no YAML ({error.problem}); look for a missing colon, quote or bracket in or above it"

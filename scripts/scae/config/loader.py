@@ -1,0 +1,523 @@
+"""Checking the config: one pass from what the user wrote to what the rules use.
+
+Light enough to run each time the workflow is parsed: the hyperparameters of a model are read from its page without
+importing it.
+"""
+
+import copy
+import difflib
+import itertools
+import math
+import os
+import re
+from pathlib import Path
+
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
+from jsonschema.validators import extend
+
+from scae.config import files as config_files
+from scae.config import label_sets, overlays, sweeps
+from scae.errors import UserError, control_character, one_line
+from scae.evaluation import metrics
+from scae.models import registry
+from scae.sources import address
+from scae.sources.address import is_shipped, is_url, local_files
+
+NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
+RESULTS = "results"
+# Keys of a data set that mean nothing where its cells are simulated
+OF_FILES = {
+    **{"format": "auto", "matrix": "auto", "values": "auto", "orientation": "auto"},
+    **{"member": None, "genome": None, "modality": "rna"},
+}
+WITHOUT_COUNTS = ("normalized", "log_normalized")  # values
+LONGEST_VALUE = 80  # characters of a value in a message
+
+
+def load(config, schema, files=(), command_line=None, processors=None, datasets_too=True, importer=None):
+    """Check a config and complete it.
+
+    Args:
+        config: the merged config as Snakemake read it; left as it is.
+        schema: the content of ``config/schema.yaml``.
+        files: the files that it was merged from, those that win last.
+        command_line: the part of it that came with ``--config``, in which Snakemake leaves nested numbers as text.
+        processors: of this machine if it is the one that trains; None where another does.
+        datasets_too: refuse what is wrong with a data set; False leaves that to `problems_of_dataset`.
+        importer: what a workflow that imports this one has laid over our config, whose rules may make the files that it
+            names; None if none does.
+
+    Returns:
+        dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
+        settings compare equal and give the same tables. Models of a sweep stand there as any others; where some are
+        run, ``sweeps`` has {sweep: {model: {parameter: value}}} of these, in the order in which they are written.
+
+    Raises:
+        UserError: naming every key that is wrong, a line for each.
+    """
+    layers = [_with_text_keys(config_files.read(file)) for file in files]
+    layers += [_with_text_keys(layer or {}) for layer in (importer, command_line)]
+    config = _spelled_out(_with_text_keys(config))
+    complete = with_parts(schema, _pages_outside(config))
+    overlays.drop_settings_of_others(config, layers, complete)
+    _mark(config, _with_text_keys(command_line or {}))
+    swept = sweeps.expand(config, layers)
+    if swept:
+        complete = with_parts(schema, _pages_outside(config))
+    problems = list(_unprintable(config)) or list(_problems_of_sets(config))
+    problems = problems or _violations(config, label_sets.allow_several(complete), swept)
+    told = () if problems else _contradictions(config, swept, processors, datasets_too, alone=importer is None)
+    problems = problems or list(dict.fromkeys(told))  # models of a sweep share what is wrong with it
+    if problems:
+        raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
+    plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
+    for name, dataset in plain["datasets"].items():
+        if label_sets.are_several(dataset["labels"]):  # their order says which is the first
+            dataset["labels"] = {key: dataset["labels"][str(key)] for key in config["datasets"][name]["labels"]}
+    if run := sweeps.of_run(swept, plain):
+        plain["sweeps"] = run
+    return plain
+
+
+def with_parts(schema, outside=None):
+    """The schema with the hyperparameters of every kind of model and the names of the metrics filled in.
+
+    Args:
+        schema: the content of ``config/schema.yaml``.
+        outside: {path of a page outside the library: its hyperparameters}; None for those that nobody asks for.
+    """
+    schema = copy.deepcopy(schema)
+    dataset = schema["properties"]["datasets"]["additionalProperties"]
+    scores = dataset["properties"]["published"]["properties"]["scores"]
+    scores["additionalProperties"]["propertyNames"] = {"enum": list(metrics.described())}
+    kinds = {kind: registry.find(kind).config for kind in registry.kinds()} | (outside or {})
+    model = schema["properties"]["models"]["additionalProperties"]
+    model["properties"]["kind"]["enum"] = list(kinds)
+    model["allOf"] = [
+        {
+            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+            "then": {"properties": {"kind": True} | hyperparameters, "additionalProperties": False},
+        }
+        for kind, hyperparameters in kinds.items()
+        if hyperparameters is not None
+    ]
+    return schema
+
+
+def _pages_outside(config):
+    """{path: hyperparameters, or None} of the pages outside the library; those that are run must be in order."""
+    models = config["models"] if isinstance(config.get("models"), dict) else {}
+    run = config["run"].get("models") if isinstance(config.get("run"), dict) else None
+    found = {}
+    for name, model in models.items():
+        kind = model.get("kind") if isinstance(model, dict) else None
+        if not isinstance(kind, str) or not registry.is_path(kind):
+            continue
+        found.setdefault(kind, None)
+        if isinstance(run, list) and name in run:
+            try:
+                found[kind] = registry.find(kind).config
+                Draft202012Validator.check_schema({"properties": found[kind]})
+            except UserError as error:
+                raise UserError(one_line(f"config: models.{name}.kind: {error}")) from None
+            except SchemaError as error:
+                key = ".".join(map(str, list(error.absolute_path)[1:]))
+                raise UserError(f"config: models.{name}.kind: {kind}: CONFIG: {key}: {error.message}") from None
+    return found
+
+
+class _Typed(str):
+    """Text of ``--config``, which stands for a number, true, false or null where the schema has one of these."""
+
+
+def _mark(config, command_line):
+    """Turn the text in a config that came from the command line into `_Typed`, in place."""
+    for name, value in command_line.items():
+        if isinstance(value, dict) and isinstance(config.get(name), dict):
+            _mark(config[name], value)
+        elif isinstance(value, list) and config.get(name) == value:
+            config[name] = [_Typed(item) if isinstance(item, str) else item for item in value]
+        elif isinstance(value, str) and config.get(name) == value:
+            config[name] = _Typed(value)
+
+
+def _number(value, entry):
+    """A value in the type that the schema declares, so that 3 and 3.0 are the same setting."""
+    types = entry.get("type", ()) if isinstance(entry, dict) else ()
+    types = [types] if isinstance(types, str) else types
+    if isinstance(value, _Typed) and "string" not in types:
+        value = _typed(value, types)
+    elif isinstance(value, _Typed) and "null" in types and value in ("null", "~"):
+        value = None
+    if "number" in types and type(value) is int and abs(value) < 2**1000:
+        return float(value)
+    if "integer" in types and type(value) is float and value.is_integer():
+        return int(value)
+    return value
+
+
+def _typed(text, types):
+    """What a text of the command line stands for, if it is of one of these types."""
+    words = {"true": True, "false": False} if "boolean" in types else {}
+    words |= {"null": None, "~": None} if "null" in types else {}
+    if text in words:
+        return words[text]
+    if {"number", "integer"} & set(types) and NUMBER.fullmatch(text):
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    return text
+
+
+def _properties(validator, properties, instance, schema):
+    """``properties`` of JSON schema that first fills in defaults and gives numbers their declared type."""
+    if isinstance(instance, dict):
+        for name, entry in properties.items():
+            if isinstance(entry, dict) and "default" in entry:
+                instance.setdefault(name, copy.deepcopy(entry["default"]))
+            if name in instance:
+                instance[name] = _number(instance[name], entry)
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+def _additional_properties(validator, entry, instance, schema):
+    if isinstance(instance, dict):
+        for name in instance.keys() - schema.get("properties", {}).keys():
+            instance[name] = _number(instance[name], entry)
+    yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, entry, instance, schema)
+
+
+def _items(validator, entry, instance, schema):
+    if isinstance(instance, list):
+        instance[:] = [_number(value, entry) for value in instance]
+    yield from Draft202012Validator.VALIDATORS["items"](validator, entry, instance, schema)
+
+
+def _is_not_finite(value):
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _type(validator, types, instance, schema):
+    if _is_not_finite(instance):
+        yield ValidationError(f"{instance} is not a finite number")
+    yield from Draft202012Validator.VALIDATORS["type"](validator, types, instance, schema)
+
+
+_Validator = extend(
+    Draft202012Validator,
+    {"properties": _properties, "additionalProperties": _additional_properties, "items": _items, "type": _type},
+)
+
+
+def _violations(config, schema, swept):
+    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: error.json_path)
+    messages = {}  # the first of a key, that of its type before others
+    for error in sorted(errors, key=lambda error: error.validator != "type"):
+        key = error.json_path if error.validator not in ("additionalProperties", "required") else id(error)
+        messages.setdefault(key, _message(error, swept))
+    return sorted(set(messages.values()))
+
+
+def _shown(value):
+    """A value as it stands in a message."""
+    text = repr(str(value) if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}… ({len(text)} characters)"
+
+
+def _message(error, swept):
+    """One line for a person: the key as the user wrote it, what is wrong, what to do."""
+    key = ".".join(map(str, sweeps.as_written(error.absolute_path, swept)))
+    value = error.instance
+    shown, message = _shown(value), error.message.replace(repr(value), _shown(value))
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = sorted(set(value) - set(known), key=str)[0]
+        close = difflib.get_close_matches(str(unknown), known, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else f"known keys are {', '.join(known)}"
+        return f"{f'{key}.{unknown}'.lstrip('.')}: unknown key; {hint}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in value)
+        return f"{f'{key}.{missing}'.lstrip('.')}: is missing; {_description(error.schema, missing)}"
+    if error.validator == "type" and error.message.endswith("finite number"):
+        return f"{key}: {error.message}"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
+        if isinstance(value, str) and NUMBER.fullmatch(value):
+            return f"{key}: {shown} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
+        if value is None and wanted == "object":
+            return f"{key}: is empty, not of type object; write keys below it, or leave it out"
+        return f"{key}: {shown} is not of type {wanted}"
+    if error.validator == "enum":
+        path = ", nor the path of a page (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
+        return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}{path}"
+    if error.validator in ("pattern", "maxLength", "propertyNames", "not") or error.parent is not None:
+        return f"{key}: {shown} is not usable here; {error.schema.get('description', message)}"
+    return f"{key}: {message}"
+
+
+def _description(schema, name):
+    entry = schema.get("properties", {}).get(name, {})
+    return entry.get("description", "give it a value") if isinstance(entry, dict) else "give it a value"
+
+
+def _unprintable(config, key=""):
+    """Text that no terminal, table or picture can show."""
+    if isinstance(config, dict):
+        for name, value in config.items():
+            yield from _unprintable(name, f"{key}.{name}".lstrip("."))
+            yield from _unprintable(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(config, list):
+        for number, value in enumerate(config):
+            yield from _unprintable(value, f"{key}.{number}")
+    elif isinstance(config, str) and (found := control_character(config)):
+        yield f"{key}: {_shown(config)} holds the control character {found}; remove it"
+
+
+def _problems_of_sets(config):
+    """Sets of labels that are none, told before the schema looks at them."""
+    datasets = config.get("datasets")
+    for name, dataset in datasets.items() if isinstance(datasets, dict) else ():
+        found = label_sets.problems(dataset.get("labels")) if isinstance(dataset, dict) else ()
+        yield from (f"datasets.{name}.{key}: {problem}" for key, problem in found)
+
+
+def _contradictions(config, swept, processors, datasets_too, alone):
+    """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
+    for section in ("datasets", "models"):
+        names = {}
+        for name in config["run"][section]:
+            if name not in config[section]:
+                yield (
+                    f"run.{section}: {_quoted(name)} is not defined; {section} has {', '.join(sorted(config[section]))}"
+                )
+            other = names.setdefault(name.lower(), name)
+            if other != name:
+                yield (
+                    f'run.{section}: "{other}" and "{name}" differ in case only, and share a folder on some disks; '
+                    "rename one"
+                )
+    for name in config["run"]["datasets"] if datasets_too else ():
+        if name in config["datasets"]:
+            for key, problem in problems_of_dataset(config["datasets"][name], config["kmeans"], alone):
+                yield f"datasets.{name}.{key}: {problem}"
+    for name in config["run"]["models"]:
+        if config["models"].get(name, {}).get("kind") == "given":
+            for key, problem in _contradictions_of_given(config["models"][name], config, alone):
+                yield f"{'.'.join(sweeps.as_written(['models', name, *key], swept))}: {problem}"
+    for name in config["run"]["models"]:
+        kind = config["models"].get(name, {}).get("kind")
+        if kind is None or not registry.find(kind).peer:
+            continue
+        for dataset in config["run"]["datasets"]:
+            if (values := config["datasets"].get(dataset, {}).get("values")) in WITHOUT_COUNTS:
+                written = ".".join(sweeps.as_written(["models", name], swept))
+                yield f"{written}: needs counts, but datasets.{dataset}.values is {values}; run only one of them"
+    for name in config["run"]["models"]:
+        for dataset in config["run"]["datasets"] if config["models"].get(name, {}).get("batch") is True else ():
+            if dataset in config["datasets"] and not config["datasets"][dataset]["batch"]:
+                key = ".".join(sweeps.as_written(["models", name, "batch"], swept))
+                yield (
+                    f"{key}: true, but {dataset} has no batch; name its column in datasets.{dataset}.batch, or run "
+                    "them apart"
+                )
+    training = config["training"]
+    if training["engine"] == "sparse" and training["device"] == "cuda":
+        yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
+    if training["engine"] == "sparse" and training["precision"] != "float32":
+        yield (
+            f"training.engine: sparse computes in float32, but training.precision is {training['precision']}; set "
+            "training.engine to dense or auto"
+        )
+    if training["early_stopping"] and not training["holdout"]:
+        yield (
+            "training.early_stopping: goes by the loss of cells that are held out, and there are none; set "
+            "training.holdout, such as 0.1, or early_stopping to 0"
+        )
+    if processors and training["threads"] > processors:
+        yield (
+            f"training.threads: {training['threads']} are more than the {processors} processors of this machine; set "
+            f"it to {processors} or less"
+        )
+
+
+def problems_of_dataset(dataset, kmeans, alone=True):
+    """(key, problem) of an entry of ``datasets``."""
+    source, qc = dataset["source"], dataset["qc"]
+    if (source is None) == (dataset["samples"] is None):
+        yield (
+            "source",
+            "is missing; give it, or a table of samples" if source is None else "give it or samples, not both",
+        )
+        return
+    if dataset["samples"] is not None and (problems := list(_problems_of_path(dataset["samples"], ""))):
+        yield from (("samples", problem) for problem in problems)
+        return
+    yield from _problems_of_simulation(dataset)
+    try:
+        samples = address.samples(dataset)
+    except UserError as error:
+        yield "samples", str(error)
+        return
+    for sample, entry in samples.items():
+        key = "source" if sample is None else f"samples: {sample}" if source is None else f"source.{sample}"
+        if sample is not None or not address.is_simulated(source):
+            yield from ((key, problem) for problem in _problems_of_source(entry["source"], alone))
+    if dataset["sha256"] and (
+        None not in samples or address.is_simulated(source) or is_shipped(source) or os.path.isdir(source)
+    ):
+        what = "samples have a column sha256 in their table" if None not in samples else f"source is {source}"
+        yield "sha256", f"only a file has one, and {what}; set sha256 to null"
+    for name, labels in label_sets.of(dataset["labels"]).items():
+        key = label_sets.key(dataset["labels"], name)
+        yield from ((f"{key}.{of}", problem) for of, problem in _problems_of_labels(labels, dataset, kmeans, alone))
+    if isinstance(qc["mito_genes"], str):
+        yield from (
+            ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names", alone)
+        )
+    if dataset["gene_sets"]:
+        yield from (("gene_sets", problem) for problem in _problems_of_path(dataset["gene_sets"], "", alone))
+        if os.path.isdir(dataset["gene_sets"]):
+            yield "gene_sets", f"{_quoted(dataset['gene_sets'])} is a folder; give a .gmt file"
+    if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
+        yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
+    if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
+        yield (
+            "qc.max_genes",
+            f"no cell has more than {qc['min_genes']} (min_genes) and fewer than {qc['max_genes']} genes; raise it, or "
+            "lower min_genes",
+        )
+
+
+def _problems_of_labels(labels, dataset, kmeans, alone):
+    """(key, problem) of one entry of labels."""
+    if labels["from"] == "csv":
+        yield from (("path", problem) for problem in _problems_of_path(labels["path"], "", alone))
+        if os.path.isdir(labels["path"]):
+            yield "path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
+    if labels["from"] == "none" and kmeans["k"] is None:
+        yield "from", "none needs a number of clusters in kmeans.k"
+    if labels["from"] == "clusters" and dataset["values"] in WITHOUT_COUNTS:
+        yield "from", f"clusters needs counts, but values is {dataset['values']}; use obs or csv"
+    if labels["from"] == "clusters" and labels["n_pcs"] >= labels["n_variable_genes"]:
+        yield (
+            "n_pcs",
+            f"{labels['n_pcs']} components need more than {labels['n_variable_genes']} genes; lower it, or raise "
+            "n_variable_genes",
+        )
+    if labels["from"] == "markers":
+        for first, second in itertools.combinations(labels["markers"], 2):
+            if set(labels["markers"][first]) == set(labels["markers"][second]):
+                yield (
+                    "markers",
+                    f"{_quoted(first)} and {_quoted(second)} have the same genes, which tell no cell of one from the "
+                    "other; give one of them another gene, or join them",
+                )
+
+
+def _problems_of_simulation(dataset):
+    """(key, problem) of a data set whose cells are made, or of settings for that of one whose cells are not."""
+    settings, simulated = dataset["simulation"], address.is_simulated(dataset["source"])
+    if not simulated:
+        if settings is not None:
+            yield "simulation", f"is for source: {address.SIMULATED} alone; remove it, or set source to that"
+        return
+    if settings is None:
+        yield "simulation", "is null; write {} to take all defaults"
+        return
+    for key, default in OF_FILES.items():
+        if dataset[key] != default:
+            yield key, "says how a file is read, but the source is simulated; remove it"
+    n_types = settings["types"] if isinstance(settings["types"], int) else len(settings["types"])
+    if settings["cells"] < n_types:
+        yield "simulation.cells", f"{settings['cells']} cells are too few for {n_types} types; raise it"
+    if settings["genes"] < settings["program_genes"]:
+        yield (
+            "simulation.program_genes",
+            f"a program of {settings['program_genes']} genes needs as many; lower it, or raise simulation.genes",
+        )
+
+
+def _problems_of_source(source, alone):
+    if source.lower().startswith("ftp:"):
+        yield "ftp is not spoken here; most servers, NCBI's too, have the same file at https://"
+    elif is_url(source):
+        if problem := address.problem_of_url(source):
+            yield problem
+    elif is_shipped(source):
+        name = source.partition(":")[2]
+        if name not in address.SHIPPED_DATASETS:
+            yield f"scanpy has no data set {_quoted(name)}; it has {', '.join(address.SHIPPED_DATASETS)}"
+    else:
+        yield from _problems_of_path(source, ", or a URL", alone)
+        if os.path.isdir(source) and not local_files(source):
+            yield f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists what can be read"
+        if problem := address.problem_of_name(source):
+            yield problem
+
+
+def _problems_of_path(path, other, alone=True):
+    if not alone and not os.path.exists(path):
+        return  # a rule of the other workflow may make it
+    if alone and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(RESULTS)):
+        yield f"{_quoted(path)} lies in {RESULTS}/, where runs write and remove; copy it elsewhere and give that path"
+    elif not os.path.exists(path):
+        yield (
+            f"{_quoted(path)} does not exist (looked in {Path.cwd()}). Give a path relative to the working directory"
+            f"{other}"
+        )
+    elif not (os.path.isfile(path) or os.path.isdir(path)):
+        yield f"{_quoted(path)} is neither a file nor a folder; give the path of a file"
+    elif not os.access(path, os.R_OK):
+        yield f"{_quoted(path)} cannot be read; allow it (chmod), or give another file"
+
+
+def _quoted(text):
+    return f'"{text}"' if len(text) <= LONGEST_VALUE else _shown(text)
+
+
+def _contradictions_of_given(model, config, alone):
+    """(keys below the model, problem) of a representation that is given."""
+    key, path = model["key"], model["path"]
+    if (key is None) == (path is None):
+        yield [], "a given embedding needs either key (of obsm) or path (of a table), and not both"
+    if path is not None:
+        yield from ((["path"], problem) for problem in _problems_of_path(path, "", alone))
+    if key is not None:
+        for name in config["run"]["datasets"]:
+            if name in config["datasets"] and (problem := _problem_of_obsm(config["datasets"][name])):
+                yield ["key"], f"{problem}, which {name} is not; use path"
+
+
+def _problem_of_obsm(dataset):
+    """Why there is no obsm to look into; None if there may be."""
+    source = dataset["source"]
+    if not isinstance(source, str) or dataset["member"] == "all":
+        return "obsm is read from a data set of one source"
+    named_h5ad = source.partition("?")[0].endswith(".h5ad")
+    return None if is_shipped(source) or named_h5ad or dataset["format"] == "h5ad" else "only an .h5ad has obsm"
+
+
+def _with_text_keys(value):
+    """A copy in which every key is text; YAML reads an unquoted 68 or yes as something else."""
+    if isinstance(value, dict):
+        return {str(name): _with_text_keys(below) for name, below in value.items()}
+    return copy.deepcopy(value)
+
+
+def _spelled_out(config):
+    """The config with short forms written out."""
+    datasets = config.get("datasets")
+    for dataset in datasets.values() if isinstance(datasets, dict) else ():
+        if isinstance(dataset, dict) and dataset.get("genes") == "all":
+            dataset["genes"] = {}
+        if isinstance(dataset, dict) and address.is_simulated(dataset.get("source")):
+            dataset.setdefault("labels", {"from": "obs", "column": "type"})
+            dataset.setdefault("simulation", {})
+    return config
+
+
+def _plain(value):
+    """The value with sorted keys and of plain types alone."""
+    if isinstance(value, dict):
+        return {name: _plain(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,119 @@
+"""What every job shares: where its output goes, how it fails, that it does not outlive Snakemake.
+
+Scripts import it before all else: from then on the job ends with Snakemake and runs the code that stands in the files.
+"""
+
+import errno
+import logging
+import os
+import re
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import scae.jobs.source_code  # noqa: F401 (first, since it decides how the others are loaded)
+from scae.errors import UserError, one_line
+from scae.jobs import code_digest, notes, orphans, record
+
+orphans.end_with_snakemake()
+
+DISK_PROBLEMS = {
+    errno.ENOSPC: "make room and run again",
+    errno.EDQUOT: "make room and run again",
+    errno.EROFS: "make it writable and run again",
+    errno.EACCES: "make it writable and run again",
+}
+
+
+@contextmanager
+def job(snakemake):
+    """Send everything the job prints to its log; show the user one line, and no traceback, if it fails.
+
+    The redirection is at the level of file descriptors, so that compiled libraries are caught too.
+
+    Raises:
+        SystemExit: with status 1 after any exception inside the block.
+    """
+    failure = None
+    wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
+    name = f"{snakemake.rule} {wildcards}".rstrip()
+    try:
+        with _log_to(Path(snakemake.log[0]), name) as noted:
+            try:
+                code_digest.refuse_edited(snakemake.params.code)
+                record.refuse_damaged(snakemake.input, _logs(snakemake.log[0]))
+                try:
+                    yield noted
+                finally:
+                    noted.write(snakemake.rule, snakemake.wildcards.items())
+                record.note(snakemake)
+            except UserError as error:
+                failure = one_line(str(error))
+                logging.error(failure)
+            except KeyboardInterrupt:
+                failure = "interrupted"
+            except Exception as error:
+                failure = _describe(error, snakemake)
+                logging.exception("the job ends here")
+    except OSError as error:  # the log itself cannot be written
+        failure = failure or _describe(error, snakemake)
+    if failure:
+        sys.stderr.write(f"{name}: {failure}\n")
+        sys.exit(1)
+
+
+def _logs(log):
+    """The folder of all logs, which lie at ``…/logs/{rule}/…``."""
+    return next((folder for folder in Path(log).parents if folder.name == "logs"), Path(log).parent)
+
+
+def _describe(error, snakemake):
+    """An exception as one line: what to do where the disk is at fault, else where its traceback stands."""
+    cause = error
+    while cause:  # torch.save hides an OSError behind an error of its own
+        told = re.search(r"errno = (\d+)", str(cause))  # by HDF5, whose error may be any
+        number = int(told[1]) if told else getattr(cause, "errno", None)
+        if number in DISK_PROBLEMS:
+            place = getattr(cause, "filename", None) or Path(snakemake.output[0]).parent
+            return f"{place}: {os.strerror(number).lower()}; {DISK_PROBLEMS[number]}"
+        cause = cause.__context__
+    return one_line(
+        f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (traceback in {snakemake.log[0]})"
+    )
+
+
+@contextmanager
+def _log_to(path, name):
+    """Have both outputs and the log messages of this process in a file; what is for the user is shown as well.
+
+    That are messages marked ``terminal`` and our own warnings. Yields what keeps the notes for the end of the run.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        handler = logging.StreamHandler(log)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        terminal = logging.StreamHandler(os.fdopen(os.dup(saved[1]), "w", buffering=1))
+        terminal.setFormatter(logging.Formatter(f"{name}: %(message)s"))
+        terminal.addFilter(lambda record: getattr(record, "terminal", False) or notes.is_warning(record))
+        noted = notes.Collector(terminal.stream)
+        logging.basicConfig(level=logging.INFO, handlers=[handler, terminal, noted], force=True)
+        logging.captureWarnings(True)
+        try:
+            yield noted
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # of a full disk; what could not be written is lost
+                    stream.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            os.close(saved[0])
+            os.close(saved[1])
+            logging.getLogger().removeHandler(handler)
+            logging.getLogger().removeHandler(terminal)
+            logging.getLogger().removeHandler(noted)
+            terminal.stream.close()

@@ -1,0 +1,117 @@
+"""The picture of what latents mean: the genes that each moves most, in each cell type and along the move."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from scae.evaluation import latent_genes
+from scae.plots import drawing
+
+MOST_LATENTS = 20
+AREA = 110.0  # of a dot whose gene every cell of the type has, in square points
+PANELS_IN_A_ROW = 4
+NAME_GAP = 0.11  # between the names of curves, of the height of a panel
+RISES, FALLS = "#332288", "#aa4400"
+
+
+def shown(table):
+    """The rows of latent_genes.csv of one seed that the picture shows: 3 genes of each sign, of at most 20 latents."""
+    sign = np.sign(table["effect"])
+    first = table.groupby(["latent", sign], sort=False).cumcount() < latent_genes.CURVES
+    return table[first & table["latent"].isin(list(dict.fromkeys(table["latent"]))[:MOST_LATENTS])]
+
+
+def draw(table, means, shares, curves, title):
+    """The genes of the latents: above, dots over the types; below, the curves of what has a decoder.
+
+    Args:
+        table: rows of latent_genes.csv as from `shown`.
+        means, shares: DataFrames (types, genes) as from `scae.evaluation.latent_genes.by_type`.
+        curves: rows of latent_traversals.csv of one seed; none without a decoder.
+        title: heading.
+
+    Returns:
+        matplotlib figure
+    """
+    latents = list(dict.fromkeys(table["latent"]))
+    if not latents:
+        return drawing.words(f"{title}: no latent is live")
+    width, height = 4.4 + 0.24 * (len(table) + 0.8 * (len(latents) - 1)), 2.0 + 0.27 * len(means)
+    rows = -(-len(latents) // PANELS_IN_A_ROW) if len(curves) else 0
+    figure = plt.figure(figsize=(max(width, 9.5) if rows else width, height + 1.9 * rows), layout="constrained")
+    figure.suptitle(title)
+    if not rows:
+        dots(figure, table, means, shares)
+        return figure
+    above, below = figure.subfigures(2, 1, height_ratios=(height, 1.9 * rows))
+    dots(above, table, means, shares)
+    panels = below.subplots(rows, PANELS_IN_A_ROW, squeeze=False).flat
+    for panel in panels[len(latents) :]:
+        panel.set_axis_off()
+    for panel, latent in zip(panels, latents, strict=False):
+        along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
+    below.supxlabel("value of the latent, all others of a cell as they are", fontsize=9)
+    below.supylabel("change of the decoded expression", fontsize=9)
+    return figure
+
+
+def along(panel, curves, table):
+    """A curve for each gene that one latent moves, named at its end: rising ones solid, falling ones dashed.
+
+    A move is drawn from left to right, also where it is one to lower values, as a gate's whose slab is below 0.
+    """
+    effect_of = table.set_index("gene")["effect"]
+    ends = {}
+    for gene, points in curves[curves["gene"].isin(effect_of.index)].groupby("gene", sort=False):
+        color, style = (RISES, "-") if effect_of[gene] > 0 else (FALLS, "--")
+        change = points["expression"] - points["expression"].iloc[0]
+        panel.plot(points["value"], change, color=color, linestyle=style, linewidth=1.2)
+        ends[gene] = (change.iloc[-1], color)
+    if curves["value"].iloc[0] > curves["value"].iloc[-1]:
+        panel.invert_xaxis()
+    low, high = panel.get_ylim()
+    place = -np.inf
+    for gene, (end, color) in sorted(ends.items(), key=lambda found: found[1][0]):
+        place = max((end - low) / (high - low), place + NAME_GAP)
+        where = {"xycoords": "axes fraction", "va": "center", "fontsize": 7, "annotation_clip": False}
+        panel.annotate(drawing.shortened(gene), (1.02, place), color=color, **where)
+    panel.set_title(table["latent"].iloc[0], fontsize=9)
+    panel.tick_params(labelsize=7)
+    panel.xaxis.set_major_locator(MaxNLocator(3))
+    panel.yaxis.set_major_locator(MaxNLocator(3))
+
+
+def dots(figure, table, means, shares):
+    """A row of dots for each type: size by the share of its cells that have the gene, colour by the mean expression.
+
+    Args:
+        figure: figure or part of one to draw on.
+        table: as from `shown`; a gene stands once for each latent that moves it.
+        means, shares: DataFrames (types, genes) as from `scae.evaluation.latent_genes.by_type`; colours are of each gene's
+            mean from its lowest type (0) to its highest (1).
+    """
+    latents = list(dict.fromkeys(table["latent"]))
+    gaps = {latent: number for number, latent in enumerate(latents)}
+    places = np.arange(len(table)) + np.array([0.8 * gaps[latent] for latent in table["latent"]])
+    low, high = means.min(), means.max()
+    colors = ((means - low) / (high - low).where(high > low, np.inf))[table["gene"]]
+    sizes = AREA * shares[table["gene"]]
+    n_types = len(means)
+    panel = figure.subplots()
+    across, down = np.meshgrid(places, np.arange(n_types))
+    drawn = panel.scatter(
+        across, down, s=sizes.to_numpy(), c=colors.to_numpy(), cmap="cividis_r", vmin=0, vmax=1, linewidths=0
+    )
+    signs = ["+" if effect > 0 else "\N{MINUS SIGN}" for effect in table["effect"]]
+    names = [f"{drawing.shortened(gene)} {sign}" for gene, sign in zip(table["gene"], signs, strict=True)]
+    panel.set_xticks(places, names, rotation=90, fontsize=8)
+    panel.set_yticks(range(n_types), [drawing.shortened(name) for name in means.index])
+    panel.set_xlim(-0.8, places[-1] + 0.8)
+    panel.set_ylim(n_types - 0.4, -1.4)
+    middle = pd.Series(places).groupby(table["latent"].to_numpy(), sort=False).mean()
+    for latent, place in middle.items():
+        panel.annotate(latent, (place, -0.7), ha="center", va="center", weight="bold", annotation_clip=False)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    figure.colorbar(drawn, ax=panel, shrink=0.8, pad=0.02, label="mean, from the lowest\ntype to the highest")

@@ -1,0 +1,143 @@
+"""AnnData and its kin, of every age: .h5ad, .zarr, .h5mu and .loom, read lean.
+
+Only the annotation is read at first; a matrix is when it is asked for. What no run needs (uns, obsm, obsp …) is never
+looked at, so that an entry that cannot be read does no harm.
+"""
+
+import logging
+from contextlib import contextmanager
+
+import pandas as pd
+
+from scae.errors import UserError
+from scae.sources import annotation, hdf5_files
+from scae.sources.matrices import Content, Stored
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_h5ad(path):
+    """Content of an .h5ad."""
+    with hdf5_files.opened(path) as file:
+        if not isinstance(file.get("obs"), type(file["/"])):  # before 2020 a table, with its categories in uns
+            yield in_memory(_read_old(path))
+        else:
+            yield _content(file)
+
+
+@contextmanager
+def open_zarr(path):
+    """Content of an AnnData in a zarr store (a folder)."""
+    import zarr
+
+    yield _content(zarr.open_group(path, mode="r"))
+
+
+@contextmanager
+def open_h5mu(path, modality):
+    """Content of one modality of a MuData file."""
+    with hdf5_files.opened(path) as file:
+        modalities = sorted(file["mod"])
+        if modality not in modalities:
+            raise UserError(f'has no modality "{modality}"; write modality: with one of {", ".join(modalities)}')
+        yield _content(file["mod"][modality])
+
+
+@contextmanager
+def open_loom(path):
+    """Content of a .loom: genes x cells, names in attributes that go by several names."""
+    with hdf5_files.opened(path) as file:
+        cells, genes = _attributes(file["col_attrs"]), _attributes(file["row_attrs"])
+        cells = _named(cells, ("CellID", "obs_names", "cell_id", "cell_names", "barcode"), "cells (col_attrs/CellID)")
+        genes = _named(genes, ("Gene", "var_names", "gene_names", "Accession"), "genes (row_attrs/Gene)")
+        stored = {"X": file["matrix"]} | dict(file.get("layers", {}).items())
+        yield Content(
+            cells,
+            {name: hdf5_files.dense(matrix, genes, transposed=True) for name, matrix in stored.items()},
+        )
+
+
+def in_memory(data):
+    """Content of an AnnData object."""
+    genes = annotation.plain(data.var)
+    matrices = {"X": Stored.of(data.X, genes)} if data.X is not None else {}
+    if data.raw is not None:
+        matrices["raw"] = Stored.of(data.raw.X, annotation.plain(data.raw.var))
+    matrices |= {name: Stored.of(layer, genes) for name, layer in data.layers.items()}
+    return Content(annotation.plain(data.obs), matrices)
+
+
+def _read_old(path):
+    import anndata
+
+    return anndata.read_h5ad(path)
+
+
+def _content(group):
+    obs, genes = _frame(group, "obs", "cells"), _frame(group, "var", "genes")
+    found = {"X": (group["X"], genes)} if "X" in group else {}
+    if "raw" in group and "X" in group["raw"]:
+        found["raw"] = (group["raw"]["X"], _frame(group["raw"], "var", "genes"))
+    elif "raw.X" in group:
+        found["raw"] = (group["raw.X"], _frame(group, "raw.var", "genes"))
+    if "layers" in group:
+        found |= {name: (group["layers"][name], genes) for name in sorted(group["layers"])}
+    return Content(obs, {name: _matrix(element, obs, columns) for name, (element, columns) in found.items()})
+
+
+def _matrix(element, obs, genes):
+    shape = (len(obs), len(genes))
+    if hasattr(element, "keys"):
+        kind = str(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", "")))[:3]
+        claimed = tuple(map(int, element.attrs.get("shape", element.attrs.get("h5sparse_shape", shape))))
+        if kind not in ("csr", "csc"):
+            raise UserError(f'its matrix "{element.name}" is stored in an unknown way')
+        stored = None
+    else:
+        stored, claimed = hdf5_files.dense(element, genes), tuple(element.shape)
+    if claimed != shape:
+        raise UserError(
+            f'its matrix "{element.name}" has {claimed[0]} x {claimed[1]} values, but {shape[0]} cells and {shape[1]} '
+            "genes have names"
+        )
+    return stored or hdf5_files.compressed(element, shape, kind, genes)
+
+
+def _frame(group, name, what):
+    """A table of annotation; where it cannot be read as a whole, the columns that can."""
+    from anndata.io import read_elem
+
+    if name not in group:
+        raise UserError(f"has no names of {what} (no {name})")
+    table = group[name]
+    index = table.attrs.get("_index", table.attrs.get("index"))
+    if index is None or index not in table:
+        raise UserError(f"has no names of {what} (no index in {name})")
+    try:
+        return annotation.plain(read_elem(table))
+    except Exception:
+        log.info("%s is read column by column", name)
+    names, columns = read_elem(table[index]), {}
+    for column in table.attrs["column-order"]:
+        try:
+            columns[column] = pd.Series(read_elem(table[column]), index=pd.RangeIndex(len(names)))
+        except Exception as error:
+            log.warning('%s: column "%s" cannot be read and is left out (%s)', name, column, type(error).__name__)
+    return annotation.plain(pd.DataFrame(columns, index=pd.RangeIndex(len(names))).set_axis(list(names)))
+
+
+def _attributes(group):
+    """The one-dimensional attributes of a .loom."""
+    columns = {}
+    for name, array in group.items():
+        if getattr(array, "ndim", 0) == 1:
+            columns[name] = hdf5_files.text(array) if array.dtype.kind in "OS" else array[...]
+    return pd.DataFrame(columns)
+
+
+def _named(table, candidates, what):
+    for name in candidates:
+        if name in table:
+            return annotation.plain(table.set_index(name))
+    raise UserError(f"has no names of {what}; it has {', '.join(table.columns) or 'no attributes'}")

@@ -1,0 +1,142 @@
+"""HDF5 files of strangers: opened so that nothing outside them is read, and their matrices in checked pieces."""
+
+import os
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+from scipy import sparse
+
+from scae.errors import UserError
+from scae.sources.matrices import BLOCK_BYTES, SAMPLED_VALUES, Stored, check_compressed, check_numbers
+
+COMPRESSION_LIMIT = 1100  # no filter of HDF5 packs more tightly
+SMALL_BYTES = 1 << 28  # below this a claim does no harm
+SAMPLED_BLOCKS = 8
+
+
+@contextmanager
+def opened(path):
+    """An HDF5 file, open for reading.
+
+    Raises:
+        UserError: if it takes data from elsewhere (external link, external raw storage, virtual data set), which could
+            be any file of this machine, or claims more than it could hold.
+    """
+    with h5py.File(path, "r") as file:
+        problem = file.visititems_links(lambda name, link: _problem(file, name, link))  # which may not raise
+        if problem:
+            raise UserError(f'its entry "{problem[0]}" {problem[1]}')
+        yield file
+
+
+def _problem(file, name, link):
+    """(name of an entry, why it is not read), or None."""
+    entry = file.get(name) if isinstance(link, h5py.HardLink) else None
+    if isinstance(link, h5py.ExternalLink):
+        problem = "is a link to another file"
+    elif not isinstance(entry, h5py.Dataset):
+        return None
+    elif entry.is_virtual:
+        problem = "is a virtual data set, whose values lie in other files"
+    elif entry.external:
+        problem = "has its values in another file"
+    else:
+        return (name, problem) if (problem := _problem_of_size(entry)) else None
+    return name, f"{problem}; only files that hold all of their data are read"
+
+
+def check_size(array):
+    """Refuse an array that claims more than what is stored of it could hold, before memory is asked for."""
+    if problem := _problem_of_size(array):
+        raise UserError(f'its entry "{array.name}" {problem}')
+
+
+def _problem_of_size(array):
+    n_bytes = int(np.prod(array.shape or (), dtype=object)) * array.dtype.itemsize
+    if n_bytes > SMALL_BYTES and n_bytes > COMPRESSION_LIMIT * _stored_bytes(array):
+        return f"claims {n_bytes:,} bytes, and almost nothing of it is stored; write the file again"
+    return None
+
+
+def _stored_bytes(array):
+    return array.id.get_storage_size() if isinstance(array, h5py.Dataset) else array.nbytes_stored()
+
+
+def compressed(group, shape, kind, genes):
+    """A compressed matrix (group with data, indices, indptr), cells x genes.
+
+    Args:
+        group: of HDF5 or zarr.
+        shape: (cells, genes).
+        kind: ``csr`` if indptr is of the cells, ``csc`` if it is of the genes.
+        genes: annotation of the genes.
+    """
+    for name in ("data", "indices", "indptr"):
+        if name not in group:
+            raise UserError(f'its matrix "{group.name}" has no {name}')
+        check_size(group[name])
+        if name != "indptr" and (lost := _lost_chunks(group[name])):
+            raise UserError(f'its entry "{group[name].name}" lacks {lost} of its pieces; copy or download it again')
+
+    def load():
+        data, indices, indptr = (group[name][...] for name in ("data", "indices", "indptr"))
+        check_compressed(data, indices, indptr, shape, kind)
+        layout = sparse.csr_matrix if kind == "csr" else sparse.csc_matrix
+        return layout((data, indices, indptr), shape=shape).tocsr()
+
+    def sample():
+        indptr = group["indptr"][...]
+        if group["data"].shape[0] <= SAMPLED_VALUES or (indptr[1:] < indptr[:-1]).any():
+            cells = load()  # which says what is wrong, if something is
+            return cells.data, cells
+        parts, starts = [], []
+        for start in np.linspace(0, len(indptr) - 1, SAMPLED_BLOCKS, endpoint=False).astype(int):
+            stop = np.searchsorted(indptr, indptr[start] + SAMPLED_VALUES // SAMPLED_BLOCKS, side="right") - 1
+            stop = max(stop, start + 1)
+            parts.append(check_numbers(group["data"][indptr[start] : indptr[stop]]))
+            starts.append(np.diff(indptr[start : stop + 1]))
+        data = np.concatenate(parts)
+        if kind == "csc":
+            return data, None
+        ends = np.concatenate([[0], np.cumsum(np.concatenate(starts))])
+        return data, sparse.csr_matrix((data, np.zeros(len(data), np.int32), ends), shape=(len(ends) - 1, shape[1]))
+
+    return Stored(shape, genes, load, sample, int(group["data"].shape[0]))
+
+
+def dense(array, genes, transposed=False):
+    """A dense matrix, read in blocks and never as a whole; ``transposed`` if it is stored genes x cells."""
+    check_size(array)
+    if array.ndim != 2:
+        raise UserError(f'its matrix "{array.name}" has {array.ndim} dimensions, not 2')
+    step = max(1, BLOCK_BYTES // max(1, array.shape[1] * array.dtype.itemsize))
+
+    def block(start):
+        return sparse.csr_matrix(check_numbers(array[start : start + step]))
+
+    def load():
+        blocks = [block(start) for start in range(0, array.shape[0], step)]
+        whole = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix(array.shape)
+        return whole.T.tocsr() if transposed else whole
+
+    def sample():
+        starts = sorted({start // step * step for start in np.linspace(0, array.shape[0] - 1, 3).astype(int)})
+        rows = sparse.vstack([block(start) for start in starts], format="csr")
+        return rows.data, None if transposed else rows
+
+    return Stored(array.shape[::-1] if transposed else array.shape, genes, load, sample)
+
+
+def _lost_chunks(array):
+    """How many pieces of a zarr array are not there; it would be read as zeros."""
+    return array.nchunks - array.nchunks_initialized if hasattr(array, "nchunks_initialized") else 0
+
+
+def text(array):
+    """Text of an HDF5 or zarr array, whether fixed or variable in length."""
+    return [item.decode("utf-8") if isinstance(item, bytes) else str(item) for item in array[...].tolist()]
+
+
+def is_hdf5(path):
+    return os.path.isfile(path) and h5py.is_hdf5(path)

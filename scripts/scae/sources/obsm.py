@@ -1,0 +1,60 @@
+"""Embeddings that came with a data set: an entry of obsm, read without the rest of the file."""
+
+import numpy as np
+import pandas as pd
+
+from scae.errors import UserError
+from scae.sources import address, annotation, hdf5_files
+
+
+def of_source(source, key):
+    """An entry of obsm of an .h5ad, or of a data set that scanpy ships.
+
+    Returns:
+        pandas.DataFrame: numbers, index cell.
+
+    Raises:
+        UserError: if there is none of this name (it names those that are), or it is no table of numbers.
+    """
+    try:
+        if address.is_shipped(source):
+            import scanpy
+
+            data = getattr(scanpy.datasets, source.partition(":")[2])()
+            cells, points = data.obs_names, _chosen(data.obsm, key)
+        else:
+            with hdf5_files.opened(source) as file:
+                cells, points = _of_h5ad(file, key)
+        return _table(cells, points, key)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    except Exception as error:
+        raise UserError(
+            f'{source}: obsm["{key}"] cannot be read ({type(error).__name__}: {" ".join(str(error).split())})'
+        ) from error
+
+
+def _of_h5ad(file, key):
+    from anndata.io import read_elem
+
+    entry = _chosen(file.get("obsm", {}), key)
+    for array in [entry] if hasattr(entry, "dtype") else entry.values():
+        if hasattr(array, "dtype"):
+            hdf5_files.check_size(array)
+    if hasattr(file["obs"], "dtype"):  # before 2020: a table, its first column the names
+        return file["obs"][file["obs"].dtype.names[0]], read_elem(entry)
+    return read_elem(file["obs"][file["obs"].attrs["_index"]]), read_elem(entry)
+
+
+def _chosen(obsm, key):
+    if key not in obsm:
+        raise UserError(f'has no obsm["{key}"]; it has {", ".join(sorted(obsm)) or "none"}')
+    return obsm[key]
+
+
+def _table(cells, points, key):
+    points = points.toarray() if hasattr(points, "toarray") else np.asarray(points)
+    if points.ndim != 2 or points.dtype.kind not in "fiu" or len(points) != len(cells):
+        raise UserError(f'obsm["{key}"] is no table of numbers with a row for each cell')
+    names = [str(number) for number in range(1, points.shape[1] + 1)]
+    return pd.DataFrame(points, pd.Index(annotation.text(cells), dtype=object), names)

@@ -1,0 +1,129 @@
+"""Data sets of one source or of several samples, read into one table of cells."""
+
+import logging
+from dataclasses import replace
+
+import anndata
+import pandas as pd
+
+from scae.errors import UserError
+from scae.jobs.notes import NOTE
+from scae.sources import address, annotation, reader, simulation
+
+log = logging.getLogger(__name__)
+
+# Corrected counts and counts are normalised in the same way
+TOGETHER = {frozenset(["counts", "corrected_counts"]): "corrected_counts"}
+
+
+def read(settings, downloads):
+    """Read a data set.
+
+    Args:
+        settings: of the data set in the config: source or samples, sha256, join and the keys of `counts.Reading`; or
+            a source that is simulated, and its simulation.
+        downloads: folder for what comes from a URL.
+
+    Returns:
+        anndata.AnnData: as `counts.read` gives it. Of several samples the cells are called ``<sample>_<cell>``, obs has
+        a column ``sample`` and those of the table of samples; genes are those of all samples (join: inner) or of any
+        (outer, with zeros where a sample has none). The order of the samples is that of their names.
+
+    Raises:
+        UserError: if a source cannot be read, or the samples do not go together.
+    """
+    if address.is_simulated(settings["source"]):
+        return simulation.simulate(settings["simulation"])
+    parts = {}
+    for sample, entry, member in _parts(settings, downloads):
+        part = reader.read(entry["place"], **_reading(settings) | {"member": member})
+        if sample is None:
+            return part
+        if sample in parts:
+            raise UserError(f"{entry['source']}: two matrices would be sample {sample}; take one with member:")
+        parts[sample] = _named(part, sample, entry["columns"])
+    return _joined(dict(sorted(parts.items())), settings["join"])
+
+
+def describe(settings, downloads):
+    """{sample, or None where there is one source: `counts.Description`}; what lies at a URL is downloaded."""
+    if address.is_simulated(settings["source"]):
+        obs, var = simulation.cells(settings["simulation"]), simulation.genes(settings["simulation"])
+        return {None: reader.Description("simulated", obs=obs, var=var, matrix="X", holds="counts")}
+    found = {}
+    try:
+        for sample, entry, member in _parts(settings, downloads):
+            part = reader.describe(entry["place"], **_reading(settings) | {"member": member})
+            found[sample] = part if part.obs is None else replace(part, obs=part.obs.assign(**entry["columns"]))
+    except UserError as error:
+        found[None] = reader.Description("unknown", problems=(str(error),))
+    return found
+
+
+def _reading(settings):
+    return {name: settings[name] for name in reader.Reading.__dataclass_fields__ if name in settings}
+
+
+def _parts(settings, downloads):
+    """(sample or None, entry with its place on this machine, member) of each matrix to read."""
+    member = settings.get("member")
+    for sample, entry in address.samples(settings).items():
+        entry = entry | {"place": _fetched(entry["source"], entry["sha256"], downloads)}
+        if member != "all":
+            yield sample, entry, member
+            continue
+        for name in reader.members(entry["place"]):
+            parts = [part for part in (sample, address.sample_name(name)) if part]
+            yield "_".join(parts), entry, name
+
+
+def _fetched(source, sha256, downloads):
+    """Where a source lies on this machine, its digest checked."""
+    if address.is_url(source):
+        from scae.sources import download
+
+        return download.fetch(source, downloads, sha256)
+    if sha256 is not None and (found := reader.sha256(source)) != sha256:
+        raise UserError(f"{source}: SHA-256 is {found}, expected {sha256}; set sha256 to null to read it all the same")
+    return source
+
+
+def _named(data, sample, columns):
+    """The cells of a sample under its name, with its name and what the table of samples says of it in obs."""
+    data.obs_names = [f"{sample}_{cell}" for cell in data.obs_names]
+    for name, value in {"sample": sample, **columns}.items():
+        if name in data.obs:
+            log.warning('sample %s: its own column "%s" gives way to that of the samples', sample, name)
+        data.obs[name] = value
+    return data
+
+
+def _joined(parts, join):
+    kinds = {part.uns["values"] for part in parts.values()}
+    values = kinds.pop() if len(kinds) == 1 else TOGETHER.get(frozenset(kinds))
+    if values is None:
+        said = ", ".join(f"{sample} {part.uns['values']}" for sample, part in parts.items())
+        raise UserError(f"samples hold different values: {said}; give the same matrix of each (matrix:, values:)")
+    data = anndata.concat(parts.values(), join=join, merge="first", fill_value=0)
+    n_genes = len(set().union(*(part.var_names for part in parts.values())))
+    shared = len(set.intersection(*(set(part.var_names) for part in parts.values())))
+    log.log(NOTE, "%d samples; %d of %d genes are in each of them; join: %s", len(parts), shared, n_genes, join)
+    if not data.n_vars:
+        raise UserError(
+            "samples have no gene in common; are their genes named in the same way? (join: outer takes all)"
+        )
+    data.X = data.X.tocsr()
+    data.X.sort_indices()
+    data.obs = annotation.plain(pd.concat([part.obs for part in parts.values()]))
+    data.var = annotation.plain(data.var)
+    data.uns = {
+        "format": sorted({str(part.uns["format"]) for part in parts.values()}),
+        "matrix": sorted({str(part.uns["matrix"]) for part in parts.values()}),
+        "values": values,
+        "samples": list(parts),
+        "join": join,
+        "genes_in_all_samples": shared,
+        "genes_in_any_sample": n_genes,
+    }
+    annotation.check_cells(data.obs_names)
+    return data

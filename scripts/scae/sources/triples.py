@@ -1,0 +1,211 @@
+"""A matrix as three text files: MatrixMarket, genes and cells, under any names and wherever they lie."""
+
+import logging
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import io, sparse
+
+from scae.errors import UserError
+from scae.sources import address, annotation, features, formats
+from scae.sources.matrices import Content, Stored, csr
+
+log = logging.getLogger(__name__)
+
+MATRIX = re.compile(r"(.*)\.mtx(\.gz|\.bz2)?$", re.IGNORECASE)
+TABLE = re.compile(r"(.*)\.(tsv|txt|csv)(\.gz|\.bz2)?$", re.IGNORECASE)
+SAMPLED_LINES = 200_000
+SMALLEST_LINE = 6  # "1 1 1\n"
+COMPRESSION_LIMIT = 1100
+HEADINGS = {
+    "gene_id",
+    "gene_ids",
+    "gene_name",
+    "gene",
+    "genes",
+    "feature",
+    "bc_wells",
+    "barcode",
+    "barcodes",
+    "cell",
+    "x",
+}
+
+
+@dataclass(frozen=True)
+class Triple:
+    """The files of one matrix; ``name`` tells it from others in the same place."""
+
+    name: str
+    matrix: Path
+    genes: Path
+    cells: Path
+
+
+def matrices(folder):
+    """The matrix files in a folder and below it, sorted."""
+    return sorted(path for path in Path(folder).rglob("*") if MATRIX.match(path.name) and path.is_file())
+
+
+def of_matrix(path, top=None):
+    """The triple of a matrix file, named by where it lies below the folder ``top``.
+
+    Raises:
+        UserError: if it lacks its genes or its cells, with what lies beside it.
+    """
+    path = Path(path)
+    top = top or path.parent
+    matched = MATRIX.match(path.name)[1]
+    affix = _affix(re.sub(r"matrix(?!.*matrix)", " ", matched.lower()))
+    beside = sorted(file for file in path.parent.iterdir() if file.is_file())
+    found = {}
+    for role in ("genes", "cells"):
+        named = {file: _role(file)[1] for file in beside if _role(file)[0] == role}
+        alone = list(named) if sum(bool(MATRIX.match(file.name)) for file in beside) == 1 else []
+        for fits in ([f for f in named if named[f] == affix], [f for f in named if not named[f]], alone):
+            if len(fits) == 1:
+                found[role] = fits[0]
+                break
+        else:
+            what = "file of genes (genes.tsv or features.tsv)" if role == "genes" else "file of cells (barcodes.tsv)"
+            others = ", ".join(file.name for file in beside if file != path)
+            many = f"{len(named)} could be its" if named else "has no"
+            raise UserError(f"{path.name}: {many} {what}; beside it lie: {others or 'no other files'}")
+    folder = path.parent.relative_to(top).as_posix()
+    stem = re.sub(r"[._-]?matrix$", "", matched, flags=re.IGNORECASE)
+    name = "/".join(part for part in (folder, stem) if part not in ("", ".")) or "matrix"
+    return Triple(name, path, found["genes"], found["cells"])
+
+
+@contextmanager
+def open_triple(triple):
+    """Content of a triple.
+
+    Raises:
+        UserError: if the three do not fit together.
+    """
+    n_rows, n_columns, n_values = _header(triple.matrix)
+    genes, cells = _table(triple.genes), _table(triple.cells)
+    transposed, genes, cells = _fit(triple, (n_rows, n_columns), genes, cells)
+    genes = features.named(_with_names(genes))
+    obs = annotation.plain(cells.set_index(cells.columns[0]).rename(columns=str))
+
+    def load():
+        with formats.open_unpacked(triple.matrix) as file:
+            return csr(_oriented(io.mmread(file), transposed))
+
+    def sample():
+        if n_values <= SAMPLED_LINES:
+            rows = load()
+            return rows.data, rows
+        with formats.open_unpacked(triple.matrix) as file:
+            entries = pd.read_csv(file, sep=r"\s+", comment="%", header=None, nrows=SAMPLED_LINES + 1).iloc[1:]
+        values = entries[2].to_numpy(dtype=float) if 2 in entries else np.ones(len(entries))
+        places = entries[[0, 1]].to_numpy() - 1
+        part = _oriented(sparse.coo_matrix((values, places.T), shape=(n_rows, n_columns)), transposed)
+        return values, csr(part)
+
+    yield Content(obs, {"X": Stored((len(obs), len(genes)), genes, load, sample)})
+
+
+def _with_names(genes):
+    """The columns of a file of genes under names of their own: by its heading, or in the order of Cell Ranger."""
+    if any(isinstance(name, str) for name in genes):
+        genes = genes.rename(columns={0: "gene_ids", "gene_name": "name", "gene_symbol": "name"})
+        return genes if "name" in genes else genes.rename(columns={"gene_ids": "name"})
+    order = ("gene_ids", "name", "feature_types", "genome") if genes.shape[1] > 1 else ("name",)
+    return genes.iloc[:, : len(order)].set_axis(order[: genes.shape[1]], axis=1)
+
+
+def _oriented(matrix, transposed):
+    return sparse.csr_matrix(matrix.T if transposed else matrix)
+
+
+def _header(path):
+    """(rows, columns, listed values) that a MatrixMarket file declares; refused before memory is asked for them."""
+    head, compressed = formats.head_of(path)
+    first, *lines = head.decode("utf-8", errors="replace").splitlines() or [""]
+    words = first.lower().split()
+    if len(words) < 5 or words[0] != "%%matrixmarket":
+        raise UserError(f"{path.name} is no MatrixMarket file; it begins {first[:40]!r}")
+    if words[3] not in ("integer", "real", "pattern", "unsigned-integer"):
+        raise UserError(f"{path.name} holds values of type {words[3]}, not numbers")
+    sizes = next((line.split() for line in lines if line.strip() and not line.startswith("%")), [])
+    if len(sizes) not in (2, 3) or not all(size.isdecimal() for size in sizes):
+        raise UserError(f"{path.name} has no line with its numbers of rows, columns and values")
+    rows, columns = int(sizes[0]), int(sizes[1])
+    n_values = int(sizes[2]) if len(sizes) == 3 else rows * columns
+    smallest = SMALLEST_LINE if len(sizes) == 3 else 2
+    if n_values * smallest > path.stat().st_size * (COMPRESSION_LIMIT if compressed else 1) + SMALLEST_LINE:
+        raise UserError(f"{path.name} declares {n_values:,} values, more than the file can hold; is it cut off?")
+    return rows, columns, n_values if len(sizes) == 3 else 0
+
+
+def _table(path):
+    """A file of genes or cells: rows of text, numbered columns."""
+    separator = "," if TABLE.match(path.name)[2].lower() == "csv" else "\t"
+    try:
+        with formats.open_unpacked(path) as file:
+            return pd.read_csv(
+                file,
+                sep=separator,
+                header=None,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[],
+                quoting=0 if separator == "," else 3,
+                encoding="utf-8-sig",
+                skip_blank_lines=False,
+            )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame({0: []}, dtype=str)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name} is not UTF-8; save it as such") from error
+
+
+def _fit(triple, shape, genes, cells):
+    """(whether the matrix is genes x cells, genes, cells); headings taken off where a file has one line too many."""
+    for transposed in (True, False):
+        n_genes, n_cells = shape if transposed else shape[::-1]
+        fitted = [_without_heading(table, n) for table, n in ((genes, n_genes), (cells, n_cells))]
+        if all(table is not None for table in fitted):
+            return transposed, *fitted
+    raise UserError(
+        f"{triple.matrix.name} is {shape[0]} x {shape[1]}, but {triple.genes.name} names {len(genes)} genes and "
+        f"{triple.cells.name} {len(cells)} cells; the three do not belong together, or one is cut off"
+    )
+
+
+def _without_heading(table, n_rows):
+    if len(table) == n_rows:
+        return table
+    if len(table) == n_rows + 1 and str(table.iloc[0, 0]).lower() in HEADINGS:
+        return table.iloc[1:].reset_index(drop=True).rename(columns=dict(enumerate(table.iloc[0])) | {0: 0})
+    return None
+
+
+def _role(path):
+    """(``genes``, ``cells`` or None; what else its name says) of a file, by the last such word in its name."""
+    matched = TABLE.match(path.name)
+    if not matched:
+        return None, ""
+    stem = matched[1].lower()
+    places = [
+        (stem.rfind(word) + len(word), len(word), role)
+        for role, words in (("genes", address.GENE_WORDS), ("cells", address.CELL_WORDS))
+        for word in words
+        if word in stem
+    ]
+    if not places:
+        return None, ""
+    end, length, role = max(places)
+    return role, _affix(stem[: end - length] + " " + stem[end:])
+
+
+def _affix(text):
+    """What tells the files of one sample from those of another: the letters and digits of a name."""
+    return " ".join(part for part in re.split(r"[^0-9a-z]+", text.lower()) if part not in ("", "all", "names"))
