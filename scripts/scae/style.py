@@ -33,4 +33,4 @@ def styles(names):
 def read(path):
     """The looks of cell types in colors.csv: {cell type: (colour, matplotlib marker, plotly symbol)}."""
     markers = {symbol: marker for marker, symbol in SHAPES}
-    return {row.label: (row.color, markers[row.shape], row.shape) for row in tables.read(path).itertuples()}
+    return {row.label: (row.color, markers[row.shape], row.shape) for row in tables.read("colors", path).itertuples()}

@@ -1,34 +1,28 @@
 """Reading and writing the CSV tables of the results contract."""
 
-from pathlib import Path
-
 import pandas as pd
 
+from scae import results
 from scae.errors import UserError
 
-TEXT = (
-    *("cell", "label", "dataset", "model", "labels", "origin", "space", "metric", "device"),
-    *("over", "first", "second", "latent", "measure", "move", "sign", "set", "genes"),
-    *("sample", "batch", "removed_by", "limit", "gene"),
-)
-NUMBERS = (  # of which a table may lack some
-    *("value", "mean", "sd", "low", "high", "p", "p_holm"),
-    *("lower", "upper", "pct_mito"),
-    *("kept_tsne2d", "kept_latent"),
-    *("correlation", "ratio"),
-)
 HELD_OUT = "held_out_"  # before the name of a term of the loss, of cells that were not trained on
 BEST_EPOCH = f"{HELD_OUT}best_epoch"  # the best epoch so far, where training may end early
 UNSCORED = ""  # the label of a cell without one: it is trained, embedded and drawn
 
 
-def read(path):
-    """Read a table; names of cells, labels, models … stay text whatever they look like ("NA", "007")."""
+def read(name, path):
+    """Read a table of the results contract; text stays text whatever it looks like ("NA", "007").
+
+    Args:
+        name: of the table in `results.CONTRACT`.
+        path: of the file.
+    """
+    result = results.BY_NAME[name]
     return pd.read_csv(
         path,
-        dtype=dict.fromkeys(TEXT, str),
+        dtype=dict.fromkeys(result.text_columns, str),
         keep_default_na=False,
-        na_values={key: [""] for key in NUMBERS},
+        na_values={column: [""] for column in result.column_names if column not in result.text_columns},
         float_precision="round_trip",
     )
 
@@ -45,12 +39,12 @@ def write_rows(rows, path):
 
 def read_labels(path):
     """Labels by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
-    return read(path).set_index("cell")["label"]
+    return read("labels", path).set_index("cell")["label"]
 
 
 def read_batches(path):
     """Batches by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
-    return read(path).set_index("cell")["batch"]
+    return read("batches", path).set_index("cell")["batch"]
 
 
 def scored(labels):
@@ -64,7 +58,7 @@ def read_points(path, cells=None):
     Raises:
         UserError: if the file is not about these cells.
     """
-    table = read(path).set_index("cell")
+    table = read("latent", path).set_index("cell")
     if cells is None:
         return table
     if len(table) != len(cells) or not table.index.isin(cells).all():
@@ -77,18 +71,3 @@ def write_points(points, names, cells, path):
     table = pd.DataFrame(points, columns=list(names))
     table.insert(0, "cell", list(cells))
     write(table, path)
-
-
-def collect(paths):
-    """Stack tables that lie at ``…/{dataset}/{model}/seed{seed}/<file>``, with these three as first columns.
-
-    No tables make one without columns.
-    """
-    tables = []
-    for path in map(Path, paths):
-        table = read(path)
-        dataset, model, seed = path.parts[-4:-1]
-        for column, value in enumerate((dataset, model, int(seed.removeprefix("seed")))):
-            table.insert(column, ("dataset", "model", "seed")[column], value)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
