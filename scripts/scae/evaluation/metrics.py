@@ -327,6 +327,3 @@ def score(labels, clusters, points, without_labels=True, **more):
 
 def _of(metric, read):
     return float("nan") if any(values is None for values in read) else float(metric.of(*read))
-
-
-metric_info = described
