@@ -1,7 +1,6 @@
 """Scores of mixing against their definition, another package, and arrangements whose score is known."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
@@ -65,15 +64,3 @@ def test_connections_are_within_the_cells_of_a_type():
     line = np.arange(40)[:, None].astype(float)
     between = np.where((np.arange(40) >= 15) & (np.arange(40) < 25), "between", "around")
     assert batch_mixing.graph_connectivity(line, between, k=4) == pytest.approx((0.5 + 1) / 2)
-
-
-def test_only_cells_with_a_batch_are_selected(cells):
-    points, types, batches = cells
-    table, types = pd.DataFrame(points), pd.Series(types)
-    batches = pd.Series(np.where(np.arange(400) < 50, "", batches))
-    found = batch_mixing.select(table, types[20:], batches)
-    np.testing.assert_array_equal(found["mixing_points"], points[50:])
-    assert found["mixing_labels"].tolist() == types[50:].tolist()
-    assert found["mixing_batches"].tolist() == batches[50:].tolist()
-    found = batch_mixing.select(table, pd.Series([""] * 400), pd.Series(["only"] * 400))
-    assert found["mixing_labels"] is found["mixing_batches"] is None

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from scae import tables
 from scae.evaluation import comparison
 
 ROLES = {"dae": "model", "pca": "pca", "pca10": "pca", "random": "floor", "vae": "model"}
@@ -63,11 +62,6 @@ def test_differences_are_paired_by_seed_and_adjusted_within_a_score():
     assert found == {("vae", "pca"), ("vae", "pca10"), ("dae", "vae")}
 
 
-@pytest.mark.parametrize(("p", "expected"), [(0.049, True), (0.051, False), (np.nan, False)])
-def test_a_difference_is_shown_below_the_level(p, expected):
-    assert comparison.shown({"p_holm": p}) == expected
-
-
 def test_only_seeds_of_both_are_compared_and_two_are_too_few():
     metrics = scores(vae=5)
     metrics = metrics[~((metrics["model"] == "dae") & (metrics["seed"] > 1))]
@@ -85,14 +79,3 @@ def test_each_score_has_the_source_of_its_labels():
     pd.testing.assert_frame_equal(found.drop(columns="origin"), table)
     rows = set(found[["dataset", "labels", "origin"]].itertuples(index=False, name=None))
     assert rows == {("toy", "hand", "csv"), ("toy", "gates", "markers"), ("other", "hand", "obs")}
-
-
-def test_tables_are_read_as_they_were_written(tmp_path):
-    sources = {"toy": {"hand": "csv"}}
-    differences = comparison.differences(scores(1), comparison.pairs(ROLES))
-    for name, table in {"intervals": comparison.over_seeds(scores(1)), "differences": differences}.items():
-        table = comparison.with_label_sources(table, sources)
-        tables.write(table, tmp_path / "table.csv")
-        pd.testing.assert_frame_equal(tables.read(name, tmp_path / "table.csv"), table)
-    tables.write(comparison.differences(scores(), []), tmp_path / "table.csv")
-    assert tables.read("differences", tmp_path / "table.csv").empty

@@ -1,17 +1,13 @@
-"""Diagnostics of latents by hand, and against torch and scikit-learn."""
+"""Diagnostics of latents by hand, and against scikit-learn."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
-from torch.distributions import Bernoulli, Normal, kl_divergence
-from toy import KINDS, dense_of, expression_of, settings_of
+from toy import dense_of, expression_of
 
-from scae.errors import UserError
 from scae.evaluation import diagnostics
-from scae.training import fitting
 
 
 def latent_of(points):
@@ -110,49 +106,6 @@ def test_the_unexplained_error_is_that_of_a_regression(table):
     assert "loss" not in set(found["measure"])
     collapsed = diagnostics.reconstruction(latent_of(np.zeros((60, 2))), expression_of(table))
     assert value(collapsed, "unexplained") == pytest.approx(value(collapsed, "total"))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_model_values_are_the_divergence_of_each_latent_and_the_gates(kind, table):
-    expression = expression_of(table)
-    model, _, _ = fitting.fit(expression, kind, KINDS[kind], settings_of(epochs=3), seed=0)
-    found = fitting.inside(model.eval(), expression)
-    if kind == "dae":
-        assert found == {}
-        return
-    with torch.no_grad():
-        mu, log_sigma, *gate = model.posterior(fitting.DenseBatches(expression, torch.device("cpu"))(torch.arange(60)))
-        expected = kl_divergence(Normal(mu, log_sigma.exp()), Normal(0.0, 1.0))
-        if gate:
-            clamped = gate[0].clamp(1e-6, 1 - 1e-6)
-            expected = clamped * expected + kl_divergence(Bernoulli(clamped), Bernoulli(torch.tensor(0.5)))
-            np.testing.assert_allclose(found["gate"], gate[0].numpy(), rtol=1e-6)
-    np.testing.assert_allclose(found["kl"], expected.numpy(), rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_losses_are_means_over_all_cells(kind, table):
-    expression = expression_of(table)
-    model, _, _ = fitting.fit(expression, kind, KINDS[kind], settings_of(), seed=0)
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    found = fitting.losses(model, expression, settings_of(), seed=0)
-    assert torch.equal(before, torch.get_rng_state())
-    assert found == fitting.losses(model, expression, settings_of(), seed=0)
-    if kind == "dae":
-        with torch.no_grad():
-            z = model.encode(fitting.DenseBatches(expression, torch.device("cpu"))(torch.arange(60)))
-            error = torch.from_numpy(table) - model.decoder(z)
-        assert found["reconstruction"] == pytest.approx(error.square().sum().item() / 60, rel=1e-5)
-
-
-def test_invalid_model_values_are_an_error():
-    class Wrong(torch.nn.Module):
-        def health(self, x):
-            return {"kl": torch.zeros(len(x), 2), "gate": torch.zeros(3)}
-
-    with pytest.raises(UserError, match="gate"):
-        fitting.inside(Wrong(), expression_of(np.eye(5)))
 
 
 # Warnings

@@ -57,20 +57,6 @@ def test_one_cluster_scores_0():
     assert found["detected_types"] == 1
 
 
-def entropy(*counts):
-    return -sum(count / sum(counts) * math.log(count / sum(counts)) for count in counts if count)
-
-
-def test_nmi_homogeneity_and_completeness_are_ratios_of_entropies():
-    found = score(list("aaabbc"), [0, 0, 1, 1, 1, 1])
-    types, clusters = entropy(3, 2, 1), entropy(2, 4)
-    types_given_clusters = 2 / 6 * entropy(2) + 4 / 6 * entropy(1, 2, 1)
-    clusters_given_types = 3 / 6 * entropy(2, 1) + 2 / 6 * entropy(2) + 1 / 6 * entropy(1)
-    assert found["homogeneity"] == pytest.approx(1 - types_given_clusters / types)
-    assert found["completeness"] == pytest.approx(1 - clusters_given_types / clusters)
-    assert found["nmi"] == pytest.approx(2 * (types - types_given_clusters) / (types + clusters))
-
-
 def test_ari_counts_pairs_of_cells():
     # of 15 pairs, 4 share a type, 7 a cluster and 2 both
     chance = 4 * 7 / 15

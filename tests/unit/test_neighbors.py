@@ -1,7 +1,6 @@
 """Neighbour scores against scikit-learn, plain loops, and arrangements whose score is known."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness
@@ -90,18 +89,3 @@ def test_leiden_finds_islands_and_nothing_in_noise():
     assert found[-1] < found[0]
     assert (found == neighbors.leiden_ari(islands, labels)).all()
     assert abs(neighbors.leiden_ari(source.normal(size=(150, 2)), labels)).max() < 0.1
-
-
-def test_a_space_is_compared_with_labels_and_input(cells):
-    points = pd.DataFrame(cells[0])
-    labels = pd.Series(cells[1]).where(points.index > 9, "")
-    knn_labels, ranked = labels[20:], np.arange(0, 102, 2)
-    found = neighbors.compare(points, labels, knn_labels, ranked, "input")
-    np.testing.assert_array_equal(found["knn_labels"], knn_labels)
-    np.testing.assert_array_equal(found["knn_predicted"], neighbors.knn_predict(points[20:], knn_labels))
-    np.testing.assert_array_equal(found["leiden_ari"], neighbors.leiden_ari(points[20:], knn_labels))
-    np.testing.assert_allclose(found["distances"], cdist(points[::2], points[::2], "sqeuclidean"), atol=1e-9)
-    assert found["input_distances"] == "input"
-    assert found["distance_labels"].tolist() == labels[::2].tolist()
-    one_type = neighbors.compare(points, labels, labels[90:], ranked, "input")
-    assert one_type["knn_predicted"] is one_type["leiden_ari"] is None

@@ -95,6 +95,8 @@ def test_mixing_is_scored_with_batches_and_without_labels():
     both = (LABELS != "") & (batches != "")
     assert typed["ilisi"] == batch_mixing.ilisi(SPACES["latent"][both].to_numpy(), batches[both])
     assert typed[BATCHED].notna().all()
+    one_batch = scoring.score(SPACES, {"hand": LABELS}, DISTANCES, SETTINGS, 0, batches.replace("y", "x")).metrics
+    assert one_batch["value"][one_batch["metric"] == "ilisi"].isna().all()
     unlabelled = {"none": LABELS.where(LABELS == "x", "")}
     found = scoring.score(SPACES, unlabelled, DISTANCES, SETTINGS | {"k": 3}, 0, batches)
     value = found.metrics[found.metrics["space"] == "latent"].set_index("metric")["value"]
