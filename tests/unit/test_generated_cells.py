@@ -53,7 +53,7 @@ def test_statistics_of_real_cells(table, monkeypatch):
 @pytest.mark.parametrize("offset", [0.0, -0.7])
 def test_decoded_cells_equal_to_the_real_ones_have_their_statistics(offset, table, monkeypatch):
     """Also for standardised genes, whose offset is the value without a count."""
-    monkeypatch.setattr(generated_cells, "MADE_AT_ONCE", 16)
+    monkeypatch.setattr(generated_cells, "DECODED_AT_ONCE", 16)
     data = expression_of(table, np.full(N_GENES, offset, np.float32))
     real, _ = generated_cells.real_statistics(data)
     np.testing.assert_allclose(decoded_as(dense_of(data), data), real, rtol=1e-4, atol=1e-5)

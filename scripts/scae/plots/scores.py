@@ -31,7 +31,7 @@ def scores(intervals, roles, metric_info, label_sources):
         label_sources: {label set: where it comes from}; one row of panels each.
     """
     references = select(intervals, space=summary.NO_SPACE, over="seeds")
-    intervals = summary.of_representations(intervals)
+    intervals = summary.representation_scores(intervals)
     sets = [name for name in label_sources if (intervals["labels"] == name).any()]
     n_names = intervals["model"].nunique()
     figure, panels = plt.subplots(

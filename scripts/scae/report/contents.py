@@ -38,7 +38,7 @@ class Study:
 
     def scores(self, dataset, labels):
         """Rows of intervals.csv that are about a representation."""
-        return summary.of_representations(self.table("intervals", dataset=dataset, labels=labels))
+        return summary.representation_scores(self.table("intervals", dataset=dataset, labels=labels))
 
     @cached_property
     def labels(self):
