@@ -62,6 +62,11 @@ def test_differences_are_paired_by_seed_and_adjusted_within_a_score():
     assert found == {("vae", "pca"), ("vae", "pca10"), ("dae", "vae")}
 
 
+def test_a_difference_is_shown_by_its_adjusted_p():
+    rows = [{"p": 0.01, "p_holm": p_holm} for p_holm in (0.049, 0.051, np.nan)]
+    assert [comparison.shown(row) for row in rows] == [True, False, False]
+
+
 def test_only_seeds_of_both_are_compared_and_two_are_too_few():
     metrics = scores(vae=5)
     metrics = metrics[~((metrics["model"] == "dae") & (metrics["seed"] > 1))]

@@ -34,6 +34,7 @@ def test_axes_of_every_seed_are_reproducible_whatever_their_order_and_sign():
     assert table["reproducible"].all()
     assert (table["agreement"] > 0.9).all()
     assert (table["null_95"] < table["agreement"]).all()
+    assert table["p"].min() == 1 / (1 + latent_matches.ROTATIONS)
     assert set(table["others"]) == {2}
     pd.testing.assert_frame_equal(table, latent_matches.matches(seeds), check_exact=True)
 
@@ -85,6 +86,16 @@ def test_p_is_the_share_of_rotations_that_agree_as_well():
     assert np.allclose(first["p"], (np.array(null) >= observed).mean(axis=0), atol=0.05)
     assert not first["reproducible"].any()  # else the others are tested against the remaining latents
     assert np.allclose(first["p_holm"], np.minimum(1, 3 * first["p"]))
+
+
+def test_the_width_of_a_move_does_not_matter():
+    seeds = {seed: effects_of(noisy(AXES[:3], np.random.default_rng(seed), 3.0)) for seed in range(2)}
+    times = np.array([1.0, 2.0, 5.0])
+    other = seeds[1]
+    moves = other.moves.assign(low=other.moves["low"] * times, high=other.moves["high"] * times)
+    stretched = latent_genes.Effects(other.changes * times[:, None], moves)
+    expected = latent_matches.matches(seeds)
+    pd.testing.assert_frame_equal(latent_matches.matches({0: seeds[0], 1: stretched}), expected)
 
 
 @pytest.mark.parametrize(
