@@ -70,7 +70,8 @@ class Study:
         """A picture of the results as `html.picture`; None if the run has none."""
         if not self.files.all(name, **wildcards):
             return None
-        return html.picture(self.files.path(name, **wildcards), alt, colors, light)
+        file_name = results.BY_NAME[name].path.format(**wildcards).replace("/", "_")
+        return html.picture(self.files.path(name, **wildcards), alt, colors, light) | {"name": file_name}
 
     def first_labels(self, dataset):
         """Name of the label set of the pictures."""

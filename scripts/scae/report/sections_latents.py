@@ -142,7 +142,7 @@ def generated(study, dataset, model):
         dict: said, table, picture (of the first seed).
     """
     where = {"dataset": dataset, "model": model}
-    if not study.files.all("generated", **where):
+    if not study.files.all("generated_png", **where):
         return None
     table = study.files.read("generated", **where)
     kinds = [kind for kind in (generated_cells.RECONSTRUCTED, generated_cells.GENERATED) if kind in set(table["cells"])]
