@@ -8,8 +8,8 @@ from scae.plots import cells, drawing, quality, scores, stability, sweep
 
 with runtime.job(snakemake):
     params, dataset = snakemake.params, snakemake.wildcards.dataset
-    inputs, outputs = (results.Files(paths, params.results) for paths in (snakemake.input, snakemake.output))
-    sources, models = params.origins[dataset], params.order["models"]
+    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
+    sources, models = params.label_sources[dataset], params.order["models"]
     labels = tables.read_labels(inputs.path("labels"))
     points = {model: tables.read_points(inputs.path("tsne2d", model=model), cells=labels.index) for model in models}
     intervals = select(inputs.read("intervals"), dataset=dataset)
@@ -25,7 +25,7 @@ with runtime.job(snakemake):
 
     arrays = {model: of_model.to_numpy() for model, of_model in points.items()}
     figures = {
-        "scores": scores.scores(intervals, params.roles, params.described, sources),
+        "scores": scores.scores(intervals, params.roles, params.metric_info, sources),
         "embeddings": cells.embeddings(arrays, labels, style.read(inputs.path("colors"))),
         "recalls": scores.recalls(recalls, intervals, params.roles, next(iter(sources))),
     }
@@ -33,6 +33,6 @@ with runtime.job(snakemake):
         for suffix in ("svg", "pdf"):
             drawing.save(figure, outputs.path(f"{name}_{suffix}"), editable=True)
     for name, of_sweep in params.sweeps.items():
-        figure = sweep.sweep(intervals, of_sweep, params.roles, params.described, sources)
+        figure = sweep.sweep(intervals, of_sweep, params.roles, params.metric_info, sources)
         for suffix in ("svg", "pdf"):
             drawing.save(figure, outputs.path(f"sweep_{suffix}", sweep=name), editable=True)

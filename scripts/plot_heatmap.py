@@ -8,8 +8,8 @@ from scae.plots import drawing, heatmap
 
 with runtime.job(snakemake):
     params = snakemake.params
-    inputs, outputs = (results.Files(paths, params.results) for paths in (snakemake.input, snakemake.output))
+    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
     scores = summary.with_references(inputs.read("all_metrics"), inputs.read("references"))
-    figure = heatmap.heatmap(scores, params.published, params.described, params.roles)
+    figure = heatmap.heatmap(scores, params.published, params.metric_info, params.roles)
     for suffix in ("png", "svg"):
         drawing.save(figure, outputs.path(f"heatmap_{suffix}"))

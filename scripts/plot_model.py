@@ -10,7 +10,7 @@ from scae.plots import cells, drawing, latents
 
 with runtime.job(snakemake):
     wildcards, params, resources = snakemake.wildcards, snakemake.params, snakemake.resources
-    inputs, outputs = (results.Files(paths, params.results) for paths in (snakemake.input, snakemake.output))
+    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
     labels, styles = tables.read_labels(inputs.path("labels")), style.read(inputs.path("colors"))
     batches = tables.read_batches(inputs.path("batches"))[labels.index] if inputs.all("batches") else None
     for run, path in outputs.all("clusters_png"):

@@ -6,9 +6,9 @@ from scae import results
 from scae.plots import drawing, generated, training
 
 with runtime.job(snakemake):
-    inputs, outputs = (results.Files(paths, snakemake.params.results) for paths in (snakemake.input, snakemake.output))
+    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
     for run, path in outputs.all("losses_png"):
         drawing.save(training.losses(inputs.read("history", **run), drawing.run_title(**run)), path)
     for model, path in outputs.all("generated_png"):
-        title = drawing.run_title(**model, seed=snakemake.params.seeds[0])
+        title = drawing.run_title(**model, seed=snakemake.params.seed)
         drawing.save(generated.draw(inputs.read("generated_genes", **model), title), path)

@@ -12,13 +12,13 @@ with runtime.job(snakemake):
     params, logs = snakemake.params, Path(snakemake.log[0]).parents[1]
     software, machines = sections_methods.software_and_machines(record.read(logs))
     study = contents.Study(
-        files=results.Files(snakemake.input, params.results),
+        files=results.Files(snakemake.input),
         datasets=params.order["datasets"],
         models={model: params.models[model] for model in params.order["models"]},
         seeds=sorted(params.run["seeds"]),
         roles=params.roles,
-        label_sources=params.origins,
-        metric_info=params.described,
+        label_sources=params.label_sources,
+        metric_info=params.metric_info,
         published=params.published,
         settings=params.settings,
         sweeps=params.sweeps,

@@ -1,15 +1,16 @@
-"""What made the files that are there, where Snakemake has forgotten it. No rules here.
+"""Snakemake's records of what made each file, restored from the logs where they are lost. No rules here.
 
-Snakemake remembers in `.snakemake`, which stays behind when results are copied; a file that it knows nothing of it takes
-for what the config asks for. Needs the lists of targets.smk and the logs beside the results, in which each job notes
-what it made its files of. Makes Snakemake's records anew from these notes, so that it compares as ever; a file without
-a note gets a record that fits no config, and is made again.
+Snakemake keeps its records in `.snakemake`, which stays behind when results are copied; a file without a record it takes
+for up to date. Needs the logs beside the results, in which each job notes its inputs and params. Makes the records anew
+from these notes, so that Snakemake compares as ever; a file without a note gets a record that fits no config, and is
+remade.
 """
 
 import errno
 
 from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence.db import DbPersistence
 from snakemake.persistence.file import FilePersistence
 
 ROOM_BYTES = 2**16  # what Snakemake writes at its start is less
@@ -33,7 +34,7 @@ def refuse_what_is_no_folder(path):
     """Refuse a file, or a link to nothing or to itself, in the place of a folder, likewise."""
     if os.path.lexists(path) and not os.path.isdir(path):
         what = "is a link to no folder" if os.path.islink(path) else "is a file"
-        raise WorkflowError(f"{path}: {what}, where the results go; take it away and run again")
+        raise WorkflowError(f"{path}: {what}, but results need a folder of this name; move it and run again")
 
 
 def is_remembered(file, memory):
@@ -45,9 +46,20 @@ def is_remembered(file, memory):
     return found is not None and found.params is not None
 
 
+def records():
+    """Snakemake's records, in the backend of this run, before Snakemake itself opens them."""
+    settings = workflow.workflow_settings
+    backend = settings.persistence_backend.name
+    if backend == "DB":
+        return DbPersistence(nolock=True, db_url=settings.persistence_backend_db_url or None)
+    if backend != "FILE":
+        raise WorkflowError(f"--persistence-backend {backend.lower()} is not supported; use file or db")
+    return FilePersistence(nolock=True)
+
+
 def remember(files):
     """Restore the records of these files as far as they are gone."""
-    memory = FilePersistence(nolock=True)
+    memory = records()
     forgotten = [file for file in files if os.path.exists(file) and not is_remembered(file, memory)]
     forgotten = sorted(set(forgotten) - memory._filter_incomplete_keys(forgotten))  # these are made again in any case
     origins = record.read(placed("<logs>")) if forgotten else {}
@@ -59,12 +71,12 @@ def remember(files):
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         logger.warning(
-            f"{unknown[0]}{more}: nothing tells what made them, neither .snakemake nor a log, so they are made again; "
-            "`snakemake --touch` keeps them as they are"
+            f"{unknown[0]}{more}: no record of how they were made (.snakemake and logs are missing); they will be "
+            "remade. `snakemake --touch` keeps them instead"
         )
 
 
 if workflow.is_main_process:
     refuse_unwritable_folder()
     refuse_what_is_no_folder(placed("<results>"))
-    remember([placed(path) for path in [*all_files(), "<results>/MANIFEST.sha256"]])
+    remember([placed(path) for path in [*plan.targets(), "<results>/MANIFEST.sha256"]])

@@ -1,12 +1,12 @@
-"""What stands on the terminal before a run, when asked for, and at the end of each.
+"""The check before a run, and what is printed at the end of one.
 
-Needs the sources of the data sets, and the logs of the jobs. Makes no file: it prints what was found and noted, and the verdict.
+Needs the sources of the data sets, and the logs of the jobs. Makes no file: it prints what was found, and the verdict.
 """
 
 
-# Where Snakemake runs, since it is looked at and not kept.
+# Where Snakemake runs, since its result is read at once and not kept.
 rule check:
-    """Look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
+    """Check every data set before any job: what it holds, what would stop a run, and what a run would take."""
     log:
         "<logs>/check/all.log",
     localrule: True
@@ -16,9 +16,9 @@ rule check:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        code=code("check"),
+        code=plan.code("check"),
         config=config,
-        missing=missing_packages(),
+        missing=[] if is_conda() else plan.missing_packages(),
         processors=os.cpu_count(),
     script:
         "../scripts/check.py"
