@@ -19,7 +19,7 @@ from places import ROOT
 from scae import results, style
 from scae.evaluation import latent_genes
 from scae.evaluation.main_scores import MAIN_SCORES, ordered
-from scae.evaluation.metrics import described
+from scae.evaluation.metrics import metric_info
 from scae.jobs import runtime
 from scae.plots import cells, drawing, generated, heatmap, latents, quality, scores, stability, sweep, training
 
@@ -78,12 +78,13 @@ def paths(study, names, **wildcards):
 def run(study, root, script, inputs, outputs, **wildcards):
     """Run a script as Snakemake would."""
     order = {"datasets": study.datasets, "models": list(study.models)}
-    params = {"described": study.metric_info, "origins": study.label_sources, "order": order, "results": root}
-    params |= {name: getattr(study, name) for name in ("models", "published", "roles", "seeds", "settings", "sweeps")}
+    names = ["label_sources", "metric_info", "models", "published", "roles", "seeds", "settings", "sweeps"]
     snakemake = SimpleNamespace(
         input=inputs,
         output=outputs,
-        params=SimpleNamespace(run=order | {"seeds": study.seeds}, **params),
+        params=SimpleNamespace(
+            order=order, run=order | {"seeds": study.seeds}, seed=0, **{name: getattr(study, name) for name in names}
+        ),
         resources=SimpleNamespace(mem_mb=1000, tmpdir=None),
         wildcards=SimpleNamespace(**wildcards),
         log=[f"{root}/logs/{script}/all.log"],
@@ -254,7 +255,7 @@ PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.7
 
 def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
     metrics = metrics_of(datasets=("toy", "other"), models=("dae", "vae", "pca"))
-    figure = heatmap.heatmap(metrics, PUBLISHED, described(), ROLES)
+    figure = heatmap.heatmap(metrics, PUBLISHED, metric_info(), ROLES)
     panel = figure.axes[0]
     names = [label.get_text() for label in panel.get_yticklabels()]
     assert names[:4] == ["dae · toy", "vae · toy", "pca · toy", "dae · original study"]
@@ -272,9 +273,9 @@ def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
 def test_the_heatmap_shows_mean_and_sd_over_seeds_and_can_be_empty():
     metrics = metrics_of(seeds=(0, 1, 2), models=("dae",))
     values = metrics[(metrics["space"] == "latent") & (metrics["metric"] == "ari")]["value"]
-    figure = heatmap.heatmap(metrics, {}, described(), ROLES)
+    figure = heatmap.heatmap(metrics, {}, metric_info(), ROLES)
     assert f"{np.mean(values):.2f}\n± {np.std(values, ddof=1):.2f}" in texts_of(figure)
-    heatmap.heatmap(metrics.assign(value=np.nan), {}, described(), ROLES).canvas.draw()
+    heatmap.heatmap(metrics.assign(value=np.nan), {}, metric_info(), ROLES).canvas.draw()
 
 
 def intervals_of(means=MEANS, labels="obs", width=0.05):
@@ -294,7 +295,7 @@ def names_of(panel):
 
 def test_scores_are_dots_with_intervals_models_first_and_the_best_on_top():
     assert ordered(intervals_of(), ROLES, ("latent", "ari")) == (["vae", "dae"], ["pca", "random", "shuffled"])
-    figure = scores.scores(intervals_of(), ROLES, described(), {"obs": "obs"})
+    figure = scores.scores(intervals_of(), ROLES, metric_info(), {"obs": "obs"})
     panel, knn, *_ = figure.axes
     assert len(figure.axes) == len(MAIN_SCORES)
     assert names_of(panel) == ["vae", "dae", "pca", "random"]
@@ -312,12 +313,12 @@ def test_scores_are_dots_with_intervals_models_first_and_the_best_on_top():
 
 def test_each_label_set_has_a_row_and_without_intervals_there_are_only_dots():
     both = pd.concat([intervals_of(), intervals_of({"dae": 0.9, "vae": 0.2}, labels="markers", width=np.nan)])
-    axes = scores.scores(both, ROLES, described(), {"obs": "obs", "markers": "markers"}).axes
+    axes = scores.scores(both, ROLES, metric_info(), {"obs": "obs", "markers": "markers"}).axes
     assert len(axes) == 2 * len(MAIN_SCORES)
     lower = axes[len(MAIN_SCORES)]
     assert names_of(lower) == ["dae", "vae"]
     assert not [line for line in lower.lines if line.get_linewidth() == 4]
-    scores.scores(intervals_of(labels="other"), ROLES, described(), {"none": "none"}).canvas.draw()
+    scores.scores(intervals_of(labels="other"), ROLES, metric_info(), {"none": "none"}).canvas.draw()
 
 
 def test_recalls_are_means_over_seeds_with_the_largest_type_on_top():
@@ -341,7 +342,7 @@ SWEPT_MEANS = {"beta1": 0.5, "beta4": 0.7, "beta32": 0.2, "pca": 0.6, "other": 0
 
 def swept(points, means=SWEPT_MEANS, width=0.05, labels=("obs",)):
     table = pd.concat([intervals_of(means, name, width) for name in labels])
-    return sweep.sweep(table, points, ROLES | {"other": "model"}, described(), dict.fromkeys(labels, "obs"))
+    return sweep.sweep(table, points, ROLES | {"other": "model"}, metric_info(), dict.fromkeys(labels, "obs"))
 
 
 def test_a_sweep_is_a_curve_with_a_band_in_the_order_of_the_values():
@@ -477,11 +478,11 @@ def test_stability_colours_cells_by_what_they_keep():
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_picture_is_the_same_bytes_without_date_or_program(suffix, tmp_path):
-    figure = heatmap.heatmap(metrics_of(), PUBLISHED, described(), ROLES)
+    figure = heatmap.heatmap(metrics_of(), PUBLISHED, metric_info(), ROLES)
     paths = [tmp_path / f"{name}.{suffix}" for name in ("one", "again", "other")]
     for path in paths[:2]:
         drawing.save(figure, path)
-    drawing.save(heatmap.heatmap(metrics_of(), PUBLISHED, described(), ROLES), paths[2])
+    drawing.save(heatmap.heatmap(metrics_of(), PUBLISHED, metric_info(), ROLES), paths[2])
     content = paths[0].read_bytes()
     assert content == paths[1].read_bytes() == paths[2].read_bytes()
     for mark in (b"dc:date", b"Matplotlib v", b"Software", b"Creation"):

@@ -63,13 +63,13 @@ def write(root, datasets=("toy",), models=("dae", "beta_vae"), seeds=(0,), types
                 continue
             paths.append(path)
     return Study(
-        files=results.Files(paths, root),
+        files=results.Files(paths),
         datasets=list(datasets),
         models={name: description(name) for name in models},
         seeds=list(seeds),
         roles={name: BASELINES.get(name, "model") for name in models},
         label_sources={dataset: {"obs": "obs"} for dataset in datasets},
-        metric_info=metrics.described(),
+        metric_info=metrics.metric_info(),
         **{"published": {}, "settings": SETTINGS, "software": {"torch": "1.0"}, "machines": ["Linux"]} | options,
     )
 
@@ -81,7 +81,7 @@ def table_rows(datasets, models, trained, seeds, types, batched):
     batches = np.array(["", HOSTILE, "late"])[np.arange(N_CELLS) // 4]
     scores = {name: SCORES | (MIXING if name in batched else {}) for name in datasets}
     agreement = [("latent", measure, 1, 0.8 if several else np.nan) for measure in ("ari", "canonical_correlation")]
-    health = [("all", "latents", 2), ("all", "live", 1), ("all", "repeated_pairs", 0), ("z1", "kl", 2.5)]
+    health = [("all", "latents", 2), ("all", "active", 1), ("all", "repeated_pairs", 0), ("z1", "kl", 2.5)]
     health += [("z2", "kl", 0.01), ("z1", "gate_one", 0.75), ("z2", "gate_one", 0)]
     health += [(latent, measure, 0) for latent in ("z1", "z2") for measure in ("constant", "zeros")]
     variances = {"reconstructed": 0.4, "generated": 0.2}

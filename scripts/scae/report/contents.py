@@ -21,7 +21,7 @@ class Study:
     seeds: list
     roles: dict  # {model: "model", "pca" or "floor"}; the last two are baselines
     label_sources: dict  # {dataset: {label set: where it comes from}}; pictures use the first
-    metric_info: dict  # as from scae.evaluation.metrics.described
+    metric_info: dict  # as from scae.evaluation.metrics.metric_info
     published: dict  # {dataset: {"citation": …, "scores": …}}
     settings: dict
     sweeps: dict = field(default_factory=dict)  # {sweep: {model: {parameter: value}}}
@@ -38,7 +38,7 @@ class Study:
 
     def scores(self, dataset, labels):
         """Rows of intervals.csv that are about a representation."""
-        return summary.of_representations(self.table("intervals", dataset=dataset, labels=labels))
+        return summary.representation_scores(self.table("intervals", dataset=dataset, labels=labels))
 
     @cached_property
     def labels(self):

@@ -20,7 +20,6 @@ DIAGNOSTICS = {  # of each latent dimension: heading and unit
 }
 OVERALL = {  # of the latent as a whole
     "latents": "latent dimensions",
-    "live": "active",
     "active": "active",
     "effective_dimension": "effective dimension",
     "reconstruction": "squared error per cell, model's decoder",
