@@ -19,21 +19,20 @@ report: "rules/captions/start.rst"  # what Snakemake's own report begins with
 
 
 include: "rules/common.smk"
-include: "rules/params.smk"
-include: "rules/targets.smk"
-include: "rules/memory.smk"
+include: "rules/restore_metadata.smk"
 
 
 # The first rule is what plain `snakemake` runs.
 rule all:
     """Everything: data, models, scores, heatmap and report."""
     input:
-        all_files(),
+        plan.targets(),
 
 
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/targets.smk"
 include: "rules/manifest.smk"
-include: "rules/terminal.smk"
+include: "rules/check.smk"

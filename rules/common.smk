@@ -1,6 +1,6 @@
-"""What all rules share: the checked config, the names of the run and where files lie. No rules here.
+"""What all rules share: the checked config as `plan`, and where files lie. No rules here.
 
-Needs the merged config. Makes `config` complete and canonical and constrains the wildcards to what is configured.
+Needs the merged config. Makes `plan` (scripts/scae/config/plan.py) and constrains the wildcards to what is configured.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
 ROOT = Path(str(workflow.current_basedir)).parent  # of this workflow, also where another one imports it
@@ -17,12 +18,13 @@ ROOT = Path(str(workflow.current_basedir)).parent  # of this workflow, also wher
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from scae.jobs import source_code  # first, since it decides how the others are loaded
-from scae.jobs import code_digest, notes, orphans, record
-from scae.sources import address
-from scae.evaluation import metrics
-from scae.models import registry
-from scae.config import command_line, label_sets, loader, sweeps
+from scae.config import command_line, loader
+from scae.config.plan import Plan
+from scae.config.resources import growing
 from scae.errors import UserError
+from scae.evaluation import metrics
+from scae.jobs import notes, orphans, record
+from scae.sources import address
 
 source_code.forget_bytecode()
 orphans.announce()
@@ -36,8 +38,7 @@ else:  # Snakemake reads no configfile: of a module, and all but our sections is
     FILES = [ROOT / "config/config.yaml"]
     config = yaml.safe_load(FILES[0].read_text())
     update_config(config, theirs)
-CHECKING = theirs is None and "check" in sys.argv[1:]  # the target; Snakemake tells of targets after this is read
-
+CHECKING = theirs is None and "check" in sys.argv and "check" in command_line.targets(sys.argv)
 AS_WRITTEN = config.get("run")  # in the order of the user, which the checked config does not keep
 
 try:
@@ -48,35 +49,19 @@ try:
         files=FILES,
         command_line=workflow.config_settings.config,
         processors=os.cpu_count() if workflow.local_exec else None,
-        datasets_too=not CHECKING,  # which then names all that is wrong with each
+        datasets_too=not CHECKING,  # which then lists every problem of each data set
         importer=theirs,
     )
+    plan = Plan(config, AS_WRITTEN, refuse=WorkflowError)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-DATASETS = config["run"]["datasets"]
-MODELS = config["run"]["models"]
-SEEDS = config["run"]["seeds"]
-SWEEPS = config.get("sweeps", {})
-EXPORTED = [name for name in DATASETS if address.is_exported(config["datasets"][name])]
-BATCHED = [name for name in DATASETS if config["datasets"][name]["batch"]]
-# The keys of a data set that say how its source is read
-READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()
-PAGES = {name: registry.find(config["models"][name]["kind"]) for name in MODELS}
-TRAINED = [name for name in MODELS if PAGES[name].trained]
-OWN = [name for name in TRAINED if not PAGES[name].peer]  # trained by our loop
-PEERS = [name for name in TRAINED if PAGES[name].peer]  # by a package of their own, on the counts
-UNTRAINED = [name for name in MODELS if not PAGES[name].trained]
+DATASETS, MODELS, SEEDS, SWEEPS = plan.datasets, plan.models, plan.seeds, sorted(plan.sweeps)
 
 
 def one_of(names):
     """Regular expression of these names; without a name it matches nothing."""
-    return "|".join(map(re.escape, names)) or r"(?!)"
-
-
-def all_labels(dataset):
-    """The labels of a data set in the config: one entry, or sets of them."""
-    return config["datasets"][dataset]["labels"]
+    return "|".join(re.escape(str(name)) for name in names) or r"(?!)"
 
 
 # Where things go; a config, an import or a command line may name other folders
@@ -89,9 +74,8 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     model=one_of(MODELS),
     seed=r"0|[1-9]\d*",
-    dimensions="2|3",
     sweep=one_of(SWEEPS),
-    label_set=one_of(sorted({name for dataset in DATASETS for name in label_sets.further(all_labels(dataset))})),
+    label_set=one_of(plan.label_sets),
 
 
 def placed(path):
@@ -99,9 +83,32 @@ def placed(path):
     return workflow.pathvars.apply(str(workflow.modifier.modify_path(path)))
 
 
-def code(script, *modules):
-    """Digest of a script and all it imports; without it an edited helper would leave stale results behind."""
-    try:
-        return code_digest.code(script, *modules)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
+def per_run(pattern, models=MODELS):
+    """Paths of a pattern for every data set, model and seed."""
+    return expand(pattern, dataset=DATASETS, model=models, seed=SEEDS)
+
+
+def user_files(*what):
+    """Input function: files of the user, known by content (`plan.content` goes to params) and not by their time.
+
+    They lie below the working directory, and `local` keeps the prefix of an importing workflow from them. A path with
+    braces would be taken for a pattern; such a file is known by params alone.
+    """
+
+    def files(wildcards):
+        paths = [path for one in what for path in plan.user_files(one, wildcards) if not address.is_pattern(path)]
+        return [local(ancient(path) if is_known_by_content(path) else path) for path in paths]
+
+    return files
+
+
+def is_known_by_content(path):
+    """Whether a file's time says nothing; it does for a file that a rule of an importing workflow makes."""
+    is_made = any(rule.is_producer(path) for rule in workflow.rules)
+    return Path(path).exists() and address.is_hashed(path) and not is_made
+
+
+def is_conda():
+    """Whether Snakemake makes the environments, and so brings missing packages."""
+    return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+

@@ -1,7 +1,7 @@
 """From a source to expression and labels.
 
-Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv and export/ of each data set,
-and batches.csv of those with a batch, and a file of labels/ for each further set of labels.
+Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv, colors.csv and export/ of
+each data set, batches.csv where it has batches, and a file of labels/ for each additional label set.
 """
 
 
@@ -9,7 +9,7 @@ and batches.csv of those with a batch, and a file of labels/ for each further se
 rule fetch_counts:
     """Read a data set from wherever it lives into cells x genes; a download resumes and is checked."""
     input:
-        by_content(source_paths),
+        user_files("source"),
     output:
         counts="<results>/{dataset}/counts.h5ad",
     log:
@@ -22,12 +22,12 @@ rule fetch_counts:
     resources:
         mem_mb=growing(2000, 20),
         runtime=growing(60),
-        batch_column=batch_column,
-        label_column=label_column,
+        batch_column=plan.batch_column,
+        label_column=plan.label_column,
     params:
-        code=code("fetch_counts"),
-        content=content(source_paths),
-        source=dataset_settings(*READING),
+        code=plan.code("fetch_counts"),
+        content=plan.content("source"),
+        source=plan.source,
     script:
         "../scripts/fetch_counts.py"
 
@@ -35,8 +35,7 @@ rule fetch_counts:
 rule preprocess_cells:
     """Quality control and log-normalisation."""
     input:
-        by_content(mito_paths),
-        by_content(dropping_label_paths),
+        user_files("mito", "dropped_labels"),
         counts="<results>/{dataset}/counts.h5ad",
     output:
         expression="<results>/{dataset}/expression.h5ad",
@@ -53,10 +52,10 @@ rule preprocess_cells:
         mem_mb=growing(1500, 3.5),
         runtime=growing(15, 0.01),
     params:
-        code=preprocessing_code("preprocess_cells"),
-        content=content(mito_paths, dropping_label_paths),
-        drop_unlabelled=dropping_labels,
-        preprocessing=dataset_settings("genes", "qc", "scale_factor"),
+        code=plan.code("preprocess_cells", plan.label_module),
+        content=plan.content("mito", "dropped_labels"),
+        drop_unlabelled=plan.dropped,
+        preprocessing=plan.dataset("genes", "qc", "scale_factor"),
     script:
         "../scripts/preprocess_cells.py"
 
@@ -64,7 +63,7 @@ rule preprocess_cells:
 rule label_cells:
     """Cell types: from the data's annotation, from a file, or by the clustering of the original study."""
     input:
-        by_content(label_paths),
+        user_files("labels"),
         counts="<results>/{dataset}/counts.h5ad",
         expression="<results>/{dataset}/expression.h5ad",
     output:
@@ -76,18 +75,27 @@ rule label_cells:
     conda:
         "../envs/scanpy.yaml"
     resources:
-        mem_mb=growing_with_clusters(1000, 6),
-        runtime=growing_with_clusters(30, 0.012),
+        mem_mb=growing(1000, 6, when=plan.makes_labels),
+        runtime=growing(30, 0.012, when=plan.makes_labels),
     params:
-        code=code("label_cells"),
-        content=content(label_paths),
-        labels=labels_of,
+        code=plan.code("label_cells"),
+        content=plan.content("labels"),
+        labels=plan.labels,
     script:
         "../scripts/label_cells.py"
 
 
+use rule label_cells as label_additional_set with:
+    output:
+        labels="<results>/{dataset}/labels/{label_set}.csv",
+    log:
+        "<logs>/label_additional_set/{dataset}/{label_set}.log",
+    benchmark:
+        "<benchmarks>/label_additional_set/{dataset}/{label_set}.tsv"
+
+
 rule assign_batches:
-    """Give every cell its batch, and say whether batches can be told from cell types."""
+    """The batch of every cell, and whether batches can be told from cell types."""
     input:
         counts="<results>/{dataset}/counts.h5ad",
         labels="<results>/{dataset}/labels.csv",
@@ -98,42 +106,39 @@ rule assign_batches:
     benchmark:
         "<benchmarks>/assign_batches/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(BATCHED),
+        dataset=one_of(plan.batched),
     conda:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing(1500),
         runtime=growing(10),
     params:
-        code=code("assign_batches"),
-        batch=dataset_settings("batch"),
+        code=plan.code("assign_batches"),
+        batch=plan.dataset("batch"),
     script:
         "../scripts/assign_batches.py"
 
 
-rule label_again:
-    """Cell types by a further set of labels, which is scored and not drawn."""
+rule color_types:
+    """Colour and marker of each cell type; types with similar expression get distant colours."""
     input:
-        by_content(label_paths),
-        counts="<results>/{dataset}/counts.h5ad",
         expression="<results>/{dataset}/expression.h5ad",
+        labels="<results>/{dataset}/labels.csv",
     output:
-        labels="<results>/{dataset}/labels/{label_set}.csv",
+        colors="<results>/{dataset}/colors.csv",
     log:
-        "<logs>/label_again/{dataset}/{label_set}.log",
+        "<logs>/color_types/{dataset}.log",
     benchmark:
-        "<benchmarks>/label_again/{dataset}/{label_set}.tsv"
+        "<benchmarks>/color_types/{dataset}.tsv"
     conda:
-        "../envs/scanpy.yaml"
+        "../envs/report.yaml"
     resources:
-        mem_mb=growing_with_clusters(1000, 6),
-        runtime=growing_with_clusters(30, 0.012),
+        mem_mb=growing(1000, 4),
+        runtime=growing(10, 0.01),
     params:
-        code=code("label_again"),
-        content=content(label_paths),
-        labels=labels_of,
+        code=plan.code("color_types"),
     script:
-        "../scripts/label_again.py"
+        "../scripts/color_types.py"
 
 
 rule export_csv:
@@ -154,6 +159,6 @@ rule export_csv:
         mem_mb=growing(1500, 3),
         runtime=growing(15, 0.1),
     params:
-        code=code("export_csv"),
+        code=plan.code("export_csv"),
     script:
         "../scripts/export_csv.py"

@@ -7,7 +7,7 @@ Needs every result. Makes results/MANIFEST.sha256, and only when asked: `snakema
 rule write_manifest:
     """Digests of all results but durations, with the software and the machine that made them."""
     input:
-        comparable_files(),
+        plan.targets(same=True),
     output:
         "<results>/MANIFEST.sha256",
     log:
@@ -20,12 +20,6 @@ rule write_manifest:
         mem_mb=growing(1000, 0),
         runtime=growing(10, 0.01),
     params:
-        code=code("write_manifest"),
+        code=plan.code("write_manifest"),
     script:
         "../scripts/write_manifest.py"
-
-
-rule manifest:
-    """Part of the workflow: everything but the report, and the manifest."""
-    input:
-        "<results>/MANIFEST.sha256",

@@ -1,14 +1,14 @@
-"""From expression to latents; nothing here sees a label.
+"""From expression to latents; no label is used here.
 
-Needs expression.h5ad. Makes latent.csv of each data set, model and seed; history.csv and timing.csv of the models that
-are trained; and model.pt of those that are trained here, kl.csv of those that a package of their own trains.
+Needs expression.h5ad. Makes latent.csv of each data set, model and seed; history.csv and timing.csv of trained models;
+model.pt of those trained here, kl.csv of those that an external package trains.
 """
 
 
 rule train_model:
     """Train one autoencoder with one seed on the expression alone."""
     input:
-        counts=of_batch_aware("<results>/{dataset}/counts.h5ad"),
+        counts=plan.only("batch_conditioned", "<results>/{dataset}/counts.h5ad"),
         expression="<results>/{dataset}/expression.h5ad",
     output:
         model="<results>/{dataset}/{model}/seed{seed}/model.pt",
@@ -19,7 +19,7 @@ rule train_model:
     benchmark:
         "<benchmarks>/train_model/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(OWN),
+        model=one_of(plan.own),
     conda:
         "../envs/torch.yaml"
     threads: config["training"]["threads"]
@@ -28,16 +28,16 @@ rule train_model:
         runtime=growing(50, 0.2),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
-        code=training_code("train_model"),
+        code=plan.code("train_model", plan.model_module, plan.batch_module),
         expression=config["expression"],
-        model=model_settings,
-        training=training_settings(),
+        model=plan.model,
+        training=plan.training,
     script:
         "../scripts/train_model.py"
 
 
 rule embed_cells:
-    """Latent of every cell."""
+    """Latent of every cell from a trained model."""
     input:
         expression="<results>/{dataset}/expression.h5ad",
         model="<results>/{dataset}/{model}/seed{seed}/model.pt",
@@ -48,24 +48,24 @@ rule embed_cells:
     benchmark:
         "<benchmarks>/embed_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(OWN),
+        model=one_of(plan.own),
     conda:
         "../envs/torch.yaml"
     resources:
         mem_mb=growing(1500, 2),
         runtime=growing(15, 0.01),
     params:
-        code=model_code("embed_cells"),
+        code=plan.code("embed_cells", plan.model_module),
         expression=config["expression"],
-        latent=latent_settings,
+        latent=plan.latent,
     script:
         "../scripts/embed_cells.py"
 
 
-rule fit_counts:
-    """Train one model of the field with its own package on the counts, and embed the cells."""
+rule fit_external:
+    """Train one model with an external package on the counts, and embed the cells."""
     input:
-        counts=batch_source,
+        counts=plan.only("batched", "<results>/{dataset}/counts.h5ad"),
         expression="<results>/{dataset}/expression.h5ad",
     output:
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
@@ -73,28 +73,28 @@ rule fit_counts:
         kl="<results>/{dataset}/{model}/seed{seed}/kl.csv",
         timing="<results>/{dataset}/{model}/seed{seed}/timing.csv",
     log:
-        "<logs>/fit_counts/{dataset}/{model}/seed{seed}.log",
+        "<logs>/fit_external/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/fit_counts/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/fit_external/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(PEERS),
+        model=one_of(plan.external),
     conda:
         "../envs/scvi.yaml"
     resources:
         mem_mb=growing(2500, 3),
         runtime=growing(60, 2),
     params:
-        code=peer_code("fit_counts"),
-        batch=dataset_settings("batch"),
-        model=model_settings,
+        code=plan.code("fit_external", plan.model_module, plan.batch_module),
+        batch=plan.dataset("batch"),
+        model=plan.model,
     script:
-        "../scripts/fit_counts.py"
+        "../scripts/fit_external.py"
 
 
 rule represent_cells:
-    """Latent of every cell in a representation that needs no training, or that is given."""
+    """Latent of every cell by a method that needs no training, or from a given embedding."""
     input:
-        by_content(given_paths),
+        user_files("given"),
         expression="<results>/{dataset}/expression.h5ad",
     output:
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
@@ -103,17 +103,17 @@ rule represent_cells:
     benchmark:
         "<benchmarks>/represent_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(UNTRAINED),
+        model=one_of(plan.untrained),
     conda:
         "../envs/scanpy.yaml"
     resources:
         mem_mb=growing(1500, 3),
         runtime=growing(15, 0.01),
     params:
-        code=model_code("represent_cells"),
-        content=content(given_paths),
-        expression=expression_settings,
-        model=model_settings,
-        source=given_source,
+        code=plan.code("represent_cells", plan.model_module),
+        content=plan.content("given"),
+        expression=plan.expression,
+        model=plan.model,
+        source=plan.given_source,
     script:
         "../scripts/represent_cells.py"

@@ -1,19 +1,29 @@
-"""Give every score its intervals, and every pair of representations the interval of its difference."""
+"""Collect the tables of all runs, and say what they show: intervals, differences, verdict."""
 
 import scae.jobs.runtime as runtime
 
+from pathlib import Path
+
 import pandas as pd
 
-from scae import tables
-from scae.evaluation import comparison, summary
+from scae import results, tables
+from scae.evaluation import comparison, summary, verdict
 
 with runtime.job(snakemake):
-    metrics, origins = tables.read(snakemake.input.metrics), snakemake.params.origins
-    spreads = tables.collect(snakemake.input.spreads)
-    of_references = summary.of_references(tables.read(snakemake.input.references))
-    found = [comparison.over_seeds(metrics), comparison.over_cells(spreads), comparison.over_seeds(of_references)]
-    found = pd.concat([table for table in found if len(table)])
-    tables.write(comparison.with_origins(found, origins), snakemake.output.intervals)
-    compared = comparison.pairs(snakemake.params.roles)
-    found = comparison.differences(metrics, compared)
-    tables.write(comparison.with_origins(found, origins), snakemake.output.differences)
+    outputs, params = snakemake.output, snakemake.params
+    files, sources = results.Files(snakemake.input), params.label_sources
+    metrics, health, stability = (files.collect(name) for name in ("metrics", "health", "stability"))
+    references = summary.baseline_scores(files.read("references"))
+    found = [comparison.over_seeds(metrics), comparison.over_cells(files.collect("spreads"))]
+    found = [table for table in (*found, comparison.over_seeds(references)) if len(table)]
+    intervals = comparison.with_label_sources(pd.concat(found), sources)
+    differences = comparison.differences(metrics, comparison.pairs(params.roles))
+    differences = comparison.with_label_sources(differences, sources)
+    times = files.collect("timing").reindex(columns=results.BY_NAME["training_times"].column_names)
+    collected = {"metrics": metrics, "recalls": files.collect("recalls"), "health": health, "stability": stability}
+    collected |= {"training_times": times, "intervals": intervals, "differences": differences}
+    for name, table in collected.items():
+        tables.write(table, outputs[name])
+    over_seeds = intervals[intervals["over"] == "seeds"]
+    verdicts = verdict.sentences(over_seeds, differences, health, params.roles, sources, stability)
+    Path(outputs.verdict).write_text(verdict.text(verdicts), encoding="utf-8")

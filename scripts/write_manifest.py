@@ -5,7 +5,8 @@ import scae.jobs.runtime as runtime
 import logging
 from pathlib import Path
 
-from scae.jobs import manifest, record
+from scae.jobs import record
+from scae.report import manifest
 
 with runtime.job(snakemake):
     origins = record.read(Path(snakemake.log[0]).parents[1])  # beside each other, a folder for each rule

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from scae.errors import UserError
-from scae.jobs import manifest
+from scae.report import manifest
 
 if len(sys.argv) != 3:
     sys.exit("usage: python tools/verify.py MANIFEST.sha256 OTHER_MANIFEST.sha256")

@@ -1,9 +1,9 @@
 """The results contract: every file that a run makes, once.
 
-From this table come the lists of targets, the types of the columns when a table is read, results/README.md and the test
-that a run makes every file. A rule writes the paths of its own files; a test holds both together. Standard library only:
-the rules read it at every start. A job depends on the columns of the tables that its code names, and not on the rest of
-this file (jobs/code_digest.py).
+From this table come the lists of targets, the types of the columns when a table is read, results/README.md and the
+test that a run makes every file. A rule writes the paths of its own files; a test holds both together. Standard library
+only: the rules read it at every start. A job depends on the columns of the tables that its code names, and on nothing
+else in this file (jobs/code_digest.py).
 """
 
 import re
@@ -351,30 +351,26 @@ CONTRACT = [
     Result("report", "report.html", "report", "everything on one page that needs no network", same=False),
 ]
 BY_NAME = {result.name: result for result in CONTRACT}
+PATTERNS = [(result.name, re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(result.path))) for result in CONTRACT]
 
 
 class Files:
-    """The input files of a job by what they are, so that a script needs no list that is zipped by position."""
+    """The files of a job by what they are, so that a script needs no lists that are zipped by position.
 
-    def __init__(self, paths, root):
-        """
-        Args:
-            paths: of files of the contract; others are left out.
-            root: the results folder.
-        """
+    Args:
+        paths: of files of the contract, all below one results folder; others are left out.
+    """
+
+    def __init__(self, paths):
+        places = [Path(path) for path in paths]
+        roots = [*places[0].parents][::-1] if places else []  # the shortest one that fits most
+        found = max((_below(root, places) for root in roots), key=len, default=[])
         self._found = {}
-        for path in paths:
-            for result in CONTRACT:
-                pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(result.path))
-                if (
-                    match := re.fullmatch(pattern, Path(path).relative_to(root).as_posix())
-                    if _below(path, root)
-                    else None
-                ):
-                    self._found.setdefault(result.name, {})[tuple(match.groupdict().items())] = str(path)
+        for name, wildcards, path in found:
+            self._found.setdefault(name, {})[tuple(wildcards.items())] = str(path)
 
     def all(self, name, **wildcards):
-        """[(wildcards, path)] of the files of this name whose wildcards have these values, in the order of the input."""
+        """[(wildcards, path)] of the files of this name with these wildcards, in the order of the input."""
         found = [(dict(values), path) for values, path in self._found.get(name, {}).items()]
         wanted = {key: str(value) for key, value in wildcards.items()}
         return [(values, path) for values, path in found if wanted.items() <= values.items()]
@@ -397,7 +393,7 @@ class Files:
         return tables.read(name, self.path(name, **wildcards))
 
     def collect(self, name, **wildcards):
-        """The tables of this name, stacked, with their wildcards as the first columns; without columns if there is none."""
+        """The tables of this name, stacked, with their wildcards as first columns; an empty table if there is none."""
         import pandas as pd
 
         from scae import tables
@@ -411,8 +407,15 @@ class Files:
         return pd.concat(stacked, ignore_index=True) if stacked else pd.DataFrame()
 
 
-def _below(path, root):
-    return Path(path).is_relative_to(root)
+def _below(root, places):
+    """[(name, wildcards, path)] of the paths that are files of the contract below a folder."""
+    below = [(path.relative_to(root).as_posix(), path) for path in places if path.is_relative_to(root)]
+    return [
+        (name, match.groupdict(), path)
+        for text, path in below
+        for name, pattern in PATTERNS
+        if (match := re.fullmatch(pattern, text))
+    ]
 
 
 def paths(result, values):

@@ -9,7 +9,7 @@ import pytest
 from places import ROOT
 
 from scae.errors import UserError
-from scae.jobs import manifest
+from scae.report import manifest
 
 ORIGIN = {"machine": "Linux x86_64, A", "software": {"python": "3.11.2", "torch": "2.13.0"}}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from workflow_project import REPOSITORY, TOY_CONFIG, Project, copy_workflow
 
-from scae.jobs import manifest
+from scae.report import manifest
 
 # Two models, and training long enough to be hit; a checkpoint every 0.3 s
 CONFIG = TOY_CONFIG | {

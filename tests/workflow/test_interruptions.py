@@ -11,7 +11,7 @@ import pytest
 from warm import Warm
 from workflow_project import Project, copy_workflow
 
-from scae.jobs import manifest
+from scae.report import manifest
 
 KILLS = {"ordinary": 4, "warm": 16}  # where most of a run is start-up, most kills hit it
 WORKFLOW_TARGETS = ["all", "manifest"]

@@ -1,6 +1,18 @@
 """What a command line asks for without meaning it. Standard library only: read each time the workflow is parsed."""
 
+import contextlib
+import io
+
 from scae.errors import UserError
+
+
+def targets(arguments):
+    """Targets of a command line, by Snakemake's own parser; none where another program reads the workflow."""
+    from snakemake.cli import get_argument_parser
+
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        return list(get_argument_parser().parse_known_args(arguments[1:])[0].targets)
+    return []
 
 
 def refuse_repeated_configfile(arguments):

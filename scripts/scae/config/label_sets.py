@@ -32,31 +32,6 @@ def key(labels, name):
     return f"labels.{name}" if are_several(labels) else "labels"
 
 
-def merged(layers):
-    """The labels that the layers of a config make, where a later one replaces an entry by sets or the reverse.
-
-    Merged key by key, as sections are, such labels would be both.
-
-    Args:
-        layers: the labels as each layer wrote them, {} where it did not; the ones that win last.
-
-    Returns:
-        dict, or None where no layer says another form than an earlier one.
-    """
-    start, form = 0, None
-    for number, labels in enumerate(layers):
-        written = "several" if are_several(labels) else "one" if "from" in labels else None
-        if written and form and written != form:
-            start = number
-        form = written or form
-    if not start:
-        return None
-    found = {}
-    for labels in layers[start:]:
-        _merge(found, labels)
-    return found
-
-
 def allow_several(schema):
     """The schema of a config with several sets allowed where it describes one entry; a changed copy."""
     schema = copy.deepcopy(schema)
@@ -101,11 +76,3 @@ def problems(labels):
 
 def _is_entry(value):
     return isinstance(value, dict) and "from" in value
-
-
-def _merge(base, layer):
-    for name, value in layer.items():
-        if isinstance(value, dict) and isinstance(base.get(name), dict):
-            _merge(base[name], value)
-        else:
-            base[name] = copy.deepcopy(value)

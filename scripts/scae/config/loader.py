@@ -57,10 +57,11 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     """
     layers = [_with_text_keys(config_files.read(file)) for file in files]
     layers += [_with_text_keys(layer or {}) for layer in (importer, command_line)]
-    config = _spelled_out(_with_text_keys(config))
+    config = _with_text_keys(config)
+    overlays.replace_choices(config, layers)
+    config = _spelled_out(config)
     complete = with_parts(schema, _pages_outside(config))
-    overlays.drop_settings_of_others(config, layers, complete)
-    _mark(config, _with_text_keys(command_line or {}))
+    _read_numbers(config, _with_text_keys(command_line or {}))
     swept = sweeps.expand(config, layers)
     if swept:
         complete = with_parts(schema, _pages_outside(config))
@@ -89,7 +90,7 @@ def with_parts(schema, outside=None):
     schema = copy.deepcopy(schema)
     dataset = schema["properties"]["datasets"]["additionalProperties"]
     scores = dataset["properties"]["published"]["properties"]["scores"]
-    scores["additionalProperties"]["propertyNames"] = {"enum": list(metrics.described())}
+    scores["additionalProperties"]["propertyNames"] = {"enum": list(metrics.metric_info())}
     kinds = {kind: registry.find(kind).config for kind in registry.kinds()} | (outside or {})
     model = schema["properties"]["models"]["additionalProperties"]
     model["properties"]["kind"]["enum"] = list(kinds)
@@ -126,45 +127,34 @@ def _pages_outside(config):
     return found
 
 
-class _Typed(str):
-    """Text of ``--config``, which stands for a number, true, false or null where the schema has one of these."""
-
-
-def _mark(config, command_line):
-    """Turn the text in a config that came from the command line into `_Typed`, in place."""
+def _read_numbers(config, command_line):
+    """Read the numbers, true, false and null in what came with ``--config``, where Snakemake leaves text, in place."""
     for name, value in command_line.items():
         if isinstance(value, dict) and isinstance(config.get(name), dict):
-            _mark(config[name], value)
-        elif isinstance(value, list) and config.get(name) == value:
-            config[name] = [_Typed(item) if isinstance(item, str) else item for item in value]
-        elif isinstance(value, str) and config.get(name) == value:
-            config[name] = _Typed(value)
+            _read_numbers(config[name], value)
+        elif isinstance(value, list):
+            config[name] = [_read_number(item) for item in value]
+        else:
+            config[name] = _read_number(value)
+
+
+def _read_number(value):
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return int(value) if value.lstrip("+-").isdigit() else float(value)
+    return (
+        {"true": True, "false": False, "null": None, "~": None}.get(value, value) if isinstance(value, str) else value
+    )
 
 
 def _number(value, entry):
     """A value in the type that the schema declares, so that 3 and 3.0 are the same setting."""
     types = entry.get("type", ()) if isinstance(entry, dict) else ()
     types = [types] if isinstance(types, str) else types
-    if isinstance(value, _Typed) and "string" not in types:
-        value = _typed(value, types)
-    elif isinstance(value, _Typed) and "null" in types and value in ("null", "~"):
-        value = None
     if "number" in types and type(value) is int and abs(value) < 2**1000:
         return float(value)
     if "integer" in types and type(value) is float and value.is_integer():
         return int(value)
     return value
-
-
-def _typed(text, types):
-    """What a text of the command line stands for, if it is of one of these types."""
-    words = {"true": True, "false": False} if "boolean" in types else {}
-    words |= {"null": None, "~": None} if "null" in types else {}
-    if text in words:
-        return words[text]
-    if {"number", "integer"} & set(types) and NUMBER.fullmatch(text):
-        return int(text) if text.lstrip("+-").isdigit() else float(text)
-    return text
 
 
 def _properties(validator, properties, instance, schema):
@@ -304,7 +294,7 @@ def _contradictions(config, swept, processors, datasets_too, alone):
                 yield f"{'.'.join(sweeps.as_written(['models', name, *key], swept))}: {problem}"
     for name in config["run"]["models"]:
         kind = config["models"].get(name, {}).get("kind")
-        if kind is None or not registry.find(kind).peer:
+        if kind is None or not registry.find(kind).external:
             continue
         for dataset in config["run"]["datasets"]:
             if (values := config["datasets"].get(dataset, {}).get("values")) in WITHOUT_COUNTS:

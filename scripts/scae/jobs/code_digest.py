@@ -1,16 +1,24 @@
-"""What code a job depends on. Standard library only, since each job and each start of the workflow loads it."""
+"""The code that a job's result depends on.
+
+Standard library only, since each job and each start of the workflow loads it.
+"""
 
 import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+from scae import results
 from scae.errors import UserError
 from scae.jobs import source_code
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+# Code that no result depends on: how a job starts, logs and fails, and where its files lie
+LEFT_OUT = ("scae.jobs", "scae.errors", "scae.results")
+LOGGERS = ("log", "logging")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-# Of a page: read as text, and what of it matters reaches a job as params
+# Of a model file: read as text; the parts that matter reach a job as params
 DESCRIBING = ("ABOUT", "CONFIG", "DETERMINISTIC", "SAME_ESTIMATES")
 
 
@@ -35,11 +43,12 @@ def refuse_edited(code):
 
 
 def digest(script, *modules):
-    """Digest of a script and of everything it imports from ``scripts/``, directly or not.
+    """Digest of a script and of everything that it imports from ``scripts/``, directly or not.
 
-    Code is compared as parsed, so comments, docstrings, formatting, the place of the checkout and the version of Python
-    do not count, nor does how a page describes itself (``ABOUT``, ``CONFIG`` …) if nothing in it reads that. A template
-    beside a module (``page.html.j2`` beside ``page.py``) counts with it.
+    Code is compared as parsed: comments, docstrings, formatting, the place of the checkout and the version of Python do
+    not count. Neither do log messages and the texts of a `UserError`, the modules in `LEFT_OUT`, and how a model file
+    describes itself (``ABOUT``, ``CONFIG`` …) unless its code reads that. Templates beside a module (``page.*.j2``
+    beside ``page.py``) and the columns of the tables that the code names do count.
 
     Args:
         script: name of a script, such as ``train_model``.
@@ -53,7 +62,9 @@ def digest(script, *modules):
     """
     found = files(script, *modules)
     places = [path.relative_to(SCRIPTS) if path.is_relative_to(SCRIPTS) else path.name for path in found]
-    lines = sorted(f"{Path(place).as_posix()} {_read(path)[0]}" for place, path in zip(places, found, strict=True))
+    lines = sorted(f"{Path(place).as_posix()} {_read(path).digest}" for place, path in zip(places, found, strict=True))
+    named = sorted(set().union(*(_read(path).tables for path in found)))
+    lines += [f"{name} {results.BY_NAME[name].columns}" for name in named]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -65,13 +76,19 @@ def files(script, *modules):
         path = pending.pop()
         if path not in found:
             found.add(path)
-            pending.extend(_read(path)[1])
+            pending.extend(_read(path).imports)
     return sorted(found)
+
+
+class File(NamedTuple):
+    digest: str
+    imports: tuple  # files below scripts/
+    tables: frozenset  # names of tables of the results contract
 
 
 @cache
 def _read(path):
-    """Digest of a file and the files below ``scripts/`` that it imports; what was parsed is large and is not kept."""
+    """What a file depends on; its syntax tree is large and is not kept."""
     try:
         tree = ast.parse(source_code.text(path), filename=str(path))
     except (SyntaxError, ValueError) as error:
@@ -80,19 +97,38 @@ def _read(path):
     content = hashlib.sha256(_plain(tree).encode())
     for template in sorted(path.parent.glob(f"{path.stem}.*.j2")):
         content.update(template.read_bytes())
-    return content.hexdigest(), _imports(path, tree)
+    constants = {
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    tables = frozenset(name for name in constants & results.BY_NAME.keys() if results.BY_NAME[name].columns)
+    return File(content.hexdigest(), _imports(path, tree), tables)
 
 
 def _plain(node):
-    """Code as text without docstrings, and without empty fields, which differ between versions of Python."""
+    """Code as text without docstrings, messages and empty fields; the latter differ between versions of Python."""
+    if _is_user_error(node):
+        return "(UserError,)"
     if isinstance(node, ast.AST):
         parts = [repr(type(node).__name__)]
         parts += (f"('{name}', {_plain(value)})" for name, value in _fields(node) if value not in (None, []))
     elif isinstance(node, list):
-        parts = [_plain(item) for item in node]
+        parts = [_plain(item) for item in node if not _is_log_message(item)]
     else:
         return repr(repr(node))
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _is_user_error(node):
+    """Whether a statement raises a `UserError`, whose text is no result."""
+    call = node.exc if isinstance(node, ast.Raise) else None
+    return isinstance(call, ast.Call) and getattr(call.func, "id", None) == "UserError"
+
+
+def _is_log_message(node):
+    """Whether a statement does nothing but log."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    return isinstance(function, ast.Attribute) and getattr(function.value, "id", None) in LOGGERS
 
 
 def _fields(node):
@@ -140,8 +176,10 @@ def _statements(block):
 @cache
 def _module_files(module):
     """The file of a module below ``scripts/`` and those of the packages around it; nothing for other modules."""
-    if module.endswith(".py"):  # a page outside the library
+    if module.endswith(".py"):  # a model file outside the library
         return [Path(module).absolute()]
+    if any(module == name or module.startswith(f"{name}.") for name in LEFT_OUT):
+        return []
     parts = module.split(".")
     file = SCRIPTS.joinpath(*parts).with_suffix(".py")
     packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]

@@ -41,14 +41,19 @@ def note(snakemake):
     log.info("%s%s", MARK, json.dumps(origin))
 
 
-def read(logs):
-    """{file: what `note` wrote of it, with its own "content"} from the logs of jobs; the latest where there are two.
+def read(logs, files=None):
+    """{file: what `note` logged about it, with its own "content"}; the latest where there are two.
 
     Args:
-        logs: a folder; every ``*.log`` below it is read.
+        logs: folder of the logs.
+        files: only read logs of jobs that may have made these files: a log is named after the wildcards of its job
+            (``{rule}/{dataset}/{model}.log``), which are the folders of its files.
     """
     found, read = {}, []
+    names = None if files is None else _possible_logs(files)
     for path in Path(logs).rglob("*.log"):
+        if names is not None and path.relative_to(logs).as_posix().partition("/")[2] not in names:
+            continue
         with suppress(FileNotFoundError):  # Snakemake takes away the log of a job that starts
             read.append((path.stat().st_mtime_ns, path.read_text(encoding="utf-8", errors="replace")))
     for _, text in sorted(read, key=lambda log: log[0]):
@@ -64,13 +69,23 @@ def read(logs):
     return found
 
 
+def _possible_logs(files):
+    """Names of the logs, below the folder of a rule, of the jobs that may have made these files."""
+    names = {"all.log"}
+    for file in files:
+        parts = Path(file).with_suffix("").parts
+        names |= {"/".join(parts[a:b]) + ".log" for a in range(len(parts)) for b in range(a + 1, len(parts) + 1)}
+        names |= {f"{'/'.join(parts[a:-2])}/{parts[-1]}.log" for a in range(len(parts) - 2)}  # labels/{label_set}
+    return names
+
+
 def refuse_damaged(files, logs):
     """Check that files are what the jobs wrote that made them; a file without a note in the logs is taken as it is.
 
     Raises:
         UserError: naming the first that is not. No job could tell what a cut table or another's weights would lead to.
     """
-    made = read(logs)
+    made = read(logs, files)
     for file in files:
         if file in made and (found := _content(file)) != (written := made[file]["content"]):
             cut = found["bytes"] < written["bytes"]

@@ -41,6 +41,10 @@ class Page:
     needs: dict  # ``module``, what it imports beside requirements.txt, and ``get``, the command that installs it
 
     @property
+    def external(self):
+        return self.peer
+
+    @property
     def module(self):
         """What a digest of code follows: the name of the module, or the path."""
         return self.kind if is_path(self.kind) else f"scae.models.{self.kind}"

@@ -1,0 +1,354 @@
+"""From a checked config to what the rules ask: names, settings, files and code of each job. Knows no Snakemake.
+
+A method that takes ``wildcards`` is given to a rule as it is (``params: model=plan.model``); any object with the
+attributes dataset, model … will do. Everything that a result depends on reaches its job this way, each concept as one
+sorted dict, since Snakemake compares params as a set of values. Standard library only: built each time the workflow is
+parsed.
+"""
+
+from scae import results
+from scae.config import label_sets, sweeps
+from scae.errors import UserError
+from scae.jobs import code_digest
+from scae.models import registry
+from scae.sources import address
+
+READING = (  # keys of a data set that say how its source is read
+    *("format", "genome", "join", "matrix", "member", "modality", "orientation", "samples"),
+    *("sha256", "simulation", "source", "values"),
+)
+OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training
+BASELINES = {"pca": "pca", "random_projection": "floor"}  # {kind: role}; everything else is a model
+
+
+class Plan:
+    """What is run, and with which settings.
+
+    Args:
+        config: from `loader.load`.
+        as_written: the section ``run`` in the user's order, which only the report and its figures follow.
+        refuse: exception to raise with the message of a `UserError` about the code.
+    """
+
+    def __init__(self, config, as_written=None, refuse=UserError):
+        run = config["run"]
+        self.config, self.refuse = config, refuse
+        self.as_written = as_written or run
+        self.datasets, self.models, self.seeds = run["datasets"], run["models"], run["seeds"]
+        self.sweeps = config.get("sweeps", {})
+        self.exported = [name for name in self.datasets if address.is_exported(config["datasets"][name])]
+        self.batched = [name for name in self.datasets if config["datasets"][name]["batch"]]
+        self.kinds = {name: registry.find(config["models"][name]["kind"]) for name in self.models}
+        self.trained = [name for name in self.models if self.kinds[name].trained]
+        self.external = [name for name in self.trained if self.kinds[name].external]
+        self.own = [name for name in self.trained if name not in self.external]
+        self.untrained = [name for name in self.models if name not in self.trained]
+        self.label_sets = sorted(
+            {name for dataset in self.datasets for name in label_sets.further(self._labels(dataset))}
+        )
+
+    # Files
+
+    def targets(self, part=None, same=False):
+        """Paths of every file that a part of the run makes, or the whole run.
+
+        Args:
+            part: data, models, evaluation or report.
+            same: only files that have the same bytes in every run.
+        """
+        chosen = [result for result in results.CONTRACT if part in (None, result.part) and (result.same or not same)]
+        return [f"<results>/{path}" for result in chosen for path in self.paths(result)]
+
+    def named(self, name):
+        """Paths of every file of one name of the contract."""
+        return [f"<results>/{path}" for path in self.paths(results.BY_NAME[name])]
+
+    def paths(self, result):
+        """Paths of a result below the results folder, for all for which it is made."""
+        if "label_set" in result.wildcards:
+            return [
+                result.path.format(dataset=dataset, label_set=name)
+                for dataset in self.datasets
+                for name in label_sets.further(self._labels(dataset))
+            ]
+        values = {"dataset": self.datasets, "model": self.models, "seed": self.seeds, "sweep": list(self.sweeps)}
+        for wildcard in ("dataset", "model"):
+            if wildcard in result.wildcards:
+                values[wildcard] = (
+                    getattr(self, result.of, values[wildcard]) if result.of in OF[wildcard] else values[wildcard]
+                )
+        if result.of == "first_seed":
+            values["seed"] = self.seeds[:1]
+        return results.paths(result, values)
+
+    def only(self, which, path, **more):
+        """Input function: a file if this job has one, else none.
+
+        Args:
+            which: what must hold of the job's data set or model: ``batched`` or ``simulated`` data, ``own``,
+                ``external``, ``trained`` or ``batch_conditioned`` models.
+            path: with the job's wildcards, and others of which all values of ``more`` are taken.
+        """
+
+        def files(wildcards):
+            if not self._is(which, wildcards):
+                return []
+            known = dict(wildcards.items())
+            found = [path]
+            for name, values in more.items():
+                found = [one.replace(f"{{{name}}}", str(value)) for one in found for value in values]
+            return [one.format(**known) for one in found]
+
+        return files
+
+    def _is(self, which, wildcards):
+        if which == "batched":
+            return wildcards.dataset in self.batched
+        if which == "simulated":
+            return address.is_simulated(self.config["datasets"][wildcards.dataset]["source"])
+        if which == "batch_conditioned":
+            return self.is_batch_conditioned(wildcards.model)
+        return wildcards.model in getattr(self, which)
+
+    def user_files(self, what, wildcards):
+        """Files of the user that a job reads.
+
+        Args:
+            what: ``source``, ``labels``, ``dropped_labels``, ``gene_sets``, ``mito`` or ``given``.
+        """
+        dataset = self.config["datasets"][wildcards.dataset]
+        if what == "source":
+            return address.files_of(dataset)
+        if what == "labels":
+            labels = self.labels(wildcards)["labels"]
+            return [labels["path"]] if labels["from"] == "csv" else []
+        if what == "dropped_labels":
+            return self.user_files("labels", wildcards) if self.dropped(wildcards) else []
+        if what == "gene_sets":
+            return [dataset["gene_sets"]] if dataset["gene_sets"] else []
+        if what == "mito":
+            listed = dataset["qc"]["mito_genes"]
+            return [listed] if isinstance(listed, str) else []
+        model = self.config["models"][wildcards.model]
+        if model["kind"] != "given":
+            return []
+        return [model["path"]] if model["path"] else self.user_files("source", wildcards)
+
+    def content(self, *what):
+        """Params function: digests of the user's files, whose times do not count."""
+        return lambda wildcards: address.content([file for one in what for file in self.user_files(one, wildcards)])
+
+    def more_labels(self, wildcards):
+        """Input function: the labels of a data set's additional label sets, in their order."""
+        names = label_sets.further(self._labels(wildcards.dataset))
+        return [f"<results>/{wildcards.dataset}/labels/{name}.csv" for name in names]
+
+    # Code
+
+    def code(self, script, *loaded):
+        """Params function: digest of a script and everything it imports.
+
+        Args:
+            script: name of a script.
+            loaded: functions of wildcards that give the modules which the script loads by name.
+        """
+
+        def digest(wildcards):
+            try:
+                return code_digest.code(script, *(module for names in loaded for module in names(wildcards)))
+            except UserError as error:
+                raise self.refuse(str(error)) from None
+
+        return digest
+
+    def model_module(self, wildcards):
+        """The file of the job's model."""
+        return [self.kinds[wildcards.model].module]
+
+    def batch_module(self, wildcards):
+        """What finds the batch of each cell, for a batch-conditioned model or an external one on batched data."""
+        conditioned = self.is_batch_conditioned(wildcards.model)
+        external = wildcards.model in self.external and wildcards.dataset in self.batched
+        return ["scae.data.batch"] if conditioned or external else []
+
+    def inspection_module(self, wildcards):
+        """What reads a model that was trained here."""
+        return ["scae.evaluation.inspection"] if wildcards.model in self.own else []
+
+    def label_module(self, wildcards):
+        """What finds the labels, where cells without one are dropped."""
+        return ["scae.data.labels"] if self.dropped(wildcards) else []
+
+    # Settings of a job
+
+    def dataset(self, *keys):
+        """Params function: these keys of the data set's entry."""
+        return lambda wildcards: {key: self.config["datasets"][wildcards.dataset][key] for key in sorted(keys)}
+
+    def source(self, wildcards):
+        """How the source of a data set is read."""
+        return self.dataset(*READING)(wildcards)
+
+    def labels(self, wildcards):
+        """The entry of a label set: of the first one unless a wildcard names another."""
+        sets = label_sets.of(self._labels(wildcards.dataset))
+        return {"labels": sets[getattr(wildcards, "label_set", next(iter(sets)))]}
+
+    def makes_labels(self, wildcards):
+        """Whether labels are made from the expression, rather than read."""
+        return self.labels(wildcards)["labels"]["from"] in ("clusters", "markers")
+
+    def dropped(self, wildcards):
+        """The first label set's entry if cells without a label are dropped before training, else None."""
+        labels = label_sets.first(self._labels(wildcards.dataset))
+        return labels if labels.get("missing") == "drop" else None
+
+    def label_column(self, wildcards):
+        """The column of obs that the source must have; checked early, and without effect on the counts."""
+        labels = label_sets.first(self._labels(wildcards.dataset))
+        return labels["column"] if labels["from"] == "obs" else ""
+
+    def batch_column(self, wildcards):
+        """The column of obs with the batches, likewise."""
+        return self.config["datasets"][wildcards.dataset]["batch"] or ""
+
+    def label_names(self, wildcards):
+        """Names of the label sets of a data set; the first gives k and the pictures."""
+        return list(self.label_sources()[wildcards.dataset])
+
+    def settings_of(self, model):
+        """Kind and hyperparameters of a model, without options that are off."""
+        return self.kinds[model].settings(self.config["models"][model])
+
+    def model(self, wildcards):
+        """Kind and hyperparameters of the job's model; ``batch`` is the column of obs if it is conditioned on it."""
+        conditioned = self.is_batch_conditioned(wildcards.model)
+        return self.settings_of(wildcards.model) | (self.dataset("batch")(wildcards) if conditioned else {})
+
+    def is_batch_conditioned(self, model):
+        return self.kinds[model].trained and self.config["models"][model].get("batch") is True
+
+    def expression(self, wildcards):
+        """How the expression is read; a given embedding only takes the names of the cells from it."""
+        is_given = self.config["models"][wildcards.model]["kind"] == "given"
+        return {"scale": False} if is_given else self.config["expression"]
+
+    def given_source(self, wildcards):
+        """Where the source of a data set lies, for an embedding that is looked up in it."""
+        model = self.config["models"][wildcards.model]
+        if model["kind"] != "given" or model["path"]:
+            return {}
+        return self.dataset("sha256", "source")(wildcards)
+
+    def latent(self, wildcards):
+        """Which point of the posterior is the latent, as far as it matters to the kind of model."""
+        return {"estimate": self.kinds[wildcards.model].estimate(self.config["latent"]["estimate"])}
+
+    def training(self, wildcards):
+        """Settings of training, as far as they matter to the model."""
+        if wildcards.model in self.external:
+            return {"batch_size": self.config["models"][wildcards.model]["batch_size"]}
+        return self.training_settings() if wildcards.model in self.own else {}
+
+    def training_settings(self):
+        """Settings of training that can change its result, without those that are off at 0."""
+        without = {"checkpoint_minutes"} | {name for name in OFF_AT_0 if not self.config["training"][name]}
+        return {key: value for key, value in self.config["training"].items() if key not in without}
+
+    def run_settings(self, wildcards):
+        """The seeds of a model, and whether they give the same latents."""
+        return {"deterministic": self.kinds[wildcards.model].deterministic, "seeds": self.seeds}
+
+    # Settings of the whole run
+
+    def label_sources(self):
+        """{data set: {label set: where it comes from}}; a single entry is named after its source."""
+        found = {}
+        for name in sorted(self.datasets):
+            source, labels = self.config["datasets"][name]["source"], self._labels(name)
+            origins = {key: address.origin_of_labels(source, entry) for key, entry in label_sets.of(labels).items()}
+            several = label_sets.are_several(labels)
+            found[name] = origins if several else {origin: origin for origin in origins.values()}
+        return found
+
+    def clusterings(self):
+        """{data set: {label set: its entry if it is a clustering, else where it comes from}}."""
+        found = {}
+        for name, sources in self.label_sources().items():
+            entries = label_sets.of(self._labels(name)).values()
+            found[name] = {
+                key: entry if entry["from"] == "clusters" else {"from": entry["from"]}
+                for key, entry in zip(sources, entries, strict=True)
+            }
+        return found
+
+    def roles(self):
+        """{model: "model", "pca" or "floor"}: a subject of the study, or a baseline."""
+        return {name: BASELINES.get(self.config["models"][name]["kind"], "model") for name in sorted(self.models)}
+
+    def runs(self):
+        """{run: its model, seed and settings}, for embeddings.h5ad."""
+        shared = {name: self.config[name] for name in ("expression", "kmeans", "tsne")}
+        found = {}
+        for model in self.models:
+            settings = self.settings_of(model) | shared
+            if model in self.own:
+                latent = {"estimate": self.kinds[model].estimate(self.config["latent"]["estimate"])}
+                settings |= {"training": self.training_settings(), "latent": latent}
+            for seed in self.seeds:
+                found[f"{model}_seed{seed}"] = {"model": model, "seed": seed, "settings": settings}
+        return found
+
+    def order(self, *parts):
+        """The data sets or models in the order of the config, which is that of the report."""
+        return {name: list(dict.fromkeys(sweeps.spelled_out(self.as_written[name], self.sweeps))) for name in parts}
+
+    def sweep_points(self):
+        """{sweep: {model: {parameter: value}}}."""
+        return {
+            name: {model: dict(sorted(points[model].items())) for model in sorted(points)}
+            for name, points in sorted(self.sweeps.items())
+        }
+
+    def published(self):
+        """{data set: published scores} of those that have some."""
+        datasets = {name: self.config["datasets"][name] for name in sorted(self.datasets)}
+        return {name: dataset["published"] for name, dataset in datasets.items() if "published" in dataset}
+
+    def model_info(self):
+        """What the model files of the run say about themselves."""
+        told = ("deterministic", "external", "trained")
+        return {
+            name: self.kinds[name].about | {key: getattr(self.kinds[name], key) for key in told}
+            for name in sorted(self.models)
+        }
+
+    def missing_packages(self):
+        """What to do about packages that models of the run need and that are not installed."""
+        missing = {name: self.kinds[name].missing() for name in sorted(self.models)}
+        return [f"models.{name}: {problem}" for name, problem in missing.items() if problem]
+
+    def report_settings(self):
+        """The settings that the report lists, without what may be secret."""
+        datasets = {name: dict(self.config["datasets"][name]) for name in sorted(self.datasets)}
+        for dataset in datasets.values():
+            dataset.pop("published", None)
+            dataset["source"] = address.shown_samples(dataset)
+            dataset["gene_sets"] = dataset["gene_sets"] and address.shown(dataset["gene_sets"])
+            shown = {
+                key: entry | ({"path": address.shown(entry["path"])} if entry["from"] == "csv" else {})
+                for key, entry in label_sets.of(dataset["labels"]).items()
+            }
+            dataset["labels"] = shown if label_sets.are_several(dataset["labels"]) else label_sets.first(shown)
+        sections = ("kmeans", "latent", "neighbors", "expression", "tsne")
+        return {name: self.config[name] for name in sections} | {
+            "datasets": datasets,
+            "models": {name: self.config["models"][name] for name in sorted(self.models)},
+            "training": self.training_settings(),
+        }
+
+    def _labels(self, dataset):
+        return self.config["datasets"][dataset]["labels"]
+
+
+OF = {"dataset": ("batched", "exported"), "model": ("trained", "own", "external")}  # of which results are made for some
