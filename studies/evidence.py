@@ -123,7 +123,7 @@ def error(mean, models, name, column):
     if column == "mean":
         return f"{mean[name, models[0], 'total']:.0f}"
     if (name, column, "reconstruction") in mean:
-        return f"{mean[name, column, 'reconstruction']:.0f} ({mean[name, column, 'live']:.1f} active)"
+        return f"{mean[name, column, 'reconstruction']:.0f} ({mean[name, column, 'active']:.1f} active)"
     return f"{mean[name, column, 'unexplained']:.0f}"
 
 

@@ -54,8 +54,7 @@ def values_of_run(folder, config, names, models):
         columns={"metric": "measure"}
     )
     health = health[health["latent"] == "all"]
-    kept = {"live": "active", "recovered_programs": "recovered_programs", "recovered_nuisance": "recovered_nuisance"}
-    whole = health[health["measure"].isin(kept)].assign(measure=lambda table: table["measure"].map(kept))
+    whole = health[health["measure"].isin(["active", "recovered_programs", "recovered_nuisance"])]
     parts = [metrics, whole, times.assign(measure="seconds", value=times["seconds"])]
     wide = health.pivot_table(index=["dataset", "model", "seed"], columns="measure", values="value")
     if "unexplained" in wide:  # the best linear map from the latent, for representations without a decoder
@@ -76,7 +75,7 @@ def values_of_run(folder, config, names, models):
                 rows = [
                     (name, model, seed, *row)
                     for seed in config["run"]["seeds"]
-                    for row in gates(folder, name, model, seed)
+                    for row in gates(folder, name, model, seed, config["training"])
                 ]
                 parts.append(pd.DataFrame(rows, columns=["dataset", "model", "seed", "measure", "value"]))
     return pd.concat(part[["dataset", "model", "seed", "measure", "value"]] for part in parts)
@@ -91,16 +90,18 @@ def generated(table, name, model):
     return pd.concat([variance, means]).assign(dataset=name, model=model)
 
 
-def gates(folder, name, model, seed):
+def gates(folder, name, model, seed, training):
     """Sparseness of one run: (measure, value) of `gate_measures`."""
     from scae.data import expression
-    from scae.training import fitting
+    from scae.evaluation import generated_cells, inspection
 
     data = expression.read(str(path(folder, "expression", dataset=name)))
     labels = tables.read_labels(path(folder, "labels", dataset=name)).loc[data.cells.astype(str)]
-    inside = fitting.inside(fitting.load(path(folder, "model", dataset=name, model=model, seed=seed), data.genes), data)
+    _, zero_below = generated_cells.real_statistics(data)
+    file = path(folder, "model", dataset=name, model=model, seed=seed)
+    values = inspection.inspect(file, data, training, seed, zero_below).values  # noqa: PD011 (not of pandas)
     points = tables.read_points(path(folder, "latent", dataset=name, model=model, seed=seed), cells=labels.index)
-    return gate_measures(inside["kl"], inside["gate"], points.to_numpy(), labels)
+    return gate_measures(values["kl"], values["gate"], points.to_numpy(), labels)
 
 
 def gate_measures(kl, gate, latent, labels):
@@ -113,7 +114,7 @@ def gate_measures(kl, gate, latent, labels):
     Returns:
         list[(str, float)]
     """
-    active = diagnostics.is_live(kl.mean(axis=0), latent.std(axis=0))
+    active = diagnostics.is_active(kl.mean(axis=0), latent.std(axis=0))
     if not active.any():
         return [("gates_differing", 0.0)]
     on = pd.DataFrame(gate[:, active] >= ON, index=labels.index)
@@ -181,7 +182,7 @@ def document(config, summary, compared):
             "low": ON_SHARE[0],
             "high": ON_SHARE[1],
         },
-        nats=diagnostics.LIVE_NATS,
+        nats=diagnostics.ACTIVE_NATS,
         sd=diagnostics.ACTIVE_SD,
         conclusions=conclusions(compared, first, names, models),
         sparse_on=", ".join(sparse_on) or "none of these data sets",
@@ -357,7 +358,7 @@ def run_models(folder, archive, config, names, models, seeds):
     trained = [
         model
         for model in models
-        if (entry := registry.find(config["models"][model]["kind"])).trained and not entry.peer
+        if (entry := registry.find(config["models"][model]["kind"])).trained and not entry.external
     ]
     targets += [path(Path(), "generated", dataset=name, model=model) for name in names for model in trained]
     run(folder, [CONFIG], overlay(archive, names, models, seeds), targets)

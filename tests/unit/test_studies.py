@@ -25,7 +25,7 @@ def test_evidence_states_which_models_are_ahead_and_behind():
     config["run"] |= {"datasets": ["shallow", "coil", "rare"], "models": ["dae", "pca"]}
     means = {("shallow", "dae"): 0.5, ("shallow", "pca"): 0.7, ("coil", "dae"): 0.9, ("coil", "pca"): 0.6}
     means |= {("rare", "dae"): 0.5, ("rare", "pca"): 0.5}
-    measures = {"steps": 1300, "reconstruction": 40.4, "total": 60, "live": 3, "recovered_programs": 0.5}
+    measures = {"steps": 1300, "reconstruction": 40.4, "total": 60, "active": 3, "recovered_programs": 0.5}
     agreements = {"ari": 0.75, "canonical_correlation": 0.5}
     metrics = [
         (*key, seed, "types", "latent", metric, mean + 0.01 * (seed - 2) * (1 if key[1] == "dae" else -1))
