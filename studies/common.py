@@ -57,7 +57,7 @@ def markdown_table(corner, rows, columns, cell):
 def interval_text(interval, digits=2):
     """Mean and 95 % confidence interval; the mean alone if all seeds agree."""
     text = f"{interval['mean']:.{digits}f}"
-    return text if interval["sd"] < 5e-4 else f"{text} ({interval.low:.{digits}f}–{interval.high:.{digits}f})"
+    return f"{text} ({interval.low:.{digits}f}–{interval.high:.{digits}f})" if interval["sd"] >= 5e-4 else text
 
 
 def score_table(intervals, names, models):

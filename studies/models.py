@@ -78,7 +78,7 @@ def values_of_run(folder, config, names, models):
                     for row in gates(folder, name, model, seed, config["training"])
                 ]
                 parts.append(pd.DataFrame(rows, columns=["dataset", "model", "seed", "measure", "value"]))
-    return pd.concat(part[["dataset", "model", "seed", "measure", "value"]] for part in parts)
+    return pd.concat(part[["dataset", "model", "seed", "measure", "value"]] for part in parts if len(part))
 
 
 def generated(table, name, model):
