@@ -64,8 +64,8 @@ BATCHED = [name for name in DATASETS if config["datasets"][name]["batch"]]
 READING = "format genome join matrix member modality orientation samples sha256 simulation source values".split()
 PAGES = {name: registry.find(config["models"][name]["kind"]) for name in MODELS}
 TRAINED = [name for name in MODELS if PAGES[name].trained]
-OWN = [name for name in TRAINED if not PAGES[name].peer]  # trained by our loop
-PEERS = [name for name in TRAINED if PAGES[name].peer]  # by a package of their own, on the counts
+OWN = [name for name in TRAINED if not PAGES[name].external]  # trained by our loop
+PEERS = [name for name in TRAINED if PAGES[name].external]  # by a package of their own, on the counts
 UNTRAINED = [name for name in MODELS if not PAGES[name].trained]
 
 

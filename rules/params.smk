@@ -367,8 +367,11 @@ def published_scores():
 
 def model_descriptions():
     """Params: what the pages of the models of the run say of them."""
-    told = ("deterministic", "peer", "trained")
-    return {name: PAGES[name].about | {key: getattr(PAGES[name], key) for key in told} for name in sorted(MODELS)}
+    return {
+        name: PAGES[name].about
+        | {"deterministic": PAGES[name].deterministic, "peer": PAGES[name].external, "trained": PAGES[name].trained}
+        for name in sorted(MODELS)
+    }
 
 
 def missing_packages():

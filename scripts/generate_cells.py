@@ -9,7 +9,7 @@ import pandas as pd
 from scae import tables
 from scae.data import expression
 from scae.evaluation import generated_cells, generator
-from scae.training import fitting
+from scae.training import weights
 
 with runtime.job(snakemake):
     inputs, outputs, resources = snakemake.input, snakemake.output, snakemake.resources
@@ -17,10 +17,10 @@ with runtime.job(snakemake):
     if inputs.counts:  # of a model that is told the batch of each cell
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
         batches = batch.read(inputs.counts, snakemake.params.model["batch"], data.cells)
-        data, _ = expression.with_batches(data, batches, fitting.hyperparameters(inputs.model[0])["batch"])
+        data, _ = expression.with_batches(data, batches, weights.hyperparameters(inputs.model[0])["batch"])
     real, zero_below = generated_cells.of_real(data)
     made = {
-        seed: generator.of_model(fitting.load(path, data.genes), data, zero_below, seed)
+        seed: generator.of_model(weights.load(path, data.genes), data, zero_below, seed)
         for seed, path in zip(snakemake.params.runs["seeds"], inputs.model, strict=True)
     }
     first = snakemake.params.runs["seeds"][0]

@@ -18,11 +18,11 @@ with runtime.job(snakemake):
         latent = tables.read_points(inputs.latent[number], cells=data.cells)
         inside, slab, decode = {}, None, None
         if inputs.model:
-            from scae.training import decoding, fitting
+            from scae.training import decoding, trained, weights
 
-            model = fitting.load(inputs.model[number], data.genes)
-            inside = fitting.inside(model, data)
-            slab = fitting.embed(model, data, "slab_mean", seed) if "gate" in inside else None
+            model = weights.load(inputs.model[number], data.genes)
+            inside = trained.diagnostics(model, data)
+            slab = trained.embed(model, data, "slab_mean", seed) if "gate" in inside else None
             decode = decoding.decoder(model, len(data.genes))
         elif inputs.kl:
             inside = {"kl": tables.read_points(inputs.kl[number], cells=data.cells).to_numpy()}

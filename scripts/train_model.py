@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scae import tables
 from scae.data import expression
-from scae.training import checkpoint, fitting
+from scae.training import checkpoint, fitting, weights
 
 with runtime.job(snakemake):
     resources, outputs = snakemake.resources, snakemake.output
@@ -30,7 +30,7 @@ with runtime.job(snakemake):
     path = Path(outputs.model).with_name("checkpoint.pt")
     with checkpoint.Checkpoint(path, float(resources.checkpoint_minutes), fingerprint) as saved:
         model, history, seconds = fitting.fit(data, kind, hyperparameters, settings, seed, saved)
-    fitting.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
+    weights.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
     tables.write_rows([fitting.timing(seconds, len(trained), settings | {"epochs": len(history)})], outputs.timing)
     saved.remove()

@@ -20,7 +20,7 @@ def measure(data, points, labels, inside, model, seed):
         data: scae.data.expression.Expression.
         points: DataFrame (cells, latents).
         labels: Series by cell.
-        inside: what the model says of the cells, as scae.training.fitting.inside has it; empty without a model.
+        inside: what the model says of the cells, as scae.training.trained.diagnostics has it; empty without a model.
         model: trained, or None.
         seed: of the run.
 
@@ -29,9 +29,9 @@ def measure(data, points, labels, inside, model, seed):
     """
     slab, decode = None, None
     if model is not None:
-        from scae.training import decoding, fitting
+        from scae.training import decoding, trained
 
-        slab = fitting.embed(model, data, "slab_mean", seed) if "gate" in inside else None
+        slab = trained.embed(model, data, "slab_mean", seed) if "gate" in inside else None
         decode = decoding.decoder(model, len(data.genes))
     moves = latent_genes.moves(points, inside, slab)
     found = (

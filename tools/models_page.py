@@ -113,7 +113,7 @@ def measure(folder, dataset, entry, training, kmeans, seed):
         training, kmeans: sections of the config.
     """
     from scae.data import expression
-    from scae.training import fitting
+    from scae.training import fitting, trained
 
     results = Path(folder) / "results"
     data = expression.read(str(results / dataset / "expression.h5ad"))
@@ -121,25 +121,25 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     labels = labels.loc[[str(cell) for cell in data.cells]]
     page = registry.find(entry["kind"])
     hyperparameters = {key: value for key, value in page.settings(entry).items() if key != "kind"}
-    if page.peer:
+    if page.external:
         importlib.import_module(page.needs["module"])  # its half minute is not what a run costs
     inside, of_run, model, start = {}, {}, None, time.process_time()
-    if page.peer:
+    if page.external:
         with row_blocks.opened(results / dataset / "expression.h5ad") as stored:
             counts = row_blocks.in_memory(stored.layers["counts"])
-        fitted = registry.called(entry["kind"], "fit", counts, None, seed, **hyperparameters)
+        fitted = registry.call(entry["kind"], "fit", counts, None, seed, **hyperparameters)
         latent, inside = fitted["latent"], {"kl": fitted["kl"]}
         of_run["cpu_seconds"] = time.process_time() - start
     elif page.trained:
         settings = fitting.with_enough_steps(fitting.resolve(training, data.density), len(data.cells))
         model, history, _ = fitting.fit(data, entry["kind"], hyperparameters, settings, seed)
         model.eval()
-        latent = fitting.embed(model, data, "posterior_mean", seed)
+        latent = trained.embed(model, data, "posterior_mean", seed)
         of_run["cpu_seconds"] = time.process_time() - start
-        inside = fitting.inside(model, data)
+        inside = trained.diagnostics(model, data)
         of_run["kl_weight"] = history[-1].get("kl_weight", entry.get("beta", np.nan))
     else:
-        latent = np.asarray(registry.called(entry["kind"], "embed", data, seed, **hyperparameters))
+        latent = np.asarray(registry.call(entry["kind"], "embed", data, seed, **hyperparameters))
         of_run["cpu_seconds"] = time.process_time() - start
     points = pd.DataFrame(latent, index=labels.index, columns=[f"z{number + 1}" for number in range(latent.shape[1])])
     scored = tables.scored(labels)
@@ -158,7 +158,7 @@ def measure(folder, dataset, entry, training, kmeans, seed):
     file = models_latents.path(folder, dataset, _key(entry), seed)
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(file, **models_latents.measure(data, points, labels, inside, model, seed))
-    of_run |= {} if page.peer else models_cells.measure(data, points, model, seed)
+    of_run |= {} if page.external else models_cells.measure(data, points, model, seed)
     return of_run | {"deterministic": page.deterministic}
 
 

@@ -16,7 +16,7 @@ from scae.models import beta_vae, registry
 from scae.plots import generated as generated_plot
 from scae.report import generated
 from scae.report.contents import Generated
-from scae.training import decoding, fitting
+from scae.training import decoding, fitting, trained
 
 N_GENES = 30
 GENES = [f"gene {number}" for number in range(N_GENES)]
@@ -135,10 +135,10 @@ def test_reconstructed_cells_are_decoded_from_the_posterior_and_generated_ones_f
     found = of_model(model, data)
     assert list(found) == ["reconstructed", "generated"]
     for way, latents in {
-        "reconstructed": fitting.embed(model, data, "sample", 0)[
+        "reconstructed": trained.embed(model, data, "sample", 0)[
             np.sort(np.random.default_rng(0).choice(70, 40, False))
         ],
-        "generated": decoding.from_prior(model, 40, 6, 0),
+        "generated": decoding.sample_prior(model, 40, 6, 0),
     }.items():
         decoded = decoding.decoder(model, N_GENES)(latents)
         np.testing.assert_allclose(found[way]["mean"], decoded.mean(axis=0), rtol=1e-4, atol=1e-6)
@@ -188,7 +188,7 @@ def model_of(kind, **more):
 
 
 def test_the_prior_of_beta_vae_is_the_standard_normal():
-    drawn = decoding.from_prior(model_of("beta_vae", n_latent=3), 40_000, 3, seed=1)
+    drawn = decoding.sample_prior(model_of("beta_vae", n_latent=3), 40_000, 3, seed=1)
     assert drawn.shape == (40_000, 3)
     assert np.abs(drawn.mean(axis=0)).max() < 0.02
     assert np.abs(np.cov(drawn, rowvar=False) - np.eye(3)).max() < 0.03
@@ -196,7 +196,7 @@ def test_the_prior_of_beta_vae_is_the_standard_normal():
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5])
 def test_the_prior_of_beta_vsc_is_off_or_normal(alpha):
-    drawn = decoding.from_prior(model_of("beta_vsc", n_latent=3, alpha=alpha), 40_000, 3, seed=1)
+    drawn = decoding.sample_prior(model_of("beta_vsc", n_latent=3, alpha=alpha), 40_000, 3, seed=1)
     on = drawn != 0
     assert np.abs(on.mean(axis=0) - alpha).max() < 0.01
     assert np.abs(np.corrcoef(on, rowvar=False) - np.eye(3)).max() < 0.02, "gates do not know of each other"
@@ -207,19 +207,19 @@ def test_the_prior_of_beta_vsc_is_off_or_normal(alpha):
 @pytest.mark.parametrize("kind", ["beta_vae", "beta_vsc"])
 def test_the_seed_decides_what_is_drawn_and_the_random_state_of_others_stays(kind):
     model, state = model_of(kind), torch.get_rng_state()
-    first, again, other = (decoding.from_prior(model, 50, 6, seed).tobytes() for seed in (0, 0, 1))
+    first, again, other = (decoding.sample_prior(model, 50, 6, seed).tobytes() for seed in (0, 0, 1))
     assert first == again != other
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_an_autoencoder_without_a_prior_draws_nothing():
-    assert decoding.from_prior(model_of("dae"), 50, 6, 0) is None
+    assert decoding.sample_prior(model_of("dae"), 50, 6, 0) is None
 
 
 def test_what_is_called_prior_and_is_no_method_is_none():
     model = model_of("dae")
     model.prior = torch.nn.Linear(3, 3)
-    assert decoding.from_prior(model, 50, 6, 0) is None
+    assert decoding.sample_prior(model, 50, 6, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_what_is_called_prior_and_is_no_method_is_none():
 def test_a_prior_that_does_not_fit_is_one_line(drawn, line, monkeypatch):
     monkeypatch.setattr(beta_vae.Model, "prior", lambda self, n_cells: drawn)
     with pytest.raises(UserError, match=rf"beta_vae\.py: {line}"):
-        decoding.from_prior(model_of("beta_vae"), 50, 6, 0)
+        decoding.sample_prior(model_of("beta_vae"), 50, 6, 0)
 
 
 # The picture and the words

@@ -11,7 +11,7 @@ from toy import KINDS, dense_of, expression_of, settings_of
 
 from scae.errors import UserError
 from scae.evaluation import diagnostics
-from scae.training import fitting
+from scae.training import fitting, trained
 
 
 def latent_of(points):
@@ -121,7 +121,7 @@ def test_what_any_latents_leave_is_a_regression_on_them(table):
 def test_pages_tell_the_divergence_of_each_latent_and_the_gates(kind, table):
     expression = expression_of(table)
     model, _, _ = fitting.fit(expression, kind, KINDS[kind], settings_of(epochs=3), seed=0)
-    inside = fitting.inside(model.eval(), expression)
+    inside = trained.diagnostics(model.eval(), expression)
     if kind == "dae":
         assert inside == {}
         return
@@ -141,9 +141,9 @@ def test_the_terms_of_the_loss_are_means_over_all_cells(kind, table):
     model, _, _ = fitting.fit(expression, kind, KINDS[kind], settings_of(), seed=0)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    found = fitting.losses(model, expression, settings_of(), seed=0)
+    found = trained.losses(model, expression, settings_of(), seed=0)
     assert torch.equal(before, torch.get_rng_state())
-    assert found == fitting.losses(model, expression, settings_of(), seed=0)
+    assert found == trained.losses(model, expression, settings_of(), seed=0)
     assert found.keys() >= {"loss", "reconstruction"}
     if kind == "dae":
         with torch.no_grad():
@@ -154,11 +154,11 @@ def test_the_terms_of_the_loss_are_means_over_all_cells(kind, table):
 
 def test_a_broken_page_is_named():
     class Wrong(torch.nn.Module):
-        def health(self, x):
+        def diagnostics(self, x):
             return {"kl": torch.zeros(len(x), 2), "gate": torch.zeros(3)}
 
     with pytest.raises(UserError, match="gate"):
-        fitting.inside(Wrong(), expression_of(np.eye(5)))
+        trained.diagnostics(Wrong(), expression_of(np.eye(5)))
 
 
 # In words

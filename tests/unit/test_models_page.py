@@ -14,7 +14,7 @@ from places import ROOT
 from toy import KINDS, expression_of, settings_of
 
 from scae.config import loader
-from scae.training import fitting
+from scae.training import fitting, trained
 
 TOOL = runpy.run_path(str(ROOT / "tools/models_page.py"))
 LATENTS_TOOL = runpy.run_path(str(ROOT / "tools/models_latents.py"))
@@ -216,10 +216,10 @@ def test_made_cells_of_a_trained_model_are_those_of_its_decoder_and_prior():
     data, settings = expression_of(table), settings_of(epochs=3, batch_size=8)
     for kind, columns in (("dae", CELLS_TOOL["COLUMNS"][:1]), ("beta_vae", CELLS_TOOL["COLUMNS"])):
         model, _, _ = fitting.fit(data, kind, KINDS[kind], settings, 0)
-        points = pd.DataFrame(fitting.embed(model.eval(), data, "posterior_mean", 0), data.cells)
+        points = pd.DataFrame(trained.embed(model.eval(), data, "posterior_mean", 0), data.cells)
         found = CELLS_TOOL["measure"](data, points, model, 0)
         assert tuple(found) == columns
         with torch.no_grad():
-            decoded = model.decoder(torch.from_numpy(fitting.embed(model, data, "sample", 0))).numpy()
+            decoded = model.decoder(torch.from_numpy(trained.embed(model, data, "sample", 0))).numpy()
         share = decoded.var(axis=0).sum() / table.var(axis=0).sum()
         assert found["variance_reconstructed"] == pytest.approx(share, rel=1e-3)

@@ -233,7 +233,7 @@ def _too_few_cells(n_cells, config):
 def _without_counts(found, config):
     if found.holds in loader.WITHOUT_COUNTS:
         for name in config["run"]["models"]:
-            if registry.find(config["models"][name]["kind"]).peer:
+            if registry.find(config["models"][name]["kind"]).external:
                 yield f"models.{name}: needs counts, but the values are {found.holds}; take it out of run.models"
 
 

@@ -304,7 +304,7 @@ def _contradictions(config, swept, processors, datasets_too, alone):
                 yield f"{'.'.join(sweeps.as_written(['models', name, *key], swept))}: {problem}"
     for name in config["run"]["models"]:
         kind = config["models"].get(name, {}).get("kind")
-        if kind is None or not registry.find(kind).peer:
+        if kind is None or not registry.find(kind).external:
             continue
         for dataset in config["run"]["datasets"]:
             if (values := config["datasets"].get(dataset, {}).get("values")) in WITHOUT_COUNTS:

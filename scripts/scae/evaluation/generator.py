@@ -3,14 +3,14 @@
 import numpy as np
 
 from scae.evaluation import generated_cells
-from scae.training import decoding, fitting
+from scae.training import decoding, trained
 
 
 def of_model(model, expression, zero_below, seed):
     """Mean, variance and zeros of each gene: at most 5,000 cells of real ones, and 5,000 of the prior.
 
     Args:
-        model: a trained model, as from `scae.training.fitting.load`.
+        model: a trained model, as from `scae.training.weights.load`.
         expression: scae.data.expression.Expression, with the batches if the model is told them; made cells are of
             the batches of real ones.
         zero_below: (genes,) as from `scae.evaluation.generated_cells.of_real`.
@@ -29,9 +29,9 @@ def of_model(model, expression, zero_below, seed):
         return {}
     random, batches = np.random.default_rng(seed), expression.batch_index
     cells = np.sort(random.choice(n_cells, min(n_cells, generated_cells.MOST_CELLS), replace=False))
-    points = fitting.embed(model, expression, "sample", seed)
+    points = trained.embed(model, expression, "sample", seed)
     latents = {generated_cells.RECONSTRUCTED: (points[cells], cells)}
-    drawn = decoding.from_prior(model, generated_cells.MOST_CELLS, points.shape[1], seed)
+    drawn = decoding.sample_prior(model, generated_cells.MOST_CELLS, points.shape[1], seed)
     if drawn is not None:
         latents[generated_cells.GENERATED] = drawn, random.choice(n_cells, generated_cells.MOST_CELLS)
     return {
