@@ -10,7 +10,7 @@ import pytest
 import yaml
 from workflow_project import MODELS, REPOSITORY, parse_plan
 
-PAGE_TEST = "tests/unit/test_pages.py"
+MODEL_FILE_TEST = "tests/unit/test_model_files.py"
 
 
 def blocks(section, language):
@@ -32,10 +32,10 @@ BAD_PAGES = {  # what is wrong: (in the page, in its place, the test that finds 
     "looks_inside": (
         "x.linear(self.encoder), self",
         "x.expression @ self.encoder.weight, self",
-        "whatever_the_storage",
+        "does_not_depend_on_the_storage",
     ),
-    "no_doi": ("10.1016/", "doi.org/10.1016/", "a_page_says_what_it_is"),
-    "no_description": (', "description": "Number of latents"', "", "every_hyperparameter_has"),
+    "no_doi": ("10.1016/", "doi.org/10.1016/", "describes_itself"),
+    "no_description": (', "description": "Number of latents"', "", "describes_itself"),
     "unused_layer": (
         "= nn.Linear(n_latent",
         "= self.spare = nn.Linear(9, 9); self.decoder = nn.Linear(n_latent",
@@ -45,9 +45,9 @@ BAD_PAGES = {  # what is wrong: (in the page, in its place, the test that finds 
     "noisy": (
         "return x.linear(self.encoder)",
         "return x.linear(self.encoder) * numpy.random.rand()",
-        "gives_the_same_bits",
+        "give_the_same_bits",
     ),
-    "one_name_left_out": (', "sample": "posterior_mean"', "", "estimates_that_a_page_calls_the_same"),
+    "one_name_left_out": (', "sample": "posterior_mean"', "", "the_same_only_if_declared_so"),
     "one_latent_more": ("GeneLinear(n_genes, n_latent)", "GeneLinear(n_genes, n_latent + 1)", "every_estimate"),
 }
 
@@ -61,9 +61,9 @@ def test_the_page_passes_the_test_of_pages_and_worse_ones_do_not(my_model, tmp_p
     arguments = []
     for name, page in kinds.items():
         (tmp_path / f"{name}.py").write_text(page)
-        arguments += ["--page", str(tmp_path / f"{name}.py")]
+        arguments += ["--model-file", str(tmp_path / f"{name}.py")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", PAGE_TEST, *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", MODEL_FILE_TEST, *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
