@@ -136,17 +136,6 @@ def test_layers_of_any_size_are_those_of_the_dense_engine(n_genes, units):
     assert_close(found, expected, AT_START)
 
 
-def test_silent_genes_and_empty_cells():
-    torch.manual_seed(0)
-    layer = GeneLinear(N_GENES, 6)
-    batch, _ = both(expression_of(table_of()), CELLS["all"])
-    found = batch.linear(layer)
-    torch.testing.assert_close(found[EMPTY], layer.bias)
-    found.square().sum().backward()
-    assert not layer.weight.grad[SILENT].any()
-    assert layer.weight.grad.any(dim=1).sum() > N_GENES / 2
-
-
 @pytest.mark.parametrize("use", ["linear", "squared_error"])
 def test_a_weight_used_twice_in_one_loss_gets_both_gradients(use, expression):
     torch.manual_seed(0)
