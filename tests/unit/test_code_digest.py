@@ -10,7 +10,7 @@ from scae.jobs import code_digest, source_code
 from scae.models import registry
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if path.stem != "check")  # which makes nothing
-KINDS = [kind for kind in registry.kinds() if registry.find(kind).trained and not registry.find(kind).peer]
+KINDS = [kind for kind in registry.kinds() if registry.find(kind).trained and not registry.find(kind).external]
 TRAIN = {f"train_model+{kind}" for kind in KINDS}
 EDIT = "\nEDITED = 1\n"
 KNOWN = ("_read", "_module_files")  # kept once found out

@@ -27,9 +27,9 @@ BEHIND_THE_SCENES = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
 REQUIREMENTS = ("requirements.txt", "requirements-scvi.txt")
 # Pages that a script loads by name
 LOADS = {
-    **dict.fromkeys(("train_model", "embed_cells", "check_latents"), lambda page: page.trained and not page.peer),
+    **dict.fromkeys(("train_model", "embed_cells", "check_latents"), lambda page: page.trained and not page.external),
     "represent_cells": lambda page: not page.trained,
-    "fit_counts": lambda page: page.peer,
+    "fit_counts": lambda page: page.external,
 }
 
 
