@@ -5,17 +5,20 @@ import pandas as pd
 from scae import results
 from scae.errors import UserError
 
-HELD_OUT = "held_out_"  # before the name of a term of the loss, of cells that were not trained on
-BEST_EPOCH = f"{HELD_OUT}best_epoch"  # the best epoch so far, where training may end early
-UNSCORED = ""  # the label of a cell without one: it is trained, embedded and drawn
+HELD_OUT = "held_out_"  # prefix of a loss term over held-out cells
+BEST_EPOCH = f"{HELD_OUT}best_epoch"  # the best epoch so far, with early stopping
+UNSCORED = ""  # the label of an unlabelled cell, which is trained on, embedded and drawn, but not scored
 
 
 def read(name, path):
-    """Read a table of the results contract; text stays text whatever it looks like ("NA", "007").
+    """Read a table of the results contract; text columns stay text, even "NA" and "007".
 
     Args:
-        name: of the table in `results.CONTRACT`.
-        path: of the file.
+        name: name of the table in `results.CONTRACT`.
+        path: path of the file.
+
+    Returns:
+        pandas.DataFrame: numbers to the last digit; an empty number is NaN.
     """
     result = results.BY_NAME[name]
     return pd.read_csv(
@@ -38,17 +41,17 @@ def write_rows(rows, path):
 
 
 def read_labels(path):
-    """Labels by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
+    """Labels by cell: Series of text, index ``cell``; `UNSCORED` for unlabelled cells."""
     return read("labels", path).set_index("cell")["label"]
 
 
 def read_batches(path):
-    """Batches by cell: Series of text, index ``cell``; `UNSCORED` where a cell has none."""
+    """Batches by cell: Series of text, index ``cell``; `UNSCORED` for cells without one."""
     return read("batches", path).set_index("cell")["batch"]
 
 
 def scored(labels):
-    """The labels of the cells that have one: all that k and scores are about. Decided here and nowhere else."""
+    """The labels of labelled cells, which alone determine k and the scores."""
     return labels[labels != UNSCORED]
 
 
@@ -56,13 +59,13 @@ def read_points(path, cells=None):
     """Coordinates or cluster ids by cell: DataFrame with index ``cell``, in the order of ``cells`` if given.
 
     Raises:
-        UserError: if the file is not about these cells.
+        UserError: if the file has other cells.
     """
     table = read("latent", path).set_index("cell")
     if cells is None:
         return table
     if len(table) != len(cells) or not table.index.isin(cells).all():
-        raise UserError(f"{path}: is about other cells than the labels; delete it and run again")
+        raise UserError(f"{path}: has other cells than the labels; delete it and run again")
     return table.loc[cells]
 
 
