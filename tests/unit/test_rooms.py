@@ -7,7 +7,18 @@ import pytest
 from places import ROOT
 
 LIBRARY = ROOT / "scripts/scae"
-FLOORS = [{"report"}, {"plots"}, {"config"}, {"evaluation"}, {"training"}, {"data"}, {"sources"}, {"models"}, {"jobs"}, {""}]  # "": beside the folders
+FLOORS = [
+    {"report"},
+    {"plots"},
+    {"config"},
+    {"evaluation"},
+    {"training"},
+    {"data"},
+    {"sources"},
+    {"models"},
+    {"jobs"},
+    {""},
+]  # "": beside the folders
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 
 

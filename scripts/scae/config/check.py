@@ -196,7 +196,7 @@ def _labels(found, section, problems):
     labels.warn_of_sizes(of_cells.fillna(""))
     if without and section["missing"] == "error":
         problems.append(
-            f"labels: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control removes "
+            f"labels: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control drops "
             "them; set labels.missing to unscored or drop"
         )
     shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())

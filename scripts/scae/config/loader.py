@@ -281,8 +281,7 @@ def _contradictions(config, swept, processors, datasets_too, alone):
             other = names.setdefault(name.lower(), name)
             if other != name:
                 yield (
-                    f'run.{section}: "{other}" and "{name}" differ only in case, which is the same folder on some disks; '
-                    "rename one"
+                    f'run.{section}: "{other}" and "{name}" differ only in case, one folder on some disks; rename one'
                 )
     for name in config["run"]["datasets"] if datasets_too else ():
         if name in config["datasets"]:
@@ -451,7 +450,7 @@ def _problems_of_path(path, other, alone=True):
     if not alone and not os.path.exists(path):
         return  # a rule of the other workflow may make it
     if alone and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(RESULTS)):
-        yield f"{_quoted(path)} is in {RESULTS}/, where runs write and delete files; copy it elsewhere and give that path"
+        yield f"{_quoted(path)} is in {RESULTS}/, where runs overwrite files; copy it elsewhere and give that path"
     elif not os.path.exists(path):
         yield (
             f"{_quoted(path)} does not exist (looked in {Path.cwd()}). Give a path relative to the working directory"
