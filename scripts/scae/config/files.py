@@ -129,6 +129,4 @@ def _describe(error, text):
         return f"line {line}: is indented with a tab; YAML allows only spaces"
     if "expected a single document" in str(error):
         return f"line {line}: --- starts a second document; write one, or give two files"
-    return (
-        f"line {line}: is not valid YAML ({error.problem}); is a colon, quote or bracket missing here or above?"
-    )
+    return f"line {line}: is not valid YAML ({error.problem}); is a colon, quote or bracket missing here or above?"

@@ -337,7 +337,9 @@ def problems_of_dataset(dataset, kmeans, alone=True):
     if (source is None) == (dataset["samples"] is None):
         yield (
             "source",
-            "is missing; give it, or a sample table" if source is None else "and samples are both given; remove one",
+            "is missing; give it, or a sample table"
+            if source is None
+            else "is given together with samples; remove one",
         )
         return
     if dataset["samples"] is not None and (problems := list(_problems_of_path(dataset["samples"], ""))):

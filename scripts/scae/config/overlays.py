@@ -21,7 +21,7 @@ def replace_choices(config, layers):
             written = [_dict(_dict(layer.get(section)).get(name)) for layer in layers if isinstance(layer, dict)]
             if part is None and any(chooser in one for one in written):
                 config[section][name] = _merged(written, chooser)
-            elif part and any(_dict(one.get(part)) for one in written) and isinstance(entry, dict):
+            elif part and any(_dict(one.get(part)) for one in written) and isinstance(_dict(entry).get(part), dict):
                 entry[part] = _merged([_dict(one.get(part)) for one in written], chooser)
 
 
