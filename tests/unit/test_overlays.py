@@ -73,6 +73,8 @@ def test_settings_of_another_choice_in_an_overlay_are_an_error(overlays, layered
 def test_an_overlay_of_a_wrong_type_is_reported_by_the_schema(wrong, layered):
     with pytest.raises(UserError, match="datasets"):
         layered({"datasets": wrong})
+    with pytest.raises(UserError, match="models"):
+        layered({"models": {"vae": "beta_vae"}})
 
 
 @pytest.mark.parametrize(

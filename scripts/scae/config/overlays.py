@@ -19,7 +19,7 @@ def replace_choices(config, layers):
     for section, part, chooser in (("models", None, "kind"), ("datasets", "labels", "from")):
         for name, entry in _dict(config.get(section)).items():
             written = [_dict(_dict(layer.get(section)).get(name)) for layer in layers if isinstance(layer, dict)]
-            if part is None and any(chooser in one for one in written):
+            if part is None and isinstance(entry, dict) and any(chooser in one for one in written):
                 config[section][name] = _merged(written, chooser)
             elif part and any(_dict(one.get(part)) for one in written) and isinstance(_dict(entry).get(part), dict):
                 entry[part] = _merged([_dict(one.get(part)) for one in written], chooser)
