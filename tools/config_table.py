@@ -16,9 +16,9 @@ from scae.models import registry  # noqa: E402
 INTRODUCTION = """\
 # Config
 
-`config.yaml` is the default run; add overlays with `--configfile`. An overlay is merged key by key and replaces lists; if
-it sets the `kind` of a model, or `from` of labels, it replaces that whole entry. The config is checked before any job
-starts: an unknown key, a wrong type or a value out of range stops the run with one line that names the key.
+`config.yaml` is the default run; add overlays with `--configfile`. An overlay is merged key by key and replaces lists;
+if it sets the `kind` of a model, or `from` of labels, it replaces that whole entry. The config is checked before any
+job starts: an unknown key, a wrong type or a value out of range stops the run with one line that names the key.
 
 - `config.yaml`: the default run, on data that needs no download.
 - `pbmc3k.yaml`: the original study, on PBMC3k.

@@ -160,6 +160,8 @@ def test_the_code_of_a_job_is_that_of_its_model(plan):
     found = {name: code(job(model=name)) for name in ("vae", "swept_n_latent2", "swept_n_latent4")}
     assert found["vae"]["of"] == ["train_model", "scae.models.beta_vae"]
     assert found["swept_n_latent2"] == found["swept_n_latent4"] != found["vae"]
+    assert plan.inspection_module(job()) == ["scae.evaluation.inspection"]
+    assert plan.inspection_module(job(model="pca")) == []
 
 
 def test_code_that_cannot_be_read_is_reported_by_the_given_exception(config):

@@ -173,7 +173,7 @@ class Plan:
         return ["scae.data.batch"] if conditioned or external else []
 
     def inspection_module(self, wildcards):
-        """What reads a model that was trained here."""
+        """The module that reads model.pt, for a model trained by the workflow."""
         return ["scae.evaluation.inspection"] if wildcards.model in self.own else []
 
     def label_module(self, wildcards):
