@@ -1,5 +1,8 @@
 """Reading and writing the CSV tables of the results contract."""
 
+import re
+from pathlib import Path
+
 import pandas as pd
 
 from scae import results
@@ -8,6 +11,9 @@ from scae.errors import UserError
 HELD_OUT = "held_out_"  # prefix of a loss term over held-out cells
 BEST_EPOCH = f"{HELD_OUT}best_epoch"  # the best epoch so far, with early stopping
 UNSCORED = ""  # the label of an unlabelled cell, which is trained on, embedded and drawn, but not scored
+PATTERNS = [  # of the paths of the contract, the wildcards being named groups
+    (result.name, re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(result.path))) for result in results.CONTRACT
+]
 
 
 def read(name, path):
@@ -74,3 +80,61 @@ def write_points(points, names, cells, path):
     table = pd.DataFrame(points, columns=list(names))
     table.insert(0, "cell", list(cells))
     write(table, path)
+
+
+class Files:
+    """The inputs or outputs of a job by their name in the results contract.
+
+    Args:
+        paths: files of the contract below one results folder; other files are ignored.
+    """
+
+    def __init__(self, paths):
+        places = [Path(path) for path in paths]
+        roots = [*places[0].parents][::-1] if places else []  # the shortest one that fits most
+        found = max((_below(root, places) for root in roots), key=len, default=[])
+        self._found = {}
+        for name, wildcards, path in found:
+            self._found.setdefault(name, {})[tuple(wildcards.items())] = str(path)
+
+    def all(self, name, **wildcards):
+        """[(wildcards, path)] of the files with this name and these wildcards, in the given order."""
+        found = [(dict(values), path) for values, path in self._found.get(name, {}).items()]
+        wanted = {key: str(value) for key, value in wildcards.items()}
+        return [(values, path) for values, path in found if wanted.items() <= values.items()]
+
+    def path(self, name, **wildcards):
+        """The only file with this name and these wildcards.
+
+        Raises:
+            KeyError: if there is none, or several.
+        """
+        found = self.all(name, **wildcards)
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} files are {name} with {wildcards}")
+        return found[0][1]
+
+    def read(self, name, **wildcards):
+        """The table with this name and these wildcards: DataFrame."""
+        return read(name, self.path(name, **wildcards))
+
+    def collect(self, name, **wildcards):
+        """The tables with this name, stacked, with their wildcards as first columns; empty if there is none."""
+        stacked = []
+        for values, path in self.all(name, **wildcards):
+            table = read(name, path)
+            for place, (column, value) in enumerate(values.items()):
+                table.insert(place, column, int(value) if column == "seed" else value)
+            stacked.append(table)
+        return pd.concat(stacked, ignore_index=True) if stacked else pd.DataFrame()
+
+
+def _below(root, places):
+    """[(name, wildcards, path)] of the files of the contract below a folder."""
+    below = [(path.relative_to(root).as_posix(), path) for path in places if path.is_relative_to(root)]
+    return [
+        (name, match.groupdict(), path)
+        for text, path in below
+        for name, pattern in PATTERNS
+        if (match := re.fullmatch(pattern, text))
+    ]

@@ -47,3 +47,38 @@ def test_points_come_in_the_order_of_the_cells(tmp_path):
     for cells in (["a", "b"], ["a", "b", "d"], ["a", "b", "c", "d"]):
         with pytest.raises(UserError, match=r"points\.csv: has other cells"):
             tables.read_points(tmp_path / "points.csv", cells=pd.Index(cells))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Inputs of a job: metrics of three runs, and a table that is made once."""
+    paths = []
+    for dataset, model, seed in [("toy", "dae", 0), ("toy", "dae", 10), ("other", "007", 1)]:
+        paths.append(tmp_path / dataset / model / f"seed{seed}" / "metrics.csv")
+        paths[-1].parent.mkdir(parents=True)
+        paths[-1].write_text(f"labels,space,metric,value\nNA,latent,ari,0.{seed}\n")
+    paths.append(tmp_path / "references.csv")
+    paths[-1].write_text("dataset,reference,seed,labels,metric,value\ntoy,shuffled,0,obs,ari,0\n")
+    return tables.Files([*map(str, paths), str(tmp_path / "notes.txt")])
+
+
+def test_tables_of_many_runs_are_stacked_with_their_wildcards(files):
+    found = files.collect("metrics")
+    assert list(found.columns) == ["dataset", "model", "seed", "labels", "space", "metric", "value"]
+    assert found["dataset"].tolist() == ["toy", "toy", "other"]
+    assert found["model"].tolist() == ["dae", "dae", "007"]
+    assert found["seed"].tolist() == [0, 10, 1]
+    assert found["value"].tolist() == [0.0, 0.1, 0.1]
+    assert found["labels"].tolist() == ["NA"] * 3
+    assert files.collect("metrics", dataset="other")["seed"].tolist() == [1]
+    assert files.collect("health").empty
+    assert tables.Files([]).collect("metrics").empty
+
+
+def test_one_file_is_found_by_its_wildcards(files, tmp_path):
+    assert files.path("metrics", model="dae", seed=10) == str(tmp_path / "toy/dae/seed10/metrics.csv")
+    assert files.read("references")["reference"].tolist() == ["shuffled"]
+    for name, wildcards in (("metrics", {"model": "dae"}), ("health", {}), ("metrics", {"seed": 2})):
+        with pytest.raises(KeyError, match=name):
+            files.path(name, **wildcards)
+    assert [wildcards["seed"] for wildcards, _ in files.all("metrics", dataset="toy")] == ["0", "10"]
