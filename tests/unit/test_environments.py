@@ -3,7 +3,10 @@
 import ast
 import re
 import runpy
+import shutil
+import subprocess
 import sys
+import zipfile
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -97,6 +100,32 @@ def test_every_requirement_is_pinned(file):
     lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith(("#", "-"))]
     assert lines
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
+
+
+def test_pip_installs_the_library_with_its_templates(tmp_path):
+    pytest.importorskip("setuptools")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=ignored)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+        "-w",
+        "built",
+        ".",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    [wheel] = (tmp_path / "built").glob("scae-*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    library = tmp_path / "scripts/scae"
+    files = {path.relative_to(library.parent).as_posix() for path in library.rglob("*") if path.is_file()}
+    assert packed == files
+    assert any(name.endswith(".j2") for name in packed)
 
 
 def test_the_readme_of_the_config_is_up_to_date():
