@@ -1,4 +1,4 @@
-"""A job ends with its Snakemake, whoever adopts it then, and whatever stands between the two."""
+"""A job is killed when its Snakemake dies, whichever process adopts it, with or without a shell in between."""
 
 import ctypes
 import os
@@ -11,13 +11,13 @@ from places import ROOT
 
 from scae.jobs import orphans
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs prctl of Linux")
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 
-# A job: what it does before it imports its runtime, which takes a moment, and after
+# A job: before it imports its runtime, which takes a moment, and after
 JOB = """
 import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as training saves a checkpoint first
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as training does, which saves a checkpoint first
 open("started", "w").close()
 while not os.path.exists("go"):
     time.sleep(0.01)
@@ -36,7 +36,7 @@ subprocess.run(sys.argv[1:])
 
 @pytest.fixture(params=[0, 1], ids=["adopted by process 1", "adopted by a subreaper"])
 def adopter(request):
-    """Who gets the children of a process that dies: this process, as systemd would, or process 1."""
+    """The process that adopts orphans: this one, like systemd, or process 1."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, request.param)
     yield
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
@@ -52,7 +52,7 @@ def snakemake(request, adopter, tmp_path):
         [sys.executable, "-c", SNAKEMAKE, *job],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "scripts"), "PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,  # inherited by the job, so its end is that of all who hold it
+        stdout=subprocess.PIPE,  # the job inherits it, so it is closed when the job ends
         stderr=subprocess.STDOUT,
         text=True,
     )
@@ -65,7 +65,8 @@ def wait_until(condition, seconds=20):
         time.sleep(0.01)
 
 
-def assert_job_ends(snakemake, folder):
+def output_of(snakemake, folder):
+    """The output of a job that ends with Snakemake, long before its own end."""
     started = time.monotonic()
     output = snakemake.stdout.read()
     assert time.monotonic() - started < 10
@@ -73,11 +74,11 @@ def assert_job_ends(snakemake, folder):
     return output
 
 
-def test_a_job_at_work_is_killed_with_snakemake(snakemake, tmp_path):
+def test_a_running_job_is_killed_with_snakemake(snakemake, tmp_path):
     (tmp_path / "go").touch()
     wait_until((tmp_path / "at-work").exists)
     snakemake.kill()
-    assert_job_ends(snakemake, tmp_path)
+    output_of(snakemake, tmp_path)
 
 
 def test_a_job_whose_snakemake_died_while_it_started_does_nothing(snakemake, tmp_path):
@@ -85,27 +86,27 @@ def test_a_job_whose_snakemake_died_while_it_started_does_nothing(snakemake, tmp
     snakemake.kill()
     snakemake.wait()
     (tmp_path / "go").touch()
-    assert "Snakemake is gone; this job ends too" in assert_job_ends(snakemake, tmp_path)
+    assert "Snakemake has died" in output_of(snakemake, tmp_path)
     assert not (tmp_path / "at-work").exists()
 
 
-def test_a_dead_snakemake_that_nobody_has_buried_is_gone(snakemake, tmp_path):
-    """It keeps its number until its own parent asks for its end."""
+def test_a_zombie_is_dead(snakemake, tmp_path):
+    """It keeps its process id until its parent waits for it."""
     wait_until((tmp_path / "started").exists)
     snakemake.kill()
     os.waitid(os.P_PID, snakemake.pid, os.WEXITED | os.WNOWAIT)
     (tmp_path / "go").touch()
-    assert "Snakemake is gone" in assert_job_ends(snakemake, tmp_path)
+    assert "Snakemake has died" in output_of(snakemake, tmp_path)
 
 
-def test_another_process_of_the_same_number_is_not_snakemake(monkeypatch):
+def test_another_process_with_the_same_id_is_not_snakemake(monkeypatch):
     monkeypatch.setenv(orphans.SNAKEMAKE, f"{os.getpid()} 1")
-    with pytest.raises(SystemExit, match="Snakemake is gone"):
+    with pytest.raises(SystemExit, match="Snakemake has died"):
         orphans.end_with_snakemake()
     ctypes.CDLL(None).prctl(orphans.PR_SET_PDEATHSIG, 0)
 
 
-def test_code_that_no_snakemake_started_is_left_alone(monkeypatch):
+def test_code_outside_snakemake_is_left_alone(monkeypatch):
     monkeypatch.delenv(orphans.SNAKEMAKE, raising=False)
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("asks Linux for something"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("calls prctl"))
     orphans.end_with_snakemake()
