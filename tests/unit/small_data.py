@@ -46,21 +46,28 @@ def write(path, content):
     return path
 
 
-def triple(folder, matrix="matrix.mtx", genes="genes.tsv", cells="barcodes.tsv", columns=(IDS, GENES), table=MATRIX.T):
-    """The three files of a 10x matrix; table: genes x cells, or cells x genes."""
+def triple(
+    folder,
+    matrix="matrix.mtx",
+    genes="genes.tsv",
+    cells="barcodes.tsv",
+    columns=(IDS, GENES),
+    table=MATRIX.T,
+    names=CELLS,
+):
+    """The three files of a 10x matrix; columns: of the genes; table: genes x cells, or cells x genes."""
     stream = io.BytesIO()
     scipy_io.mmwrite(stream, sparse.coo_matrix(table.astype(int)))
     write(folder / matrix, stream.getvalue())
     write(folder / genes, ["\t".join(line) for line in zip(*columns, strict=True)])
-    write(folder / cells, CELLS)
+    write(folder / cells, names)
     return folder
 
 
 def tar(path, folder):
     """An archive, compressed according to the suffix."""
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
-        for file in sorted(folder.iterdir()):
-            archive.add(file, arcname=file.name)
+        archive.add(folder, arcname=".")
     return path
 
 

@@ -1,6 +1,7 @@
 """Samples become one data set whose bytes do not depend on the order of the samples."""
 
 import hashlib
+import os
 import tarfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from server import serving
+from test_simulation import SETTINGS as SIMULATION
 
 from scae.errors import UserError
 from scae.sources import address, samples
@@ -92,6 +95,17 @@ def test_a_digest_in_the_table_is_checked(folder):
     (folder / "sample").mkdir()
     with pytest.raises(UserError, match="sample: is not a file and has no SHA-256"):
         read(source="sample", sha256="0" * 64)
+
+
+def test_simulated_and_downloaded_data(folder):
+    with serving(
+        [{"headers": {"Content-Length": os.path.getsize("s1.h5ad")}, "body": Path("s1.h5ad").read_bytes()}]
+    ) as server:
+        assert read(source={"s1": server.url()}).n_obs == 2
+    simulated = settings(source="simulated", simulation=SIMULATION)
+    assert samples.read(simulated, "download").shape == (300, 200)
+    described = samples.describe(simulated, "download")[None]
+    assert (len(described.obs), len(described.var), described.holds) == (300, 200, "counts")
 
 
 def test_all_matrices_of_an_archive_as_samples(folder):

@@ -1,7 +1,7 @@
 """MatrixMarket triples under all the names that labs and tools give them, in folders and archives."""
 
 import pytest
-from small_data import CELLS, GENES, IDS, MATRIX, assert_matrix, fails, tar, triple, write
+from small_data import CELLS, GENES, IDS, MATRIX, annotated, assert_matrix, fails, tar, triple, write
 
 from scae.sources import reader, triples
 
@@ -84,9 +84,14 @@ def test_nested_archives_and_cell_ranger_outs(tmp_path):
     assert_matrix(reader.read(tar(tmp_path / "GSE1_RAW.tar", tmp_path / "raw")))
     for name in ("raw", "filtered"):
         triple(tmp_path / f"outs/{name}_feature_bc_matrix")
-    write(tmp_path / "outs/analysis/clusters.csv", ["Barcode,Cluster"])
+    write(tmp_path / "outs/analysis/clusters.csv", ["Barcode,Cluster"])  # tables and damaged files are skipped
+    write(tmp_path / "outs/molecule_info.h5", b"x")
     assert "filtered_feature_bc_matrix, raw_feature_bc_matrix" in fails(tmp_path / "outs")
     assert_matrix(reader.read(tmp_path / "outs", member="filtered"))
+    (tmp_path / "outs/filtered_feature_bc_matrix/genes.tsv").unlink()
+    assert_matrix(reader.read(tmp_path / "outs"))
+    annotated().write_zarr(tmp_path / "zarr/sample.zarr")
+    assert_matrix(reader.read(tmp_path / "zarr"))
 
 
 def mtx(entries, kind="integer", sizes="4 3 1"):
