@@ -480,7 +480,7 @@ def test_a_page_outside_the_library_is_a_kind_with_hyperparameters_of_its_own(co
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (None, '"my_model.py" does not exist (looked in {folder}). Give the path of a page, relative to'),
+        (None, '"my_model.py" does not exist (looked in {folder}). Give the path of a model file, relative'),
         ("def broken(:\n", "my_model.py: line 1: invalid syntax"),
         ("\xe9".encode("latin-1"), "my_model.py: cannot be read as Python"),
         ("", 'my_model.py: needs ABOUT = {{"title"'),
@@ -488,11 +488,11 @@ def test_a_page_outside_the_library_is_a_kind_with_hyperparameters_of_its_own(co
         (PAGE.replace('"new"', "1"), 'my_model.py: needs ABOUT = {{"title"'),
         (PAGE.replace("CONFIG", "SETTINGS"), "my_model.py: needs CONFIG"),
         (PAGE.replace('"width": {', '"width": 3, "x": {'), "my_model.py: needs CONFIG"),
-        (PAGE.replace('"width"', "WIDTH"), "my_model.py: line 2: CONFIG is read without importing"),
-        (PAGE.replace('"width"', '"kind"'), 'my_model.py: CONFIG: "kind" names the page itself'),
+        (PAGE.replace('"width"', "WIDTH"), "my_model.py: line 2: CONFIG must be a literal"),
+        (PAGE.replace('"width"', '"kind"'), 'my_model.py: CONFIG: "kind" is reserved'),
         (PAGE.replace('"integer"', '"whole"'), "my_model.py: CONFIG: width.type: 'whole' is not valid"),
-        (PAGE.replace("Model", "Net"), "my_model.py: needs a class Model, or a function embed"),
-        (PAGE + "from .mine import x\n", "my_model.py: line 4: a page has no relative imports"),
+        (PAGE.replace("Model", "Net"), "my_model.py: needs a class Model, or a function"),
+        (PAGE + "from .mine import x\n", "my_model.py: line 4: relative imports"),
     ],
 )
 def test_a_page_that_is_not_one_is_one_line(text, line, config, outside):
