@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from scae import results, style, tables
+from scae import style, tables
 from scae.evaluation import summary
 from scae.evaluation.main_scores import select
 from scae.report import html
@@ -15,7 +15,7 @@ NO_LABEL, NO_BATCH = "no label", "no batch"
 class Study:
     """A finished run; each table is read once."""
 
-    files: results.Files
+    files: tables.Files
     datasets: list  # in the order of the config, as are the models
     models: dict  # {model: title, summary, reference, doi, trained, deterministic and whether it is external}
     seeds: list

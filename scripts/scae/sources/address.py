@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scae.errors import UserError
+from scae.jobs.record import HASHED_BYTES
 
 URL = re.compile(r"https?://", re.IGNORECASE)
 SIMULATED = "simulated"  # the source that is none: its cells are made
@@ -16,7 +17,6 @@ SHIPPED_DATASETS = (
     *("blobs", "burczynski06", "krumsiek11", "moignard15", "paul15"),
     *("pbmc3k", "pbmc3k_processed", "pbmc68k_reduced", "toggleswitch", "visium_sge"),
 )
-HASHED_BYTES = 100_000_000  # larger files would make each start of the workflow slow
 EXPORTED_BYTES = 100_000_000  # larger sources have some hundred million values and more, minutes to write as text
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
 # What a folder is searched for, each perhaps compressed
