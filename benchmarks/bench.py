@@ -65,10 +65,10 @@ def sparse_epochs(kind, expression, threads=1):
     """Train without end with the workflow's own engine; yields after each epoch."""
     import torch
 
-    from scae.training import fitting
+    from scae.training import fitting, weights
 
     torch.manual_seed(0)
-    model = fitting.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
+    model = weights.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
     make_batch = fitting.make_batches(expression, SETTINGS | {"threads": threads})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     while True:

@@ -21,7 +21,7 @@ with runtime.job(snakemake):
                 continue
             with row_blocks.opened(files.path("expression", dataset=dataset)) as data:
                 graph, cells = cell_types.graph_of(data, settings), data.obs_names
-            for reference, times in baselines.AGAIN.items():
+            for reference, times in baselines.RECLUSTERED.items():
                 for seed in seeds:
                     again = dict(zip(cells, cell_types.cluster_again(graph, settings, times, seed), strict=True))
                     found += baselines.rows(dataset, reference, seed, name, labels, labels.index.map(again))
