@@ -97,7 +97,7 @@ def _drop_overlaid(name, entry, layers):
         swept = [place for place, layer in enumerate(written) if key in (layer.get("sweep") or {})]
         set_ = [place for place, layer in enumerate(written) if key in layer]
         if swept and set_ and max(set_) < min(swept):
-            del entry[key]
+            entry.pop(key, None)  # an overlay that writes `kind` has replaced the entry
 
 
 def _problems(entry):
