@@ -128,7 +128,7 @@ rule diagnose_latents:
         mem_mb=growing(1500, 4),
         runtime=growing(30, 0.02),
     params:
-        code=plan.code("diagnose_latents", plan.model_module),
+        code=plan.code("diagnose_latents", plan.model_module, plan.inspection_module),
         content=plan.content("gene_sets"),
         expression=config["expression"],
         gene_sets=plan.dataset("gene_sets"),

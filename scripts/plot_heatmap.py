@@ -2,13 +2,14 @@
 
 import scae.jobs.runtime as runtime
 
-from scae import tables
+from scae import results
 from scae.evaluation import summary
-from scae.plots import drawing
+from scae.plots import drawing, heatmap
 
 with runtime.job(snakemake):
     params = snakemake.params
-    scores = summary.with_references(tables.read(snakemake.input.metrics), tables.read(snakemake.input.references))
-    figure = drawing.heatmap(scores, params.published, params.described, params.roles)
-    drawing.save(figure, snakemake.output.png)
-    drawing.save(figure, snakemake.output.svg)
+    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
+    scores = summary.with_references(inputs.read("all_metrics"), inputs.read("references"))
+    figure = heatmap.heatmap(scores, params.published, params.metric_info, params.roles)
+    for suffix in ("png", "svg"):
+        drawing.save(figure, outputs.path(f"heatmap_{suffix}"))

@@ -13,17 +13,17 @@ with runtime.job(snakemake):
     outputs, params = snakemake.output, snakemake.params
     files, sources = results.Files(snakemake.input), params.label_sources
     metrics, health, stability = (files.collect(name) for name in ("metrics", "health", "stability"))
-    references = summary.of_references(files.read("references"))
+    references = summary.baseline_scores(files.read("references"))
     found = [comparison.over_seeds(metrics), comparison.over_cells(files.collect("spreads"))]
     found = [table for table in (*found, comparison.over_seeds(references)) if len(table)]
-    intervals = comparison.with_origins(pd.concat(found), sources)
+    intervals = comparison.with_label_sources(pd.concat(found), sources)
     differences = comparison.differences(metrics, comparison.pairs(params.roles))
-    differences = comparison.with_origins(differences, sources)
+    differences = comparison.with_label_sources(differences, sources)
     times = files.collect("timing").reindex(columns=results.BY_NAME["training_times"].column_names)
     collected = {"metrics": metrics, "recalls": files.collect("recalls"), "health": health, "stability": stability}
     collected |= {"training_times": times, "intervals": intervals, "differences": differences}
     for name, table in collected.items():
         tables.write(table, outputs[name])
     over_seeds = intervals[intervals["over"] == "seeds"]
-    verdicts = verdict.write(over_seeds, differences, health, params.roles, sources, stability)
+    verdicts = verdict.sentences(over_seeds, differences, health, params.roles, sources, stability)
     Path(outputs.verdict).write_text(verdict.text(verdicts), encoding="utf-8")

@@ -99,7 +99,7 @@ def test_types_that_are_alike_get_colours_further_apart_than_in_the_order_of_nam
 def test_of_few_types_no_choice_of_colours_is_better():
     distances = distances_of(np.array([[0.0], [1.0], [1.5], [5.0]]))
     found = confusion(assign(distances), distances)
-    choices = itertools.permutations(style.looks_for(4), 4)
+    choices = itertools.permutations(style.available_styles(4), 4)
     best = min(confusion(dict(zip(distances.index, looks, strict=True)), distances) for looks in choices)
     assert found == pytest.approx(best, rel=0.02)  # exchanges of two lead close to it
 

@@ -171,6 +171,10 @@ class Plan:
         external = wildcards.model in self.external and wildcards.dataset in self.batched
         return ["scae.data.batch"] if conditioned or external else []
 
+    def inspection_module(self, wildcards):
+        """What reads a model that was trained here."""
+        return ["scae.evaluation.inspection"] if wildcards.model in self.own else []
+
     def label_module(self, wildcards):
         """What finds the labels, where cells without one are dropped."""
         return ["scae.data.labels"] if self.dropped(wildcards) else []

@@ -91,7 +91,7 @@ def assign(distances):
         dict: {type: (colour, matplotlib marker, plotly symbol)}.
     """
     plain = style.styles(distances.index)
-    n_types, looks = len(plain), style.looks_for(len(plain))
+    n_types, looks = len(plain), style.available_styles(len(plain))
     if not 1 < n_types <= len(looks):
         return plain
     values = distances.to_numpy(dtype=float)

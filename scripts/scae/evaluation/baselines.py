@@ -1,32 +1,33 @@
-"""What a score is held against, from the labels themselves: shuffled they give the floor, clustered again the ceiling.
+"""Baselines of the scores, from the labels alone: shuffled labels are chance, repeated clusterings an upper bound.
 
-No representation enters. Labels that are a clustering can only be met as well as that clustering meets itself.
+If the labels are a clustering, repeating it with another seed or resolution shows how well it agrees with itself.
 """
 
 import numpy as np
 import pandas as pd
 
+from scae import results
 from scae.evaluation import summary
 
 SHUFFLED = "shuffled"
-AGAIN = {"other_seed": 1.0, "lower_resolution": 0.8, "higher_resolution": 1.25}  # times the resolution of the labels
-COLUMNS = ["dataset", "reference", "seed", "labels", "metric", "value"]
+RECLUSTERED = {"other_seed": 1.0, "lower_resolution": 0.8, "higher_resolution": 1.25}  # factors of the resolution
+COLUMNS = results.BY_NAME["references"].column_names
 
 
 def shuffle(labels, seed):
-    """The labels dealt out to the cells anew: types of the same sizes that mean nothing; (cells,)."""
+    """Permute the labels over the cells: types of the same sizes without meaning; (cells,)."""
     return np.random.default_rng(seed).permutation(np.asarray(labels))
 
 
 def rows(dataset, reference, seed, name, labels, clusters):
-    """Scores of a partition of the cells against a set of labels, as rows of the table.
+    """Score a partition of the cells against a label set.
 
     Args:
-        dataset, reference, seed, name: what stands in the table; ``name`` is that of the set of labels.
+        dataset, reference, seed, name: for the columns of the table; ``name`` is that of the label set.
         labels, clusters: (cells,).
 
     Returns:
-        list[tuple]: as `COLUMNS`; none where there are fewer than two types.
+        list[tuple]: rows with `COLUMNS`; empty with fewer than two types.
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     if len(set(labels)) < 2:
@@ -37,7 +38,7 @@ def rows(dataset, reference, seed, name, labels, clusters):
 
 
 def scores(labels, clusters):
-    """{metric: value} of the metrics of the study that labels and clusters alone decide."""
+    """{metric: value} of the study's metrics that depend on labels and clusters only."""
     from sklearn import metrics
 
     return {
@@ -49,6 +50,6 @@ def scores(labels, clusters):
     }
 
 
-def table(found):
-    """The rows of all references as a table, which may have none."""
-    return pd.DataFrame(found, columns=COLUMNS)
+def table(rows):
+    """DataFrame of rows, which may be empty."""
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,4 +1,4 @@
-"""Whether a representation mixes batches and keeps cell types: what the neighbourhood of each cell is made of.
+"""Whether a representation mixes batches and keeps cell types apart, by the neighbourhood of each cell.
 
 The scores and their ranges are those of Luecken et al. 2022 (scIB).
 """
@@ -10,40 +10,40 @@ from scipy.sparse.csgraph import connected_components
 from scae.evaluation import neighbors
 from scae.tables import UNSCORED
 
-PERPLEXITY = 30  # of a neighbourhood of LISI, which has three times as many cells, its own included
+PERPLEXITY = 30  # of a LISI neighbourhood, which has three times as many cells, the cell itself included
 
 
-def look(points, types, batches):
-    """What the scores of mixing read, of one space.
+def select(points, labels, batches):
+    """Select the cells with a batch, for the metrics of mixing.
 
     Args:
         points: DataFrame (cells, dimensions).
-        types: Series of the labels of the cells to score.
-        batches: Series of the batches of all cells, `UNSCORED` where a cell has none.
+        labels: Series of the types of the cells to score.
+        batches: Series of the batches of all cells, `UNSCORED` for cells without one.
 
     Returns:
-        dict: ``placed``, the points (cells, dimensions) of the cells to score that have a batch; ``typed`` and
-        ``batches``, their types and batches, (cells,), or None where all are of one.
+        dict: ``mixing_points`` (cells, dimensions) of the cells to score that have a batch; ``mixing_labels`` and
+        ``mixing_batches``, their types and batches, (cells,), or None if there is only one.
     """
-    batches = batches.loc[types.index]
+    batches = batches.loc[labels.index]
     batches = batches[batches != UNSCORED]
-    types = types.loc[batches.index]
+    labels = labels.loc[batches.index]
     return {
-        "placed": points.loc[batches.index].to_numpy(dtype=float),
-        "typed": types.to_numpy() if types.nunique() > 1 else None,
-        "batches": batches.to_numpy() if batches.nunique() > 1 else None,
+        "mixing_points": points.loc[batches.index].to_numpy(dtype=float),
+        "mixing_labels": labels.to_numpy() if labels.nunique() > 1 else None,
+        "mixing_batches": batches.to_numpy() if batches.nunique() > 1 else None,
     }
 
 
 def lisi(points, names, perplexity=PERPLEXITY):
-    """Local inverse Simpson's index (Korsunsky et al. 2019): how many names there are, in effect, around each cell.
+    """Local inverse Simpson's index (Korsunsky et al. 2019): the effective number of names around each cell.
 
-    The neighbours of a cell count by a Gaussian-like weight of a fixed perplexity, that of exp(-distance / scale).
+    Neighbours are weighted by exp(-distance / scale), with the scale that gives the perplexity.
 
     Args:
         points: (cells, dimensions).
         names: (cells,), such as batches.
-        perplexity: of the weights; less where there are not three times as many cells.
+        perplexity: of the weights; lower if there are fewer than three times as many cells.
 
     Returns:
         numpy.ndarray: (cells,), from 1 to the number of different names.
@@ -54,7 +54,7 @@ def lisi(points, names, perplexity=PERPLEXITY):
     distances = np.sqrt(((points[around] - points[:, None]) ** 2).sum(axis=2))
     weights = joint_probabilities_nn(
         around,
-        np.sqrt(distances),  # openTSNE squares what it is given
+        np.sqrt(distances),  # openTSNE squares its argument
         [min(perplexity, (around.shape[1] + 1) / 3)],
         symmetrize=False,
         normalization="point-wise",
@@ -65,24 +65,24 @@ def lisi(points, names, perplexity=PERPLEXITY):
     return 1 / np.square(shares).sum(axis=1)
 
 
-def integration(points, batches):
-    """Median LISI of the batches, scaled to 0 (around a cell there is one batch) … 1 (all, in equal shares)."""
+def ilisi(points, batches):
+    """Median LISI of the batches, scaled from 0 (one batch around a cell) to 1 (all batches in equal shares)."""
     return _scaled(lisi(points, batches), batches)
 
 
-def conservation(points, types):
-    """Median LISI of the types, scaled to 0 (around a cell there are all types) … 1 (one)."""
+def clisi(points, types):
+    """Median LISI of the types, scaled from 0 (all types around a cell in equal shares) to 1 (one type)."""
     return 1 - _scaled(lisi(points, types), types)
 
 
-def _scaled(found, names):
-    return float(np.clip((np.median(found) - 1) / (len(set(names)) - 1), 0, 1))
+def _scaled(values, names):
+    return float(np.clip((np.median(values) - 1) / (len(set(names)) - 1), 0, 1))
 
 
 def graph_connectivity(points, types, k=neighbors.K):
-    """Share of the cells of a type that hang together, mean over the types.
+    """Share of a type's cells in its largest connected component, mean over types.
 
-    They do in the graph that joins each cell with its k nearest, where all cells but those of the type are taken away.
+    Components are of the k-nearest-neighbour graph, reduced to the cells of the type.
     """
     around = neighbors.nearest(points, k)
     n_cells, n_neighbors = around.shape

@@ -7,38 +7,37 @@ import pandas as pd
 
 from scae.evaluation import intervals
 
-SCORE = ["dataset", "labels", "space", "metric"]  # what a family of comparisons shares
+FAMILY = ["dataset", "labels", "space", "metric"]  # the comparisons that Holm's adjustment is over share these
+RUNS = ["dataset", "model", "labels", "space", "metric"]  # the scores that intervals are over share these
 
 
 def over_seeds(metrics):
-    """Mean, standard deviation and interval over the seeds of every score.
+    """Mean, standard deviation and 95 % CI over the seeds of each score.
 
     Args:
         metrics: DataFrame with dataset, model, seed, labels, space, metric, value.
 
     Returns:
-        pandas.DataFrame: dataset, model, labels, space, metric, over (``seeds``), n, mean, sd, low, high; in the order
-        of ``metrics``.
+        pandas.DataFrame: dataset, model, labels, space, metric, over (``seeds``), n (seeds), mean, sd, low, high; in
+        the order of ``metrics``.
     """
-    rows = []
-    for keys, of_score in metrics.groupby(["dataset", "model", "labels", "space", "metric"], sort=False):
-        interval = intervals.over_seeds(of_score["value"])
-        rows.append((*keys, "seeds", len(of_score), *interval))
-    return pd.DataFrame(
-        rows, columns=["dataset", "model", "labels", "space", "metric", "over", "n", *intervals.Interval._fields]
-    )
+    rows = [
+        (*keys, "seeds", len(scores), *intervals.over_seeds(scores["value"]))
+        for keys, scores in metrics.groupby(RUNS, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*RUNS, "over", "n", *intervals.Interval._fields])
 
 
 def over_cells(spreads):
-    """The spread over cells of every score that has one: the mean over the seeds of what each seed's cells give.
+    """Spread over cells of each score that has one, mean over the seeds.
 
     Args:
         spreads: DataFrame with dataset, model, seed, labels, space, metric, mean, sd, low, high.
 
     Returns:
-        pandas.DataFrame: as `over_seeds`, with over = ``cells``; n is the number of seeds that were averaged.
+        pandas.DataFrame: as `over_seeds`, with over = ``cells``; n is the number of averaged seeds.
     """
-    by_score = spreads.groupby(["dataset", "model", "labels", "space", "metric"], sort=False)
+    by_score = spreads.groupby(RUNS, sort=False)
     table = by_score[[*intervals.Interval._fields]].mean()
     table.insert(0, "over", "cells")
     table.insert(1, "n", by_score.size())
@@ -46,10 +45,10 @@ def over_cells(spreads):
 
 
 def pairs(roles):
-    """The pairs of representations to compare: each model with each PCA, and the models among themselves.
+    """The pairs of representations to compare: each model with each PCA, and the models with each other.
 
     Args:
-        roles: {name: "model", "pca" or "floor"}; a floor is compared with nothing, and no control with another.
+        roles: {name: "model", "pca" or "floor"}; floors are not compared, nor PCAs with each other.
 
     Returns:
         list[(str, str)]
@@ -60,7 +59,7 @@ def pairs(roles):
 
 
 def differences(metrics, compared):
-    """Differences between representations, paired by seed; Holm over all pairs of one score.
+    """Differences between representations, paired by seed; p values adjusted (Holm) over all pairs of a score.
 
     Args:
         metrics: DataFrame with dataset, model, seed, labels, space, metric, value.
@@ -68,32 +67,34 @@ def differences(metrics, compared):
 
     Returns:
         pandas.DataFrame: dataset, labels, space, metric, first, second, n (seeds), mean of first - second, sd, low,
-        high, p, p_holm; NaN where nothing can be tested: below three seeds, or without any spread.
+        high, p, p_holm; NaN if nothing can be tested (fewer than three seeds, or no spread).
     """
     rows = []
-    for keys, of_score in metrics.groupby(SCORE, sort=False):
-        by_seed = of_score.pivot_table(index="seed", columns="model", values="value", dropna=False)
+    for keys, scores in metrics.groupby(FAMILY, sort=False):
+        by_seed = scores.pivot_table(index="seed", columns="model", values="value", dropna=False)
         both = [by_seed[[*pair]].dropna() for pair in compared]
         found = [intervals.difference(*values.to_numpy().T) for values in both]
         adjusted = intervals.holm([difference.p for difference in found])
         for pair, values, difference, p in zip(compared, both, found, adjusted, strict=True):
             rows.append((*keys, *pair, len(values), *difference, p))
-    return pd.DataFrame(rows, columns=[*SCORE, "first", "second", "n", *intervals.Difference._fields, "p_holm"])
+    return pd.DataFrame(rows, columns=[*FAMILY, "first", "second", "n", *intervals.Difference._fields, "p_holm"])
 
 
-def with_origins(table, origins):
-    """A table of scores with a column ``origin`` behind its ``labels``: where that set of labels comes from.
+def with_label_sources(table, label_sources):
+    """Insert a column ``origin``, the source of the labels, after the column ``labels``.
 
     Args:
         table: DataFrame with dataset and labels.
-        origins: {dataset: {label set: origin}}.
+        label_sources: {dataset: {label set: source}}.
     """
-    of_rows = [origins[dataset][labels] for dataset, labels in zip(table["dataset"], table["labels"], strict=True)]
+    sources = [
+        label_sources[dataset][labels] for dataset, labels in zip(table["dataset"], table["labels"], strict=True)
+    ]
     table = table.copy()
-    table.insert(table.columns.get_loc("labels") + 1, "origin", of_rows)
+    table.insert(table.columns.get_loc("labels") + 1, "origin", sources)
     return table
 
 
 def shown(difference):
-    """Whether a row of `differences` shows a difference: at the level of the whole family, by Holm."""
+    """Whether a row of `differences` shows a difference at the 95 % level, adjusted over its family."""
     return bool(np.isfinite(difference["p_holm"]) and difference["p_holm"] < 1 - intervals.LEVEL)

@@ -1,4 +1,4 @@
-"""Gene sets of a .gmt file, and which of them the genes of a latent are rich in."""
+"""Gene sets of a .gmt file, and their enrichment among the genes of a latent."""
 
 from pathlib import Path
 
@@ -6,32 +6,33 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, hypergeom
 
+from scae import results
 from scae.errors import UserError, one_line
 from scae.evaluation.latent_genes import ranked
 
-MOST_GENES = 50  # of each sign, that are looked up
-FEWEST = 3  # genes that a set shares with the data
-LEVEL = 0.05  # of the false discovery rate among the sets, latents and signs of a seed
-COLUMNS = ["seed", "latent", "sign", "set", "shared", "of", "expected", "p", "q", "genes"]
+MOST_GENES = 50  # genes of each sign that are tested
+FEWEST = 3  # genes of the data in a set
+LEVEL = 0.05  # false discovery rate over the sets, latents and signs of a seed
+COLUMNS = results.BY_NAME["latent_sets"].column_names
 
 
 def read(path, genes):
-    """The sets of a .gmt file (name, description and genes in each line, tabs between) that the data know.
+    """Read the sets of a .gmt file (in each line name, description and genes, tab-separated).
 
     Args:
         path: of the file.
         genes: names of the genes of the data.
 
     Returns:
-        {name: set of names}, of the sets with at least 3 of these genes, and of them these genes alone.
+        {name: set of gene names}, reduced to the genes of the data; sets with fewer than 3 of them are dropped.
 
     Raises:
-        UserError: naming the file and line that is none, or that no set has genes of the data.
+        UserError: naming the file and line, if a line is invalid or no set has 3 genes of the data.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise UserError(one_line(f"{path}: cannot be read as text ({error}); give a .gmt of gene sets")) from None
+        raise UserError(one_line(f"{path}: cannot be read as text ({error}); give a .gmt file")) from None
     known, found = set(genes), {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -40,25 +41,26 @@ def read(path, genes):
         if not name or len(rest) < 2:
             raise UserError(
                 one_line(
-                    f"{path}: line {number}: is no gene set; a .gmt has name, description and genes with tabs between"
+                    f"{path}: line {number}: not a gene set; a .gmt has name, description and genes, tab-separated"
                 )
             )
         if name in found:
-            raise UserError(one_line(f'{path}: line {number}: the set "{name}" stands twice; remove one'))
+            raise UserError(one_line(f'{path}: line {number}: the set "{name}" is given twice; remove one'))
         found[name] = known & set(rest[1:])
     kept = {name: members for name, members in found.items() if len(members) >= FEWEST}
     if not kept:
         raise UserError(
-            f"{path}: none of its {len(found)} sets has {FEWEST} genes of the data, such as "
-            f"{', '.join(list(genes)[:3])}; give sets whose genes are named so"
+            f"{path}: none of its {len(found)} sets has {FEWEST} genes of the data; name genes as in the data: "
+            f"{', '.join(list(genes)[:3])}, …"
         )
     return kept
 
 
 def enrichment(effects, genes, sets, seed):
-    """Sets that share more genes with the strongest ones of a latent than chance would: hypergeometric, by sign.
+    """Gene sets enriched among the strongest genes of a latent, by sign.
 
-    Against all genes of the data, adjusted by Benjamini & Hochberg (1995) over the sets, latents and signs of the seed.
+    Hypergeometric test against all genes of the data, adjusted by Benjamini & Hochberg (1995) over the sets, latents
+    and signs of the seed.
 
     Args:
         effects: scae.evaluation.latent_genes.Effects.
@@ -67,8 +69,8 @@ def enrichment(effects, genes, sets, seed):
         seed: for the column.
 
     Returns:
-        pandas.DataFrame: seed, latent, sign, set, shared (genes), of (genes of the set), expected, p, q, genes (with
-        blanks between); those with q below .05.
+        pandas.DataFrame: seed, latent, sign, set, shared (genes), of (genes of the set), expected, p, q, genes
+        (separated by spaces); rows with q below .05.
     """
     genes = np.asarray(genes, object)
     rows = []

@@ -1,36 +1,37 @@
-"""Whether the cells that a model makes are like real ones: mean, variance and zeros of each gene.
+"""Whether reconstructed and generated cells are like real ones: mean, variance and zeros of each gene.
 
-A decoder makes cells of latents that are drawn from the posterior of real ones (``reconstructed``) and, where a model
-has a prior, of latents that are drawn from that (``generated``): the first tells what the latents keep, and where the
-second differs from it the prior is not where the cells are. A decoder that is trained on the squared error gives the
-expected expression: the noise of counting is not in it. Where the genes were standardised, all is in standard
-deviations above the value of a gene without a count.
+Reconstructed cells are decoded from the posterior of real cells, and show what the latents keep. Generated cells are
+decoded from the model's prior; if they differ from reconstructed ones, the prior does not match the posterior. A
+decoder trained on squared error gives the expected expression, without counting noise. If genes were standardised,
+values are in standard deviations above a gene without a count.
 """
 
 import numpy as np
 import pandas as pd
 
+from scae import results
+
 REAL, RECONSTRUCTED, GENERATED = "real", "reconstructed", "generated"
-MOST_CELLS = 5_000  # that are made of each kind; real ones are all looked at
-MADE_AT_ONCE = 250  # cells whose whole expression is in memory
+MOST_CELLS = 5_000  # reconstructed cells, and generated cells; all real cells are used
+MADE_AT_ONCE = 250  # decoded cells in memory
 READ_AT_ONCE = 5_000  # real cells whose entries are in double precision
-ROUNDING = 1e-9  # of a mean square: variance below it is the rounding of sums
-SAME = 1e-4  # of the largest value: what differs by less is the same for all genes
+ROUNDING = 1e-9  # of the mean square: smaller variances are rounding errors
+SAME = 1e-4  # of the largest value: genes that differ by less are equal
 STATISTICS = ["mean", "variance", "zeros"]
-COLUMNS = ["seed", "cells", "gene", *STATISTICS]
-SUMMARY_COLUMNS = ["seed", "cells", "statistic", "correlation", "ratio"]
+COLUMNS = results.BY_NAME["generated_genes"].column_names
+SUMMARY_COLUMNS = results.BY_NAME["generated"].column_names
 
 
-def of_real(expression):
+def real_statistics(expression):
     """Mean, variance and share of zeros of each gene over all cells.
 
     Args:
-        expression: scae.data.expression.Expression; its entries alone, without the offset of standardised genes.
+        expression: scae.data.expression.Expression; the offset of standardised genes is not added.
 
     Returns:
         (pandas.DataFrame, numpy.ndarray): index gene; mean, variance (mean squared deviation) and zeros (share of
-        cells without an entry above 0). And (genes,) half the smallest entry above 0 that any cell has of the gene, or
-        of any gene where no cell has it: below that a made one counts as zero.
+        cells without an entry above 0). And (genes,) half the smallest entry above 0 of the gene (of all genes, if no
+        cell has it): decoded values below it count as zero.
     """
     n_cells, n_genes = expression.shape
     sums, squares, n_found = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes)
@@ -46,18 +47,18 @@ def of_real(expression):
     return _table(sums / n_cells, squares / n_cells, 1 - n_found / n_cells, expression.genes), smallest / 2
 
 
-def of_made(decode, points, batches, zero_below, expression):
-    """The same of the cells that a decoder makes of these latents.
+def decoded_statistics(decode, points, batches, zero_below, expression):
+    """The same statistics of cells decoded from latents.
 
     Args:
         decode: function of `scae.training.decoding.decoder`.
         points: (cells, latents).
-        batches: (cells,) their numbers, or None.
-        zero_below: (genes,) as from `of_real`.
-        expression: scae.data.expression.Expression, whose offset is taken off what is decoded.
+        batches: (cells,) batch numbers, or None.
+        zero_below: (genes,) as from `real_statistics`.
+        expression: scae.data.expression.Expression; its offset is subtracted from decoded values.
 
     Returns:
-        pandas.DataFrame: as from `of_real`.
+        pandas.DataFrame: as from `real_statistics`.
     """
     sums, squares, zeros = (np.zeros(len(zero_below)) for _ in range(3))
     for start in range(0, len(points), MADE_AT_ONCE):
@@ -70,41 +71,41 @@ def of_made(decode, points, batches, zero_below, expression):
     return _table(sums / len(points), squares / len(points), zeros / len(points), expression.genes)
 
 
-def compared(real, made, seed):
-    """How made cells differ from real ones, over all genes.
+def compare(real, decoded, seed):
+    """Compare decoded cells with real ones over all genes.
 
     Args:
-        real: as from `of_real`.
-        made: {RECONSTRUCTED and perhaps GENERATED: as from `of_made`}.
+        real: as from `real_statistics`.
+        decoded: {RECONSTRUCTED and perhaps GENERATED: as from `decoded_statistics`}.
         seed: of the run.
 
     Returns:
-        pandas.DataFrame: seed, cells, statistic; correlation, over the genes, of the statistic of made and of real
-        cells (Pearson), NaN where it is the same for all genes of one of both; ratio, its sum over the genes for made
-        cells by that for real ones: of variance the share that is made, NaN where the latter is 0.
+        pandas.DataFrame: seed, cells, statistic; correlation (Pearson, over genes) of the statistic in decoded and in
+        real cells, NaN if one is the same for all genes; ratio of its sum over genes in decoded cells to that in real
+        ones, NaN if the latter is 0.
     """
     rows = []
-    for cells, of_cells in made.items():
+    for cells, statistics in decoded.items():
         for name in STATISTICS:
-            first, second = real[name].to_numpy(), of_cells[name].to_numpy()
+            first, second = real[name].to_numpy(), statistics[name].to_numpy()
             alike = np.corrcoef(first, second)[0, 1] if _differs(first) and _differs(second) else np.nan
             ratio = second.sum() / first.sum() if first.sum() else np.nan
             rows.append((seed, cells, name, float(alike), float(ratio)))
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
-def by_gene(real, made, seed):
-    """The statistics of every gene, of real and of made cells.
+def by_gene(real, decoded, seed):
+    """The statistics of every gene in real and in decoded cells.
 
     Args:
-        real, made, seed: as in `compared`.
+        real, decoded, seed: as in `compare`.
 
     Returns:
         pandas.DataFrame: seed, cells (``real``, ``reconstructed`` or ``generated``), gene, and those of `STATISTICS`.
     """
     rows = [
         table.astype(np.float32).rename_axis("gene").reset_index().assign(cells=cells)
-        for cells, table in {REAL: real, **made}.items()
+        for cells, table in {REAL: real, **decoded}.items()
     ]
     return pd.concat(rows).assign(seed=seed)[COLUMNS]
 

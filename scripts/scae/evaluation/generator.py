@@ -1,4 +1,4 @@
-"""Cells that a trained model makes, of the posterior of real ones and of its prior."""
+"""Reconstructed and generated cells of a trained model."""
 
 import numpy as np
 
@@ -6,22 +6,22 @@ from scae.evaluation import generated_cells
 from scae.training import decoding, fitting
 
 
-def of_model(model, expression, zero_below, seed):
-    """Mean, variance and zeros of each gene: at most 5,000 cells of real ones, and 5,000 of the prior.
+def generate(model, expression, zero_below, seed):
+    """Mean, variance and zeros of each gene in at most 5,000 reconstructed and in 5,000 generated cells.
 
     Args:
         model: a trained model, as from `scae.training.fitting.load`.
-        expression: scae.data.expression.Expression, with the batches if the model is told them; made cells are of
-            the batches of real ones.
-        zero_below: (genes,) as from `scae.evaluation.generated_cells.of_real`.
-        seed: of the latents that are drawn.
+        expression: scae.data.expression.Expression, with batches for a batch-conditioned model; generated cells have
+            the batches of randomly drawn real ones.
+        zero_below: (genes,) as from `scae.evaluation.generated_cells.real_statistics`.
+        seed: of the draws.
 
     Returns:
-        dict: {RECONSTRUCTED, and GENERATED if the page has a prior: as from `scae.evaluation.generated_cells.of_made`};
-        empty where the page has no decoder.
+        dict: {RECONSTRUCTED, and GENERATED if the model has a prior: as from
+        `scae.evaluation.generated_cells.decoded_statistics`}; empty if the model has no decoder.
 
     Raises:
-        UserError: if the page does not make what it should.
+        UserError: if the model file's decoder or prior returns something else than it should.
     """
     n_cells, n_genes = expression.shape
     decode = decoding.decoder(model, n_genes)
@@ -30,11 +30,13 @@ def of_model(model, expression, zero_below, seed):
     random, batches = np.random.default_rng(seed), expression.batch_index
     cells = np.sort(random.choice(n_cells, min(n_cells, generated_cells.MOST_CELLS), replace=False))
     points = fitting.embed(model, expression, "sample", seed)
-    latents = {generated_cells.RECONSTRUCTED: (points[cells], cells)}
-    drawn = decoding.from_prior(model, generated_cells.MOST_CELLS, points.shape[1], seed)
-    if drawn is not None:
-        latents[generated_cells.GENERATED] = drawn, random.choice(n_cells, generated_cells.MOST_CELLS)
+    draws = {generated_cells.RECONSTRUCTED: (points[cells], cells)}
+    prior = decoding.from_prior(model, generated_cells.MOST_CELLS, points.shape[1], seed)
+    if prior is not None:
+        draws[generated_cells.GENERATED] = prior, random.choice(n_cells, generated_cells.MOST_CELLS)
     return {
-        way: generated_cells.of_made(decode, of_way, None if batches is None else batches[like], zero_below, expression)
-        for way, (of_way, like) in latents.items()
+        kind: generated_cells.decoded_statistics(
+            decode, latents, None if batches is None else batches[like], zero_below, expression
+        )
+        for kind, (latents, like) in draws.items()
     }

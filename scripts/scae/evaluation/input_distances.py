@@ -1,4 +1,4 @@
-"""The input as the yardstick of a representation: squared distances between cells, made once for a data set."""
+"""Squared distances between cells in the input, computed once per data set."""
 
 import numpy as np
 from scipy import sparse
@@ -7,21 +7,21 @@ from threadpoolctl import threadpool_limits
 
 from scae.evaluation import neighbors
 
-RANKED_CELLS = 5_000  # cells whose distances to each other are kept; their number grows with the square
+RANKED_CELLS = 5_000  # cells whose pairwise distances are kept
 GENES_AT_ONCE = 2_048
 
 
 def distances(expression, space, limit=RANKED_CELLS):
-    """Squared distances between cells in the input.
+    """Compute squared distances between cells in the input.
 
     Args:
         expression: scae.data.expression.Expression.
         space: ``expression``, the log-expression of all genes; or ``pca50``, its first 50 principal components, which
-            favours what resembles them.
-        limit: of more cells a fixed random sample of as many is taken.
+            favours PCA.
+        limit: above it, a fixed random sample of as many cells is used.
 
     Returns:
-        (numpy.ndarray, numpy.ndarray): the numbers of the cells, ascending; (cells, cells) float32, zero diagonal.
+        (numpy.ndarray, numpy.ndarray): positions of the cells, ascending; (cells, cells) float32, zero diagonal.
     """
     n_cells = expression.shape[0]
     cells = np.arange(n_cells)
@@ -38,5 +38,5 @@ def distances(expression, space, limit=RANKED_CELLS):
     with threadpool_limits(1):
         for start in range(0, expression.shape[1], GENES_AT_ONCE):
             block = matrix[:, start : start + GENES_AT_ONCE].toarray()
-            products += block @ block.T  # what all cells share, the offset, is no distance
+            products += block @ block.T  # the offset, which all cells share, cancels
     return cells, neighbors.from_products(products).astype(np.float32)

@@ -1,8 +1,8 @@
-"""How far a score can be trusted: intervals over seeds, over cells, and of differences between representations.
+"""Uncertainty of a score: intervals over seeds and over cells, and of differences between representations.
 
-Two spreads that answer two questions and are never mixed. Over *seeds*: how much a score moves when training, t-SNE and
-k-means start elsewhere, the cells being the same. Over *cells*: how much it would move with other cells of the same
-types, the representation and its clusters being the same.
+The two spreads answer different questions and are never mixed. Over *seeds*: how a score varies with the random seed of
+training, t-SNE and k-means, for the same cells. Over *cells*: how it would vary with other cells of the same types, for
+the same representation and clusters.
 """
 
 from math import log
@@ -13,21 +13,21 @@ import pandas as pd
 from scipy import stats
 
 LEVEL = 0.95
-FEWEST_SEEDS = 3  # two seeds give an interval 13 times as wide as their standard deviation: as good as none
-RESAMPLES = 200  # of the cells; the standard deviation they give is right within 5 %
+FEWEST_SEEDS = 3  # with two seeds the interval is 13 times as wide as their standard deviation
+RESAMPLES = 200  # of the cells; estimates their standard deviation to within 5 %
 
 
 class Interval(NamedTuple):
-    """A mean with its spread; numbers, or arrays where there are many."""
+    """A mean with its spread; numbers or arrays."""
 
     mean: float
     sd: float
-    low: float  # the 95 % interval; NaN where there is none
+    low: float  # the 95 % interval; NaN if undefined
     high: float
 
 
 class Difference(NamedTuple):
-    """A mean difference between pairs with its spread, and how often chance alone would give one as large."""
+    """A mean paired difference with its spread and two-sided p value."""
 
     mean: float
     sd: float
@@ -37,15 +37,15 @@ class Difference(NamedTuple):
 
 
 def over_seeds(values):
-    """Mean, sample standard deviation and 95 % interval by Student's t.
+    """Mean, sample standard deviation and 95 % confidence interval by Student's t (1908).
 
-    Student (1908); with 3 and 5 seeds a percentile bootstrap holds the truth in 73 and 84 % only.
+    With 3 and 5 seeds a percentile bootstrap would cover the truth in only 73 and 84 %.
 
     Args:
         values: (..., seeds); the same seeds for all.
 
     Returns:
-        Interval: each (...). Without an interval below 3 seeds, without a standard deviation below 2.
+        Interval: each (...). The interval is NaN below 3 seeds, the standard deviation below 2.
     """
     values = np.asarray(values, dtype=float)
     n_seeds = values.shape[-1]
@@ -56,17 +56,16 @@ def over_seeds(values):
 
 
 def difference(first, second):
-    """Mean over the seeds of first - second, with the interval and the two-sided p of Student's paired t.
+    """Mean over the seeds of first - second, with the 95 % interval and p value of Student's paired t-test.
 
-    Two representations with the same seed share what the seed decides, so that their difference is what varies. Where
-    it is the same with every seed (neither has any randomness that reaches the score) the seeds say nothing about it:
-    no interval and no p.
+    Pairing by seed removes the variation that both representations share. If the difference is the same for every seed
+    (no randomness reaches either score), the seeds cannot test it: interval and p are NaN.
 
     Args:
         first, second: (seeds,), in the same order.
 
     Returns:
-        Difference: with NaN for what there is none of.
+        Difference: NaN for what is undefined.
     """
     apart = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     mean, sd, low, high = over_seeds(apart)
@@ -77,10 +76,10 @@ def difference(first, second):
 
 
 def holm(p):
-    """p values of one family, adjusted so that its chance of even one false finding stays below the level (Holm 1979).
+    """Adjust the p values of a family to control its family-wise error rate (Holm 1979).
 
     Args:
-        p: (comparisons,); NaN counts as not tested.
+        p: (comparisons,); NaN is not tested and does not count.
 
     Returns:
         numpy.ndarray: (comparisons,), each at least its p, at most 1.
@@ -96,58 +95,59 @@ def holm(p):
 
 
 def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
-    """Spread of a score over cells: drawn again with replacement within each type (Efron 1979).
+    """Spread of a score over cells, by a bootstrap within each type (Efron 1979).
 
-    The clusters (or votes) of the cells stay what they are, so this is the spread of the score itself, not of training,
-    t-SNE or k-means.
+    Each cell keeps its cluster or predicted type: training, t-SNE and k-means are not repeated.
 
     Args:
         score: function of (labels, assigned), each (cells,), to a number.
         labels: (cells,) type of each cell.
-        assigned: (cells,) cluster, or type voted for.
-        resamples: how often the cells are drawn.
-        seed: of the draws; the same seed gives the same spread.
+        assigned: (cells,) cluster, or predicted type.
+        resamples: number of bootstrap samples.
+        seed: of the bootstrap.
 
     Returns:
-        Interval: the score of the cells themselves; standard deviation and 2.5 and 97.5 % quantiles over the draws.
+        Interval: the score of all cells; standard deviation and 2.5 and 97.5 % quantiles over the bootstrap.
     """
     labels, assigned = np.asarray(labels), np.asarray(assigned)
     random = np.random.default_rng(seed)
-    of_type = [np.flatnonzero(labels == name) for name in np.unique(labels)]
+    types = [np.flatnonzero(labels == name) for name in np.unique(labels)]
     values = np.empty(resamples)
     for draw in range(resamples):
-        cells = np.concatenate([random.choice(cells, len(cells)) for cells in of_type])
+        cells = np.concatenate([random.choice(cells, len(cells)) for cells in types])
         values[draw] = score(labels[cells], assigned[cells])
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(score(labels, assigned)), float(values.std(ddof=1)), float(low), float(high))
 
 
-def cell_spreads(labels, clusters, voting, voted):
-    """Spread over cells of the scores that are functions of the cells' types and what was found for each.
+def cell_spreads(labels, clusters, knn_labels, knn_predicted):
+    """Spread over cells of NMI, ARI and kNN accuracy.
 
     Args:
         labels, clusters: (cells,).
-        voting, voted: types of the cells that were voted on, and what the vote gives each; None without a vote.
+        knn_labels, knn_predicted: (predicted cells,) true and predicted types; None without predictions.
 
     Returns:
-        pandas.DataFrame: metric, mean, sd, low, high; without rows where there is one type only.
+        pandas.DataFrame: metric, mean, sd, low, high; empty without predictions.
     """
-    if voted is None:
+    if knn_predicted is None:
         return pd.DataFrame(columns=["metric", *Interval._fields])
     numbers = {name: number for number, name in enumerate(np.unique(labels))}  # numbers compare faster than text
     clusters = np.unique(clusters, return_inverse=True)[1]
-    types, of_voting, of_voted = (np.array([numbers[name] for name in names]) for names in (labels, voting, voted))
+    types, true, predicted = (
+        np.array([numbers[name] for name in names]) for names in (labels, knn_labels, knn_predicted)
+    )
     found = {
         "nmi": over_cells(nmi, types, clusters),
         "ari": over_cells(ari, types, clusters),
-        "knn_accuracy": over_cells(_mean_recall, of_voting, of_voted),
+        "knn_accuracy": over_cells(_mean_recall, true, predicted),
     }
     rows = pd.DataFrame.from_dict(found, orient="index", columns=Interval._fields)
     return rows.rename_axis("metric").reset_index()
 
 
 def nmi(types, clusters):
-    """Normalized mutual information, to the last bit that of sklearn, whose checks take 20 times as long as the score.
+    """Normalised mutual information, bit-identical to sklearn's, whose input checks take 20 times as long.
 
     Args:
         types, clusters: (cells,) numbers from 0.
@@ -157,17 +157,17 @@ def nmi(types, clusters):
         return 1.0
     if 1 in shared.shape:
         return 0.0
-    of_type, of_cluster, n_cells = shared.sum(axis=1), shared.sum(axis=0), shared.sum()
+    type_sizes, cluster_sizes, n_cells = shared.sum(axis=1), shared.sum(axis=0), shared.sum()
     row, column = np.nonzero(shared)
     cells = shared[row, column]
-    of_both = -np.log(of_type[row] * of_cluster[column]) + log(n_cells) + log(n_cells)
-    parts = cells / n_cells * (np.log(cells) - log(n_cells)) + cells / n_cells * of_both
+    log_ratios = -np.log(type_sizes[row] * cluster_sizes[column]) + log(n_cells) + log(n_cells)
+    parts = cells / n_cells * (np.log(cells) - log(n_cells)) + cells / n_cells * log_ratios
     information = max(0.0, np.where(np.abs(parts) < np.finfo(float).eps, 0.0, parts).sum())
-    return float(information / np.mean([_entropy(of_type), _entropy(of_cluster)]))
+    return float(information / np.mean([_entropy(type_sizes), _entropy(cluster_sizes)]))
 
 
 def ari(types, clusters):
-    """Adjusted Rand index, to the last bit that of sklearn; see `nmi`."""
+    """Adjusted Rand index, bit-identical to sklearn's; see `nmi`."""
     shared = _shared(types, clusters)
     n_cells, same = int(shared.sum()), int((shared**2).sum())
     apart_in_types, apart_in_clusters = (int((shared.sum(axis=axis) ** 2).sum()) - same for axis in (0, 1))
@@ -180,7 +180,7 @@ def ari(types, clusters):
 
 
 def _shared(types, clusters):
-    """(types, clusters) number of cells that a type and a cluster share, without empty rows and columns."""
+    """Contingency table, (types, clusters), without empty rows and columns."""
     shape = types.max() + 1, clusters.max() + 1
     shared = np.bincount(types * shape[1] + clusters, minlength=shape[0] * shape[1]).reshape(shape)
     return shared[shared.any(axis=1)][:, shared.any(axis=0)]
@@ -190,6 +190,6 @@ def _entropy(cells):
     return -np.sum(cells / cells.sum() * (np.log(cells) - log(cells.sum())))
 
 
-def _mean_recall(types, voted):
+def _mean_recall(types, predicted):
     cells = np.bincount(types)
-    return (np.bincount(types, voted == types)[cells > 0] / cells[cells > 0]).mean()
+    return (np.bincount(types, predicted == types)[cells > 0] / cells[cells > 0]).mean()

@@ -8,25 +8,26 @@ from scae.errors import UserError
 
 
 def kmeans(points, n_clusters, settings, seed, chosen=None):
-    """Cluster id of each cell by k-means (Lloyd), the best of ``n_init`` starts.
+    """Cluster cells by k-means (Lloyd), the best of ``n_init`` starts.
 
     Args:
         points: (cells, dimensions).
         n_clusters: number of clusters.
         settings: dict with n_init.
         seed: non-negative int.
-        chosen: (cells,) bool, the cells that make the clusters; each other cell joins the nearest. None, or no cell,
-            is all.
+        chosen: (cells,) bool, the cells to fit; the others join the nearest cluster. None, or no cell chosen, fits all.
 
     Returns:
-        numpy.ndarray: (cells,) int.
+        numpy.ndarray: (cells,) int, the cluster of each cell.
 
     Raises:
         UserError: if there are fewer cells than clusters.
     """
     chosen = np.ones(len(points), bool) if chosen is None or not chosen.any() else chosen
     if chosen.sum() < n_clusters:
-        raise UserError(f"{n_clusters} clusters but only {chosen.sum()} cells; k-means needs a cell for each cluster")
+        raise UserError(
+            f"kmeans.k: {n_clusters} clusters but only {chosen.sum()} cells; set it to {chosen.sum()} or less"
+        )
     with threadpool_limits(1):
         model = KMeans(n_clusters=n_clusters, n_init=settings["n_init"], random_state=seed).fit(points[chosen])
         clusters = np.empty(len(points), int)

@@ -1,4 +1,4 @@
-"""Where labels come from, in words, and what that does to scores."""
+"""The sources of labels in words, and the sources that bias scores."""
 
 WORDS = {
     "obs": "the data's own annotation",

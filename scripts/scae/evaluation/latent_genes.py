@@ -1,9 +1,8 @@
-"""What a latent means: the signed effect on each gene of moving it, all others of a cell held still.
+"""The genes of a latent: the signed effect on each gene of moving the latent, with the others of the cell fixed.
 
-A trained model is asked through its own decoder, which the attribute ``decoder`` of its page is: latents to expression.
-For what has none, principal components and embeddings that are given, the best linear decoder stands in: the regression
-of each gene on all latents. Of principal components these are the loadings. That the decoder moves a gene does not say
-that a cell would; the effects are read off the model, not off the cells.
+Effects are those of the model's decoder. Representations without one (PCA, given embeddings) use the best linear
+decoder, the regression of each gene on all latents; for principal components this gives the loadings. Effects describe
+the decoder: a gene need not change so in cells.
 """
 
 from dataclasses import dataclass
@@ -12,84 +11,85 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from scae import results
 from scae.evaluation import diagnostics
 
-ENDS = (0.05, 0.95)  # quantiles over the cells, between which a latent is moved
-SAMPLE = 500  # cells at most, over which effects are averaged
-SWITCHES = (0.05, 0.95)  # share of the cells in which a gate is on, between which it is a switch
+ENDS = (0.05, 0.95)  # quantiles over the cells between which a latent is moved
+SAMPLE = 500  # cells over which effects are averaged
+SWITCHES = (0.05, 0.95)  # a gate is a switch if its share of cells with the gate on lies between these
 MOST_LATENTS = 50
-TOP = 20  # genes of each sign that the table has
-CURVES = 3  # genes of each sign, that are followed along the move and drawn
+TOP = 20  # genes of each sign in the table
+CURVES = 3  # genes of each sign with a curve along the move
 STEPS = 9  # values of the latent along its move
-COLUMNS = ["seed", "latent", "move", "low", "high", "gene", "effect"]
-CURVE_COLUMNS = ["seed", "latent", "gene", "value", "expression"]
+COLUMNS = results.BY_NAME["latent_genes"].column_names
+CURVE_COLUMNS = results.BY_NAME["latent_traversals"].column_names
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Effects of the live latents of one run."""
+    """Effects of the active latents of one run."""
 
-    changes: np.ndarray  # (live latents, genes): change of the expression between both ends of the move
+    changes: np.ndarray  # (active latents, genes): change of the expression from low to high
     moves: pd.DataFrame  # index latent; move (percentiles or switch), low, high, sd of the latent over the cells
 
     @property
     def per_sd(self):
-        """Effects of a move by one standard deviation, (live latents, genes)."""
+        """Effects of a move by one standard deviation, (active latents, genes)."""
         return self.changes * (self.moves["sd"] / (self.moves["high"] - self.moves["low"])).to_numpy()[:, None]
 
 
-def moves(latent, inside=None, slab=None):
-    """Between which values each live latent is moved.
+def moves(latent, model_values=None, slab=None):
+    """The values between which each active latent is moved.
 
-    From its 5th to its 95th percentile over the cells; a gate that is on in some cells and off in others is switched,
-    from 0 to the mean of its slab in the cells in which it is on. A latent is live by its KL divergence, as
-    `scae.evaluation.diagnostics` has it, or else if it is not constant.
+    Percentiles 5 and 95 over the cells. A gate that is on in some cells and off in others is switched instead: from 0
+    to the mean of its slab over the cells in which it is on. Latents without a KL divergence
+    (`scae.evaluation.diagnostics.is_active`) are active unless they are constant.
 
     Args:
         latent: DataFrame (cells, latents).
-        inside: {"kl" and "gate", where the model has them: (cells, latents)}.
+        model_values: {"kl" and "gate", if the model has them: (cells, latents)}.
         slab: (cells, latents), mean of the slab; for a model with gates.
 
     Returns:
-        pandas.DataFrame: index latent, the live ones; move, low, high, sd.
+        pandas.DataFrame: index latent, the active ones; move, low, high, sd.
     """
-    inside, points = inside or {}, latent.to_numpy(dtype=float)
+    model_values, points = model_values or {}, latent.to_numpy(dtype=float)
     low, high = np.quantile(points, ENDS, axis=0)
-    live = np.ptp(points, axis=0) > 0
-    if "kl" in inside:
-        live = diagnostics.is_live(inside["kl"].mean(axis=0), points.std(axis=0))
+    active = np.ptp(points, axis=0) > 0
+    if "kl" in model_values:
+        active = diagnostics.is_active(model_values["kl"].mean(axis=0), points.std(axis=0))
     move = np.full(points.shape[1], "percentiles", object)
-    if "gate" in inside:
-        on = inside["gate"] > 0.5
+    if "gate" in model_values:
+        on = model_values["gate"] > 0.5
         share = on.mean(axis=0)
         switch = (share > SWITCHES[0]) & (share < SWITCHES[1])
         level = (slab * on).sum(axis=0) / np.maximum(on.sum(axis=0), 1)
         low, high = np.where(switch, 0.0, low), np.where(switch, level, high)
         move[switch] = "switch"
-    flat = low == high  # more than 95 % of the cells at one value: its whole range
+    flat = low == high  # over 95 % of the cells have one value: move it over its whole range
     low, high = np.where(flat, points.min(axis=0), low), np.where(flat, points.max(axis=0), high)
     table = pd.DataFrame({"move": move, "low": low, "high": high, "sd": points.std(axis=0)}, index=latent.columns)
-    return table[live & (table["low"] != table["high"])].rename_axis("latent")
+    return table[active & (table["low"] != table["high"])].rename_axis("latent")
 
 
-def of_decoder(decode, latent, found):
-    """Effects by a decoder: of each move, the mean over (at most 500, always the same) cells.
+def decoder_effects(decode, latent, moved):
+    """Effects of each move by a decoder, mean over a fixed sample of at most 500 cells.
 
     Args:
         decode: function (cells, latents) float32 array -> (cells, genes) array.
-        latent: DataFrame (cells, latents), in which the other latents of a cell are held still.
-        found: as from `moves`.
+        latent: DataFrame (cells, latents), which gives the values of the other latents.
+        moved: as from `moves`.
 
     Returns:
         Effects
     """
     expression_at = _decoded(decode, latent)
-    values = [expression_at(name, move["high"]) - expression_at(name, move["low"]) for name, move in found.iterrows()]
-    return Effects(np.array(values) if values else np.zeros((0, 0)), found)
+    values = [expression_at(name, move["high"]) - expression_at(name, move["low"]) for name, move in moved.iterrows()]
+    return Effects(np.array(values) if values else np.zeros((0, 0)), moved)
 
 
 def _decoded(decode, latent):
-    """Function (latent, value) -> (genes,): the mean over the cells, when this latent of all has this value."""
+    """Function (latent, value) -> (genes,): mean expression over the cells with this latent set to this value."""
     points = latent.to_numpy(dtype=np.float32)
     if len(points) > SAMPLE:
         points = points[np.sort(np.random.default_rng(0).choice(len(points), SAMPLE, replace=False))]
@@ -102,13 +102,13 @@ def _decoded(decode, latent):
     return expression_at
 
 
-def of_regression(expression, latent, found):
-    """Effects by the best linear decoder: slopes of each gene on all latents by least squares, times each move.
+def regression_effects(expression, latent, moved):
+    """Effects of each move by the best linear decoder: the least-squares slopes of each gene on all latents.
 
     Args:
         expression: scae.data.expression.Expression.
         latent: DataFrame (cells, latents).
-        found: as from `moves`.
+        moved: as from `moves`.
 
     Returns:
         Effects
@@ -116,16 +116,14 @@ def of_regression(expression, latent, found):
     arrays = expression.data.astype(np.float64), expression.indices, expression.indptr
     matrix = sparse.csr_matrix(arrays, shape=expression.shape)
     points = latent.to_numpy(dtype=float)
-    solver = np.linalg.pinv(
-        points - points.mean(axis=0)
-    )  # (latents, cells); its rows sum to 0, as if genes were centred
+    solver = np.linalg.pinv(points - points.mean(axis=0))  # (latents, cells); rows sum to 0, so genes need no centring
     slopes = (matrix.T @ solver.T).T  # (latents, genes)
-    chosen = latent.columns.get_indexer(found.index)
-    return Effects(slopes[chosen] * (found["high"] - found["low"]).to_numpy()[:, None], found)
+    chosen = latent.columns.get_indexer(moved.index)
+    return Effects(slopes[chosen] * (moved["high"] - moved["low"]).to_numpy()[:, None], moved)
 
 
 def strongest(effects):
-    """The (at most 50) latents that move the genes most, in their order; a wide model has more than can be compared."""
+    """The (at most 50) latents with the largest effects, in their order; more would take too long to compare."""
     if len(effects.moves) <= MOST_LATENTS:
         return effects
     kept = np.sort(np.argsort(-np.linalg.norm(effects.changes, axis=1), kind="stable")[:MOST_LATENTS])
@@ -133,7 +131,7 @@ def strongest(effects):
 
 
 def top_genes(effects, genes, seed):
-    """The genes that each live latent moves most, up to 20 of each sign, the strongest first.
+    """The genes with the largest effects of each active latent, up to 20 of each sign, the strongest first.
 
     Returns:
         pandas.DataFrame: seed, latent, move, low, high, gene, effect.
@@ -148,12 +146,12 @@ def top_genes(effects, genes, seed):
 
 
 def traversals(decode, latent, effects, genes, seed):
-    """What a decoder makes of the genes that each live latent moves most, at nine values from low to high of its move.
+    """Decoded expression of the strongest genes of each active latent, at nine values from low to high.
 
     Args:
-        decode: as in `of_decoder`; None where there is no decoder: along a regression every curve is a straight line.
+        decode: as in `decoder_effects`; None gives no rows (along a regression every curve is a straight line).
         latent: DataFrame (cells, latents).
-        effects: Effects of the latents to follow.
+        effects: Effects of the latents to move.
         genes: names of all genes.
         seed: of the run.
 
@@ -171,21 +169,21 @@ def traversals(decode, latent, effects, genes, seed):
 
 
 def ranked(values):
-    """Numbers of the genes with an effect above 0, the largest first; of equal ones the first."""
+    """Positions of the genes with an effect above 0, the largest first; ties keep the order of the genes."""
     order = np.argsort(-values, kind="stable")
     return order[values[order] > 0]
 
 
 def by_type(expression, genes, labels):
-    """Mean expression of these genes in each type, and the share of its cells that have any.
+    """Mean expression of genes in each type, and the share of its cells that express them.
 
     Args:
         expression: scae.data.expression.Expression.
         genes: names.
-        labels: (cells,), empty where a cell has none, which counts nowhere.
+        labels: (cells,), empty for unlabelled cells, which do not count.
 
     Returns:
-        (pandas.DataFrame, pandas.DataFrame): means and shares, (types, genes); one type ``all`` without any label.
+        (pandas.DataFrame, pandas.DataFrame): means and shares, (types, genes); without labels, one row ``all``.
     """
     places = pd.Index(expression.genes).get_indexer(genes)
     arrays = expression.data, expression.indices, expression.indptr

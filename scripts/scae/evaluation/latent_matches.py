@@ -1,11 +1,11 @@
-"""Whether another seed finds the same latents, or only the same space in other axes.
+"""Whether another seed finds the same latents, or only the same space with other axes.
 
-Latents of two seeds are matched one to one by the correlation of their effects on the genes, whatever its sign. Any
-axes of a shared space agree somewhat when the best match is looked for, so that the agreement is held against that of
-random axes of the same space: the latents of the other seeds, their effects for one standard deviation each, rotated
-uniformly over the orthogonal group. The latent that stands out most is tested first; if it comes back it is set aside
-with its matches, and the others are held against rotations of what is left, so that one shared axis does not make the
-rest look shared. One latent alone has no other axes, and is never found to come back.
+Latents of two seeds are matched one to one by the absolute correlation of their effects on the genes. Even random axes
+of a shared space agree somewhat with their best match, so the null distribution is that of random axes: the latents of
+the other seeds (effects per standard deviation), rotated uniformly over the orthogonal group. The most significant
+latent is tested first. If it is reproducible, it is removed with its matches and the others are tested against
+rotations of the remaining latents, so that one shared axis does not make the others look shared. A single latent has
+no other axes and is never called reproducible.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,24 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from scae import results
+
 ROTATIONS = 999
-LEVEL = 0.05  # of the chance that any latent of a seed is wrongly said to come back
-COLUMNS = ["seed", "latent", "others", "agreement", "null_mean", "null_95", "p", "p_holm", "reproducible"]
+LEVEL = 0.05  # family-wise error rate over the latents of a seed
+COLUMNS = results.BY_NAME["latent_matches"].column_names
 
 
 def matches(effects):
-    """How well each live latent comes back under the other seeds, and how well a random axis would.
+    """How well the other seeds reproduce each active latent, and how well they reproduce a random axis.
 
     Args:
         effects: {seed: scae.evaluation.latent_genes.Effects}.
 
     Returns:
         pandas.DataFrame: seed, latent, others (number of other seeds), agreement (|correlation| with the matched latent
-        of each other seed, mean; 0 where it has none left), null_mean and null_95 (mean and 95 % quantile of the same
-        with the others rotated), p (share of rotations that agree as well), p_holm (adjusted over the latents of the
-        seed, Holm 1979), reproducible (1 where p_holm is below .05). No rows with one seed.
+        of each other seed, mean; 0 for a seed without one), null_mean and null_95 (mean and 95 % quantile of the same
+        under rotations), p (share of rotations that agree as well), p_holm (adjusted over the latents of the seed, Holm
+        1979), reproducible (1 if p_holm is below .05). No rows with one seed.
     """
     rows = []
     for number, (seed, own) in enumerate(effects.items()):
@@ -40,7 +42,7 @@ def matches(effects):
 
 
 def _step_down(own, others, random):
-    """{number of a latent: agreement, null_mean, null_95, p, p_holm, reproducible}."""
+    """{position of a latent: agreement, null_mean, null_95, p, p_holm, reproducible}."""
     found, left, free, adjusted = {}, list(range(len(own))), [list(range(len(other))) for other in others], 0.0
     while left:
         pairs = [_Pair.of(own[left], other[kept], random) for other, kept in zip(others, free, strict=True)]
@@ -49,11 +51,11 @@ def _step_down(own, others, random):
         excess = agreed - null.mean(axis=0)
         order = np.lexsort([-excess, p])
         holm = np.maximum(adjusted, np.minimum(1, p * len(left)))
-        comes_back = holm[order[0]] < LEVEL
-        is_last = not comes_back or len(left) <= 2  # of two axes neither can turn alone
+        reproducible = holm[order[0]] < LEVEL
+        is_last = not reproducible or len(left) <= 2  # one of two axes cannot rotate alone
         for place in order if is_last else order[:1]:
             values = (agreed[place], null[:, place].mean(), np.quantile(null[:, place], 0.95), p[place], holm[place])
-            found[left[place]] = (*map(float, values), int(comes_back and holm[place] < LEVEL))
+            found[left[place]] = (*map(float, values), int(reproducible and holm[place] < LEVEL))
         if is_last:
             break
         adjusted, first = holm[order[0]], order[0]
@@ -67,11 +69,11 @@ def _step_down(own, others, random):
 
 @dataclass(frozen=True)
 class _Pair:
-    """What latents have in common with those of another seed."""
+    """Agreement of latents with those of another seed."""
 
     agreed: np.ndarray  # (latents,) |correlation| of each with its match
-    partners: np.ndarray  # (latents,) number of its match, -1 without one
-    null: np.ndarray  # (rotations, latents) the same |correlation| with the other rotated
+    partners: np.ndarray  # (latents,) position of the match, -1 without one
+    null: np.ndarray  # (rotations, latents) the same |correlation| with the other seed rotated
 
     @classmethod
     def of(cls, own, other, random):
@@ -80,7 +82,7 @@ class _Pair:
             return cls(np.zeros(n_own), np.full(n_own, -1), np.zeros((ROTATIONS, n_own)))
         own, other = (values - values.mean(axis=1, keepdims=True) for values in (own, other))
         own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-300)
-        shared, gram = own @ other.T, other @ other.T  # all that a rotation of the other needs
+        shared, gram = own @ other.T, other @ other.T  # enough to rotate the other seed
         turned = _rotations(n_other, random)
         products = shared @ turned.transpose(0, 2, 1)
         norms = np.sqrt(np.maximum(np.einsum("rij,jk,rik->ri", turned, gram, turned), 1e-300))
@@ -89,7 +91,7 @@ class _Pair:
 
 
 def _matched(alike):
-    """What each row has with its column (or 0), and which that is (or -1), matched so that the sum is the largest."""
+    """Match rows and columns so that the sum is largest: each row's value (or 0) and its column (or -1)."""
     rows, columns = linear_sum_assignment(alike, maximize=True)
     found, partners = np.zeros(len(alike)), np.full(len(alike), -1)
     found[rows], partners[rows] = alike[rows, columns], columns

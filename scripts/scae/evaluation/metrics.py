@@ -1,32 +1,30 @@
-"""Scores of a clustering against the cell types. Each is one entry of METRICS, and all else is made from that.
+"""Scores of a representation. Each metric is one entry of METRICS; tables, report and config checks read it there.
 
-Light to import, since the workflow reads the entries each time it is parsed: a function imports what it needs itself.
+The workflow imports this module each time it is parsed, so each function imports what it needs itself.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 SILHOUETTE_CELLS = 10_000
-OF_LABELS = {
-    "labels",
-    "voting",
-    "voted",
-    "agreement",
-    "ranked",
-    "typed",
-}  # of what is read
+FROM_LABELS = {"labels", "knn_labels", "knn_predicted", "leiden_ari", "distance_labels", "mixing_labels"}
 
 
 @dataclass(frozen=True)
 class Metric:
     """One score.
 
-    ``name`` stands in tables and in the config, ``heading`` in pictures and in the report, where ``says`` explains it.
-    ``low`` and ``high`` are its range, None where it has no end; what is a score and not a number of something has 1 as
-    its best. ``of`` takes what ``reads`` names: the labels (cells,), the clusters (cells,) and the points (cells,
-    dimensions) unless it says otherwise; what else there is, `scae.evaluation.neighbors.look` says, and
-    `scae.evaluation.batch_mixing.look` for data sets with a batch, which alone have the scores that read it. ``heatmap`` says
-    whether the heatmap shows it.
+    Attributes:
+        name: in tables and in the config.
+        heading: in figures and in the report, where ``says`` explains it.
+        low, high: range, None where it is unbounded. A score has 1 as its best value; a count has no upper bound.
+        up: whether more is better.
+        function: takes the arguments named in ``reads``.
+        reads: by default the labels (cells,), the clusters (cells,) and the points (cells, dimensions);
+            `scae.evaluation.neighbors.compare` and `scae.evaluation.batch_mixing.select` describe the others.
+        against: what the representation is compared with: the cell ``types``, the ``input`` or the ``batches``. Only
+            data sets with a batch have the last.
+        heatmap: whether the heatmap shows it.
     """
 
     name: str
@@ -34,37 +32,33 @@ class Metric:
     says: str
     low: float | None
     high: float | None
-    up: bool  # whether more is better
-    of: Callable
+    up: bool
+    function: Callable
     reads: tuple = ("labels", "clusters", "points")
+    against: str = "types"
     heatmap: bool = True
 
     @property
-    def of_batches(self):
-        """Whether only data sets with a batch have it."""
-        return "placed" in self.reads
-
-    @property
-    def of_labels(self):
-        """Whether the labels enter; what does not is the same for each set of labels."""
-        return bool(OF_LABELS & set(self.reads))
+    def uses_labels(self):
+        """Whether the labels enter; other scores are the same for each label set."""
+        return bool(FROM_LABELS & set(self.reads))
 
 
-def agreement(name):
-    """A metric of labels and clusters alone that scikit-learn has."""
+def clustering_score(name):
+    """A metric of labels and clusters by its name in sklearn.metrics."""
 
-    def of(labels, clusters, points):
+    def function(labels, clusters, points):
         from sklearn import metrics
 
         return getattr(metrics, name)(labels, clusters)
 
-    return of
+    return function
 
 
 def silhouette(labels, clusters, points):
-    """Mean silhouette width of the cell types (not of the clusters) in the space (Rousseeuw 1987).
+    """Mean silhouette width (Rousseeuw 1987) of the cell types, not of the clusters.
 
-    Above 10,000 cells the mean is over a fixed random sample of as many, since the cost grows with their square.
+    Above 10,000 cells the mean is over a fixed random sample of 10,000: the cost is quadratic.
     """
     from sklearn.metrics import silhouette_score
 
@@ -74,37 +68,37 @@ def silhouette(labels, clusters, points):
     return silhouette_score(points, labels, sample_size=sample, random_state=0)
 
 
-def of_median(values):
-    """The median as a plain number."""
+def median(values):
+    """Median of an array."""
     import numpy as np
 
     return np.median(values)
 
 
-def of_neighbors(name, **settings):
-    """A metric that scae.evaluation.neighbors has."""
+def neighbor_score(name, **settings):
+    """A metric by its name in scae.evaluation.neighbors."""
 
-    def of(*read):
+    def function(*arguments):
         from scae.evaluation import neighbors
 
-        return getattr(neighbors, name)(*read, **settings)
+        return getattr(neighbors, name)(*arguments, **settings)
 
-    return of
+    return function
 
 
-def of_mixing(name):
-    """A metric that scae.evaluation.batch_mixing has."""
+def mixing_score(name):
+    """A metric by its name in scae.evaluation.batch_mixing."""
 
-    def of(*read):
+    def function(*arguments):
         from scae.evaluation import batch_mixing
 
-        return getattr(batch_mixing, name)(*read)
+        return getattr(batch_mixing, name)(*arguments)
 
-    return of
+    return function
 
 
 def detected_types(labels, clusters, points):
-    """The study's "7 of 9 detected"."""
+    """Number of cell types that are the majority of a cluster, as in the study's "7 of 9 detected"."""
     from scae.evaluation.summary import cluster_owners
 
     return cluster_owners(labels, clusters)["label"].nunique()
@@ -114,202 +108,213 @@ METRICS = [
     Metric(
         "nmi",
         heading="NMI",
-        says="normalised mutual information: what clusters and cell types tell about each other; the harmonic mean of "
-        "homogeneity and completeness",
+        says="normalised mutual information of clusters and cell types: the harmonic mean of homogeneity and "
+        "completeness",
         low=0,
         high=1,
         up=True,
-        of=agreement("normalized_mutual_info_score"),
+        function=clustering_score("normalized_mutual_info_score"),
     ),
     Metric(
         "ari",
         heading="ARI",
-        says="adjusted Rand index: pairs of cells on which clusters and types agree; 0 is chance",
+        says="adjusted Rand index: agreement of clusters and cell types on pairs of cells; 0 is chance",
         low=None,
         high=1,
         up=True,
-        of=agreement("adjusted_rand_score"),
+        function=clustering_score("adjusted_rand_score"),
     ),
     Metric(
         "homogeneity",
         heading="homogeneity",
-        says="each cluster holds one cell type only",
+        says="whether each cluster contains one cell type only",
         low=0,
         high=1,
         up=True,
-        of=agreement("homogeneity_score"),
+        function=clustering_score("homogeneity_score"),
     ),
     Metric(
         "completeness",
         heading="completeness",
-        says="each cell type lies in one cluster only",
+        says="whether each cell type lies in one cluster only",
         low=0,
         high=1,
         up=True,
-        of=agreement("completeness_score"),
+        function=clustering_score("completeness_score"),
     ),
     Metric(
         "silhouette",
         heading="silhouette",
-        says="how far apart the cell types themselves lie, whatever the clusters; a t-SNE distorts distances, so trust "
-        "the latent's more",
+        says="separation of the cell types themselves, without clusters; t-SNE distorts distances, so prefer the value "
+        "of the latent",
         low=-1,
         high=1,
         up=True,
-        of=silhouette,
+        function=silhouette,
     ),
     Metric(
         "detected_types",
         heading="detected types",
-        says="cell types that are the most frequent one in at least one cluster",
+        says="number of cell types that are the majority of at least one cluster",
         low=0,
         high=None,
         up=True,
-        of=detected_types,
+        function=detected_types,
     ),
     Metric(
         "knn_accuracy",
-        heading="neighbours' vote",
-        says="balanced accuracy of a vote of a cell's 15 nearest others on its type: each type counts the same, and "
-        "nothing hangs on k-means",
+        heading="kNN accuracy",
+        says="balanced accuracy of predicting a cell's type from its 15 nearest neighbours: each type counts the same, "
+        "and k-means is not used",
         low=0,
         high=1,
         up=True,
-        of=of_neighbors("balanced_accuracy"),
-        reads=("voting", "voted"),
+        function=neighbor_score("balanced_accuracy"),
+        reads=("knn_labels", "knn_predicted"),
     ),
     Metric(
         "leiden_best",
         heading="Leiden, best",
-        says="ARI of a graph clustering (Leiden) at the best of eight resolutions, which the types help to find: it "
-        "flatters",
+        says="ARI of Leiden clustering at the best of eight resolutions; optimistic, because the cell types choose the "
+        "resolution",
         low=None,
         high=1,
         up=True,
-        of=lambda agreement: agreement.max(),
-        reads=("agreement",),
+        function=lambda leiden_ari: leiden_ari.max(),
+        reads=("leiden_ari",),
         heatmap=False,
     ),
     Metric(
         "leiden_median",
         heading="Leiden, median",
-        says="the median of the same over the resolutions",
+        says="median ARI of Leiden clustering over the eight resolutions",
         low=None,
         high=1,
         up=True,
-        of=of_median,
-        reads=("agreement",),
+        function=median,
+        reads=("leiden_ari",),
         heatmap=False,
     ),
     Metric(
         "knn_recall_15",
         heading="15 nearest kept",
-        says="share of a cell's 15 nearest in the input (neighbors.reference) that are among its 15 nearest here",
+        says="share of a cell's 15 nearest neighbours in the input (neighbors.reference) that are among its 15 nearest "
+        "here",
         low=0,
         high=1,
         up=True,
-        of=of_neighbors("neighbor_recall", k=15),
-        reads=("reference", "distances"),
+        function=neighbor_score("neighbor_recall", k=15),
+        reads=("input_distances", "distances"),
+        against="input",
         heatmap=False,
     ),
     Metric(
         "knn_recall_50",
         heading="50 nearest kept",
-        says="the same for 50",
+        says="the same for 50 neighbours",
         low=0,
         high=1,
         up=True,
-        of=of_neighbors("neighbor_recall", k=50),
-        reads=("reference", "distances"),
+        function=neighbor_score("neighbor_recall", k=50),
+        reads=("input_distances", "distances"),
+        against="input",
         heatmap=False,
     ),
     Metric(
         "trustworthiness",
         heading="trustworthiness",
-        says="how few of a cell's 15 nearest come from far away in the input",
+        says="whether a cell's 15 nearest neighbours here are also near in the input",
         low=0,
         high=1,
         up=True,
-        of=of_neighbors("trustworthiness"),
-        reads=("reference", "distances"),
+        function=neighbor_score("trustworthiness"),
+        reads=("input_distances", "distances"),
+        against="input",
         heatmap=False,
     ),
     Metric(
         "continuity",
         heading="continuity",
-        says="how few of a cell's 15 nearest in the input went far away",
+        says="whether a cell's 15 nearest neighbours in the input are also near here",
         low=0,
         high=1,
         up=True,
-        of=of_neighbors("trustworthiness"),
-        reads=("distances", "reference"),
+        function=neighbor_score("trustworthiness"),
+        reads=("distances", "input_distances"),
+        against="input",
         heatmap=False,
     ),
     Metric(
         "type_distances",
         heading="distances of types",
-        says="rank correlation of the distances between the means of the types with those in the input",
+        says="rank correlation of the distances between cell-type means with those in the input",
         low=-1,
         high=1,
         up=True,
-        of=of_neighbors("distance_agreement"),
-        reads=("reference", "distances", "ranked"),
+        function=neighbor_score("distance_agreement"),
+        reads=("input_distances", "distances", "distance_labels"),
+        against="input",
         heatmap=False,
     ),
     Metric(
         "ilisi",
         heading="iLISI",
-        says="how well batches mix: 0 where all around a cell are of one batch, 1 where they are of all in equal "
-        "shares; median over cells",
+        says="batch mixing around a cell: 0 if its neighbours are of one batch, 1 if all batches have equal shares; "
+        "median over cells",
         low=0,
         high=1,
         up=True,
-        of=of_mixing("integration"),
-        reads=("placed", "batches"),
+        function=mixing_score("ilisi"),
+        reads=("mixing_points", "mixing_batches"),
+        against="batches",
         heatmap=False,
     ),
     Metric(
         "clisi",
         heading="cLISI",
-        says="whether types stay apart by the same measure: 1 where all around a cell are of one type",
+        says="separation of cell types around a cell, also by LISI: 1 if its neighbours are of one type",
         low=0,
         high=1,
         up=True,
-        of=of_mixing("conservation"),
-        reads=("placed", "typed"),
+        function=mixing_score("clisi"),
+        reads=("mixing_points", "mixing_labels"),
+        against="batches",
         heatmap=False,
     ),
     Metric(
         "graph_connectivity",
         heading="graph connectivity",
-        says="share of a type's cells that hang together through their 15 nearest, whatever their batch; mean of types",
+        says="share of a type's cells in its largest connected part of the 15-nearest-neighbour graph, whatever their "
+        "batch; mean over types",
         low=0,
         high=1,
         up=True,
-        of=of_mixing("graph_connectivity"),
-        reads=("placed", "typed"),
+        function=mixing_score("graph_connectivity"),
+        reads=("mixing_points", "mixing_labels"),
+        against="batches",
         heatmap=False,
     ),
 ]
 
 
-def described():
-    """{name: its entry without the function} of all metrics, in order: what tables and pictures say of them."""
-    keys = ("heading", "heatmap", "high", "low", "of_batches", "says", "up")
+def metric_info():
+    """{name: {"against", "heading", "heatmap", "high", "low", "says", "up"}} of all metrics, in their order."""
+    keys = ("against", "heading", "heatmap", "high", "low", "says", "up")
     return {metric.name: {key: getattr(metric, key) for key in keys} for metric in METRICS}
 
 
 def score(labels, clusters, points, without_labels=True, **more):
-    """All metrics of one clustering: DataFrame with the columns metric, value.
-
-    NaN where there are fewer than two types, or where a metric reads what is not there.
+    """Compute all metrics of one clustering.
 
     Args:
         labels, clusters: (cells,).
         points: (cells, dimensions).
-        without_labels: whether to give what the labels do not enter too, which is the same for each set of labels.
-        more: what further metrics read, by name, as from `scae.evaluation.neighbors.look` and
-            `scae.evaluation.batch_mixing.look`; without it their rows are left out.
+        without_labels: whether to include the metrics that do not use the labels, which are equal for all label sets.
+        more: further arguments of metrics by name, from `scae.evaluation.neighbors.compare` and
+            `scae.evaluation.batch_mixing.select`. Metrics whose arguments are missing are left out.
+
+    Returns:
+        pandas.DataFrame: metric, value; NaN with fewer than two types, or where an argument is None.
     """
     import numpy as np
     import pandas as pd
@@ -318,15 +323,13 @@ def score(labels, clusters, points, without_labels=True, **more):
     if len(set(given["labels"])) < 2:
         given["labels"] = None
     rows = [
-        (metric.name, _of(metric, [given[name] for name in metric.reads]))
+        (metric.name, _value(metric, [given[name] for name in metric.reads]))
         for metric in METRICS
-        if set(metric.reads) <= set(given) and (without_labels or metric.of_labels)
+        if set(metric.reads) <= set(given) and (without_labels or metric.uses_labels)
     ]
     return pd.DataFrame(rows, columns=["metric", "value"])
 
 
-def _of(metric, read):
-    return float("nan") if any(values is None for values in read) else float(metric.of(*read))
-
-
-metric_info = described
+def _value(metric, arguments):
+    missing = any(argument is None for argument in arguments)
+    return float("nan") if missing else float(metric.function(*arguments))

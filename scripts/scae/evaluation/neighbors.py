@@ -1,8 +1,8 @@
-"""Scores that do not hang on k-means: what the nearest neighbours of a cell in a space tell.
+"""Scores of nearest neighbours, which do not depend on k-means.
 
-Two questions. Do the neighbours of a cell have its type (votes, graph clustering)? And are they the neighbours that it
-has in the input (recall, trustworthiness, continuity, distances between types)? The second needs a reference: squared
-distances between cells in the input, which reference.py makes once for a data set.
+Do the neighbours of a cell have its type (kNN accuracy, Leiden clustering)? Are they its neighbours in the input
+(recall, trustworthiness, continuity, distances between types)? The latter need the squared distances between cells in
+the input, which `scae.evaluation.input_distances` computes once per data set.
 """
 
 import random
@@ -16,43 +16,42 @@ from threadpoolctl import threadpool_limits
 
 from scae.tables import UNSCORED
 
-K = 15  # neighbours that vote, and that make the graph
-RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)  # of the graph clustering, from few clusters to many
-SCORED_CELLS = 20_000  # above it a fixed sample of about as many, stratified by type
+K = 15  # neighbours that predict a type, and that make the graph
+RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)  # of Leiden clustering, from few to many clusters
+SCORED_CELLS = 20_000  # above it the scores are of a fixed sample of about as many cells, stratified by type
 
 
-def look(points, cells, voting, ranked, reference):
-    """What the scores of neighbours read, of one space.
+def compare(points, labels, knn_labels, ranked, input_distances):
+    """Compare the neighbours in a space with the cell types and with the input, for the metrics that read it.
 
     Args:
         points: DataFrame (cells, dimensions).
-        cells: Series of all labels, `tables.UNSCORED` where there is none; index as ``points``.
-        voting: the labels of the cells that vote, as `sample` chooses them.
-        ranked: (ranked cells,) numbers of the cells that the reference has.
-        reference: squared distances between those in the input, (ranked cells, ranked cells).
+        labels: Series, `tables.UNSCORED` for unlabelled cells; same index as ``points``.
+        knn_labels: the labels of the cells to predict.
+        ranked: (ranked cells,) positions of the cells in ``input_distances``.
+        input_distances: squared distances in the input, (ranked cells, ranked cells).
 
     Returns:
-        dict: ``voting`` and ``voted``, the type that the vote gives each of these cells; ``agreement``, as from
-        `graph_agreement`; ``reference`` and ``distances``, squared distances in the input and in this space;
-        ``ranked``, the labels of these cells. None for what takes two types and has fewer.
+        dict: ``knn_labels`` and ``knn_predicted``, their true and predicted types; ``leiden_ari``, (resolutions,);
+        ``input_distances`` and ``distances``, squared distances in the input and in this space; ``distance_labels``,
+        the labels of these cells. ``knn_predicted`` and ``leiden_ari`` are None with fewer than two types.
     """
-    of_voting = points.loc[voting.index]
-    enough = len(set(voting)) > 1
+    chosen = points.loc[knn_labels.index]
+    has_types = len(set(knn_labels)) > 1
     return {
-        "voting": voting.to_numpy(),
-        "voted": votes(of_voting, voting) if enough else None,
-        "agreement": graph_agreement(of_voting, voting) if enough else None,
-        "reference": reference,
+        "knn_labels": knn_labels.to_numpy(),
+        "knn_predicted": knn_predict(chosen, knn_labels) if has_types else None,
+        "leiden_ari": leiden_ari(chosen, knn_labels) if has_types else None,
+        "input_distances": input_distances,
         "distances": squared_distances(points.iloc[ranked]),
-        "ranked": cells.iloc[ranked].to_numpy(),
+        "distance_labels": labels.iloc[ranked].to_numpy(),
     }
 
 
 def nearest(points, k):
     """The nearest other cells of each cell, nearest first; (cells, min(k, cells - 1)) int.
 
-    Cells are taken in a fixed random order, so that where many lie on one point none is a neighbour for its place in
-    the file.
+    Cells are searched in a fixed random order, so that ties (many cells at one point) do not follow the file's order.
     """
     points = np.asarray(points, dtype=float)
     order = np.random.default_rng(0).permutation(len(points))
@@ -63,10 +62,10 @@ def nearest(points, k):
     return result
 
 
-def votes(points, labels, k=K):
-    """The type that most of a cell's nearest others have, the first in alphabetical order among equals; (cells,).
+def knn_predict(points, labels, k=K):
+    """Predict the type of each cell as the most frequent one of its k nearest others (leave-one-out); (cells,).
 
-    Each cell is left out of its own vote: cross-validation with one cell at a time.
+    Ties go to the first type in alphabetical order.
     """
     names, types = np.unique(np.asarray(labels), return_inverse=True)
     neighbors = types[nearest(points, k)]  # (cells, k)
@@ -74,37 +73,32 @@ def votes(points, labels, k=K):
     return names[counts.argmax(axis=1)]
 
 
-def recalls(labels, voted):
-    """Which types are lost: the share of each type's cells that the vote gives this type.
+def recalls(labels, predicted):
+    """Recall of each type: the share of its cells that are predicted correctly.
 
     Args:
         labels: (cells,) types.
-        voted: (cells,), or None where there was no vote.
+        predicted: (cells,) types, or None.
 
     Returns:
-        pandas.DataFrame: label (in alphabetical order), cells (their number), recall; no row where there was no vote.
+        pandas.DataFrame: label (in alphabetical order), cells (their number), recall; empty without predictions.
     """
-    if voted is None:
+    if predicted is None:
         return pd.DataFrame({"label": [], "cells": [], "recall": []})
-    right = pd.Series(np.asarray(voted) == np.asarray(labels)).groupby(np.asarray(labels))
-    return pd.DataFrame({"cells": right.size(), "recall": right.mean()}).rename_axis("label").reset_index()
+    correct = pd.Series(np.asarray(predicted) == np.asarray(labels)).groupby(np.asarray(labels))
+    return pd.DataFrame({"cells": correct.size(), "recall": correct.mean()}).rename_axis("label").reset_index()
 
 
-def balanced_accuracy(labels, voted):
-    """Mean over the types of the share of cells that the vote gives their type: a rare type counts as a common one."""
-    return float(recalls(labels, voted)["recall"].mean())
+def balanced_accuracy(labels, predicted):
+    """Mean recall over the types: rare types count as much as common ones."""
+    return float(recalls(labels, predicted)["recall"].mean())
 
 
-def graph_clusters(points, resolution, k=K, seed=0):
-    """Leiden clustering (Traag et al. 2019) of the graph that joins each cell with its k nearest; (cells,) int."""
-    return _leiden(_graph(points, k), resolution, seed)
+def leiden_ari(points, labels, seed=0):
+    """Adjusted Rand index of Leiden clusters (Traag et al. 2019) with the types, at each resolution; (resolutions,).
 
-
-def graph_agreement(points, labels, seed=0):
-    """Adjusted Rand index of Leiden clusters with the types, at each of `RESOLUTIONS`; (resolutions,).
-
-    The number of clusters is not given, unlike that of k-means. The best over the resolutions is found with the help of
-    the types and flatters; the median is not.
+    The clusters are of the graph that joins each cell with its 15 nearest. Unlike k-means, Leiden is not given their
+    number. The best resolution is chosen by the types, so its score is optimistic; the median is not.
     """
     graph = _graph(points, K)
     return np.array([adjusted_rand_score(labels, _leiden(graph, resolution, seed)) for resolution in RESOLUTIONS])
@@ -155,25 +149,26 @@ def neighbor_recall(first, second, k):
     return float(np.take_along_axis(member, _near(second, k), axis=1).mean())
 
 
-def trustworthiness(reference, distances, k=K):
-    """How few of a cell's k nearest in a space come from far away in the reference, 0 to 1 (Venna & Kaski 2001).
+def trustworthiness(input_distances, distances, k=K):
+    """Whether a cell's k nearest in a space are also near in the input, from 0 to 1 (Venna & Kaski 2001).
 
-    With the arguments swapped it is the continuity: how few of its nearest in the reference went far away.
+    With swapped arguments it is the continuity: whether its nearest in the input are also near in the space.
 
     Args:
-        reference, distances: squared distances between the same cells, each (cells, cells).
-        k: number of neighbours; below half of the cells.
+        input_distances, distances: squared distances between the same cells, each (cells, cells).
+        k: number of neighbours, below half of the cells.
 
     Returns:
-        float: NaN where there are too few cells.
+        float: NaN with too few cells.
     """
-    n_cells = len(reference)
+    n_cells = len(input_distances)
     if k >= n_cells / 2:
         return float("nan")
     near = _near(distances, k)
-    ordered, chosen = np.sort(_without_self(reference), axis=1), np.take_along_axis(reference, near, axis=1)
+    ordered = np.sort(_without_self(input_distances), axis=1)
+    chosen = np.take_along_axis(input_distances, near, axis=1)
     ranks = np.empty(chosen.shape)
-    for cell in range(n_cells):  # from 1; the mean of the ranks they share where distances are equal
+    for cell in range(n_cells):  # ranks from 1; equal distances share their mean rank
         below, upto = (np.searchsorted(ordered[cell], chosen[cell], side=side) for side in ("left", "right"))
         ranks[cell] = (below + upto + 1) / 2
     return float(1 - 2 / (n_cells * k * (2 * n_cells - 3 * k - 1)) * np.maximum(ranks - k, 0).sum())
@@ -191,9 +186,10 @@ def _without_self(distances):
 
 
 def type_distances(distances, labels):
-    """Distances between the means of the types, from distances between cells: (types, types).
+    """Distances between the means of the types, from squared distances between cells: (types, types).
 
-    The squared distance of two means is that of their cells on average, less half of that within each (König-Huygens).
+    König-Huygens: the squared distance of two means is the mean squared distance between their cells, less half the
+    mean squared distance within each type.
     """
     names, types = np.unique(np.asarray(labels), return_inverse=True)
     member = np.equal.outer(np.arange(len(names)), types).astype(float)
@@ -203,31 +199,18 @@ def type_distances(distances, labels):
     return np.sqrt(np.maximum(between - within[:, None] - within[None], 0))
 
 
-def distance_agreement(reference, distances, labels):
-    """Rank correlation of the distances between types in a space with those in the reference; NaN below 3 types.
+def distance_agreement(input_distances, distances, labels):
+    """Rank correlation of the distances between types in a space with those in the input; NaN below 3 types.
 
-    Cells without a label do not count.
+    Unlabelled cells do not count.
     """
     labels = np.asarray(labels)
     scored = labels != UNSCORED
-    labels, reference, distances = labels[scored], reference[np.ix_(scored, scored)], distances[np.ix_(scored, scored)]
+    labels, pairs = labels[scored], np.ix_(scored, scored)
     if len(set(labels)) < 3:
         return float("nan")
-    pairs = np.triu_indices(len(set(labels)), 1)
-    ours, theirs = type_distances(distances, labels)[pairs], type_distances(reference, labels)[pairs]
-    if np.ptp(ours) == 0 or np.ptp(theirs) == 0:
+    upper = np.triu_indices(len(set(labels)), 1)
+    here, there = (type_distances(table[pairs], labels)[upper] for table in (distances, input_distances))
+    if np.ptp(here) == 0 or np.ptp(there) == 0:
         return float("nan")
-    return float(stats.spearmanr(ours, theirs).statistic)
-
-
-def sample(labels, limit=SCORED_CELLS):
-    """Numbers of the cells to score, ascending: all, or of more than ``limit`` a fixed sample stratified by type."""
-    labels = np.asarray(labels)
-    if len(labels) <= limit:
-        return np.arange(len(labels))
-    source = np.random.default_rng(0)
-    chosen = []
-    for name in np.unique(labels):
-        cells = np.flatnonzero(labels == name)
-        chosen.append(source.choice(cells, -(-len(cells) * limit // len(labels)), replace=False))
-    return np.sort(np.concatenate(chosen))
+    return float(stats.spearmanr(here, there).statistic)

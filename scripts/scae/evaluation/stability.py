@@ -1,4 +1,4 @@
-"""Whether another seed tells the same: of the clusters, cell by cell, and of the space that the latents span."""
+"""Agreement between seeds: of the clusters, of the cells in them, and of the space that the latents span."""
 
 import itertools
 
@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
+from scae import results
+
 SPACES = ("tsne2d", "latent")
-COLUMNS = ["model", "space", "measure", "pairs", "value"]
+COLUMNS = results.BY_NAME["stability"].column_names
 
 
 def measure(runs):
-    """How far the seeds of each model agree.
+    """Measure how far the seeds of each model agree.
 
     Args:
         runs: {model: list of (clusters, latent) of each seed}: DataFrames of the same cells, clusters with a column of
@@ -19,17 +21,17 @@ def measure(runs):
 
     Returns:
         (pandas.DataFrame, pandas.DataFrame): model, space, measure (``ari`` of the clusters, ``canonical_correlation``
-        of the latents), pairs of seeds, value (the mean over them, NaN without a pair); and model, cell, kept_tsne2d
-        and kept_latent: what of its cluster in that space the cell keeps, as `of_cells` says.
+        of the latents), pairs of seeds, value (mean over the pairs, NaN without one); and model, cell, kept_tsne2d and
+        kept_latent, as from `kept_mates`.
     """
     rows, cells = [], []
     for model, seeds in runs.items():
         clusters, latents = zip(*seeds, strict=True)
         pairs = len(seeds) * (len(seeds) - 1) // 2
-        ids = {space: [of_seed[space].to_numpy() for of_seed in clusters] for space in SPACES}
+        ids = {space: [table[space].to_numpy() for table in clusters] for space in SPACES}
         rows += [(model, space, "ari", pairs, agreement(ids[space])) for space in SPACES]
         rows.append((model, "latent", "canonical_correlation", pairs, shared_subspace(latents)))
-        kept = pd.DataFrame({f"kept_{space}": of_cells(ids[space]) for space in SPACES})
+        kept = pd.DataFrame({f"kept_{space}": kept_mates(ids[space]) for space in SPACES})
         kept.insert(0, "model", model)
         kept.insert(1, "cell", clusters[0].index)
         cells.append(kept)
@@ -37,7 +39,7 @@ def measure(runs):
 
 
 def agreement(clusters):
-    """Adjusted Rand index between the clusters of every two seeds, mean; NaN with one seed.
+    """Adjusted Rand index of the clusters, mean over all pairs of seeds; NaN with one seed.
 
     Args:
         clusters: list of (cells,) cluster ids, one for each seed.
@@ -46,11 +48,10 @@ def agreement(clusters):
     return float(np.mean(pairs)) if pairs else float("nan")
 
 
-def of_cells(clusters):
-    """How much of its cluster a cell keeps under another seed, mean over every two seeds.
+def kept_mates(clusters):
+    """Share of its cluster-mates that each cell keeps under another seed, mean over all pairs of seeds.
 
-    Of all cells that share a cluster with it under either seed, itself included, the part that does so under both
-    (Jaccard). Which cells can be relied on to lie together, whatever the number of a cluster.
+    The Jaccard index of its two clusters, the cell itself included; cluster numbers do not matter.
 
     Args:
         clusters: list of (cells,) cluster ids, one for each seed.
@@ -69,10 +70,10 @@ def of_cells(clusters):
 
 
 def shared_subspace(latents):
-    """Mean canonical correlation (Hotelling 1936) of the latents of every two seeds, mean; NaN with one seed.
+    """Mean canonical correlation (Hotelling 1936) of the latents, mean over all pairs of seeds; NaN with one seed.
 
-    1 where they span the same space, however they are turned, stretched or mixed within it. Of latents that carry
-    fewer dimensions than others the missing ones are not counted.
+    It is 1 if both span the same space, whatever the rotation and scaling. If one has a lower rank, only as many
+    correlations count.
 
     Args:
         latents: list of (cells, latents), one for each seed.

@@ -1,11 +1,11 @@
-"""From scores to what tables and pictures show: names, means over seeds, who owns a cluster."""
+"""Scores as tables and figures show them: names, means over seeds, the majority type of a cluster."""
 
 import numpy as np
 import pandas as pd
 
 SPACE_NAMES = {"tsne2d": "2-D t-SNE", "latent": "latent"}
-NO_SPACE = "labels"  # of a reference, which no representation enters
-REFERENCES = {  # rows of scae.evaluation.baselines
+NO_SPACE = "labels"  # of a baseline, which has no representation
+REFERENCES = {  # the rows of scae.evaluation.baselines in words
     "shuffled": "labels, shuffled",
     "other_seed": "labels clustered again, other seeds",
     "lower_resolution": "labels clustered again, lower resolution",
@@ -14,7 +14,7 @@ REFERENCES = {  # rows of scae.evaluation.baselines
 
 
 def score_rows(metrics, published):
-    """Mean and standard deviation over the seeds of every score, and published scores beside them.
+    """Mean and standard deviation over the seeds of each score, and published scores.
 
     Args:
         metrics: DataFrame with dataset, model, seed, labels, space, metric, value.
@@ -22,23 +22,23 @@ def score_rows(metrics, published):
 
     Returns:
         pandas.DataFrame: index (dataset, model, source, labels), source "" for measured rows and the citation for
-        published ones, which stand below the measured rows of the first set of labels of their data set; columns
-        (space, metric, statistic), statistic ``mean`` or ``sd`` (sample standard deviation; NaN for one seed).
+        published ones, which follow the measured rows of the first label set of their data set; columns (space,
+        metric, statistic), statistic ``mean`` or ``sd`` (sample standard deviation; NaN for one seed).
     """
     blocks = []
     columns = list(metrics[["space", "metric"]].drop_duplicates().itertuples(index=False, name=None))
     sets = metrics.groupby("dataset", sort=False)["labels"].unique()
-    for dataset, labels in ((dataset, labels) for dataset, of_dataset in sets.items() for labels in of_dataset):
-        of_set = metrics[(metrics["dataset"] == dataset) & (metrics["labels"] == labels)]
+    for dataset, labels in ((dataset, labels) for dataset, names in sets.items() for labels in names):
+        chosen = metrics[(metrics["dataset"] == dataset) & (metrics["labels"] == labels)]
         rows = {}
-        for model, of_model in of_set.groupby("model", sort=False):
-            by_score = of_model.groupby(["space", "metric"])["value"]
+        for model, values in chosen.groupby("model", sort=False):
+            by_score = values.groupby(["space", "metric"])["value"]
             rows[dataset, model, "", labels] = {
                 **{(*score, "mean"): value for score, value in by_score.mean().items()},
                 **{(*score, "sd"): value for score, value in by_score.std().items()},
             }
         scores = published.get(dataset, {}).get("scores", {}) if labels == sets[dataset][0] else {}
-        measured = list(of_set["model"].unique())
+        measured = list(chosen["model"].unique())
         for model in sorted(scores, key=lambda name: measured.index(name) if name in measured else len(measured)):
             rows[dataset, model, published[dataset]["citation"], labels] = {
                 ("tsne2d", metric, "mean"): value for metric, value in scores[model].items()
@@ -53,38 +53,38 @@ def score_rows(metrics, published):
     return table.reindex(columns=order)
 
 
-def of_references(references):
-    """The table as one of scores, with the reference as the model and `NO_SPACE` as the space."""
+def baseline_scores(references):
+    """The table of baselines as a table of scores, with the baseline as model and `NO_SPACE` as space."""
     found = references.rename(columns={"reference": "model"}).assign(space=NO_SPACE)
     return found[["dataset", "model", "seed", "labels", "space", "metric", "value"]]
 
 
-def of_representations(scores):
-    """The rows of a table of scores that are of a representation."""
+def representation_scores(scores):
+    """The rows of a table of scores that are not of a baseline."""
     return scores[scores["space"] != NO_SPACE]
 
 
 def models_first(metrics, roles):
-    """A long table of scores with what models are held against below them; {model: "model" or another role}."""
+    """Sort a long table of scores: models first, then controls; roles is {model: "model" or another role}."""
     is_model = metrics["model"].map(roles) == "model"
     return pd.concat([metrics[is_model], metrics[~is_model]])
 
 
 def with_references(scores, references):
-    """A long table of scores and below them the references, in each space since they are of none."""
+    """A long table of scores followed by the baselines, repeated for each space."""
     if references.empty:
         return scores
-    found = of_references(references).assign(model=references["reference"].map(REFERENCES))
+    found = baseline_scores(references).assign(model=references["reference"].map(REFERENCES))
     return pd.concat([scores, *(found.assign(space=space) for space in scores["space"].unique())], ignore_index=True)
 
 
-def score_columns(rows, described):
+def score_columns(rows, metric_info):
     """The (space, metric) columns of `score_rows` that the heatmap shows, in order: scores with 1 as their best.
 
-    ``described`` is what scae.evaluation.metrics.described says of the metrics.
+    ``metric_info`` is from `scae.evaluation.metrics.metric_info`.
     """
     columns = dict.fromkeys((space, metric) for space, metric, _ in rows.columns)
-    return [(space, metric) for space, metric in columns if _in_heatmap(described[metric])]
+    return [(space, metric) for space, metric in columns if _in_heatmap(metric_info[metric])]
 
 
 def _in_heatmap(metric):
@@ -92,7 +92,7 @@ def _in_heatmap(metric):
 
 
 def row_names(rows):
-    """Text of each row of `score_rows`; with the set of labels where a data set has several."""
+    """Name of each row of `score_rows`; includes the label set if a data set has several."""
     sets = rows.index.to_frame(index=False).groupby("dataset")["labels"].nunique()
     return [
         f"{model} · {source}" if source else f"{model} · {dataset}{f', {labels}' if sets[dataset] > 1 else ''}"
@@ -101,7 +101,7 @@ def row_names(rows):
 
 
 def cluster_owners(labels, clusters):
-    """The cell type that owns each cluster: its most frequent one, the first in alphabetical order among equals.
+    """The majority cell type of each cluster; ties go to the first type in alphabetical order.
 
     Returns:
         pandas.DataFrame: index cluster; label, owned_cells (cells of that type in it) and share (of the cluster).

@@ -1,4 +1,4 @@
-"""How much of what a simulation put into the cells is found again in their latents."""
+"""How well latents recover the true programs of simulated cells."""
 
 import h5py
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 
 from scae.evaluation import diagnostics
 
-RECOVERED = 0.7  # correlation of a program with a latent, whatever its sign: half of its variance
+RECOVERED = 0.7  # absolute correlation of a program with a latent: half of its variance
 
 
 def read(path, cells):
@@ -14,10 +14,10 @@ def read(path, cells):
 
     Args:
         path: its counts.h5ad.
-        cells: names of the cells to take, in order.
+        cells: names of the cells to read, in order.
 
     Returns:
-        dict: {"programs" or "nuisance": how active each is in each cell, (cells, programs)}.
+        dict: {"programs" or "nuisance": activity, (cells, programs)}.
     """
     with h5py.File(path) as file:
         names = file["obs"][file["obs"].attrs["_index"]].asstr()[:]
@@ -26,15 +26,15 @@ def read(path, cells):
 
 
 def recovery(latent, truth):
-    """Which programs a latent stands for: those that correlate with one by 0.7 or more.
+    """Which programs the latents recover: those whose absolute correlation with a latent is at least 0.7.
 
     Args:
         latent: DataFrame (cells, latents).
         truth: as from `read`.
 
     Returns:
-        pandas.DataFrame: latent (``all``), measure, value; for each kind of programs their number, the share that is
-        recovered, and the best correlation of each, mean.
+        pandas.DataFrame: latent (``all``), measure, value; for each kind of programs their number (``true_…``), the
+        share that is recovered (``recovered_…``) and the mean of their best correlations (``correlation_…``).
     """
     rows = []
     for name, activity in sorted(truth.items()):
@@ -48,7 +48,7 @@ def recovery(latent, truth):
 
 
 def _correlations(first, second):
-    """Absolute correlation of each column with each, 0 where one is constant; (of first, of second)."""
+    """Absolute correlation of each column of the first with each of the second, 0 if one is constant."""
     return np.abs(_standardized(first).T @ _standardized(second))
 
 

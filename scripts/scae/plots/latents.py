@@ -1,4 +1,4 @@
-"""The picture of what latents mean: the genes that each moves most, in each cell type and along the move."""
+"""The genes that change most with each latent dimension, in each cell type and along the dimension."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,57 +9,54 @@ from scae.evaluation import latent_genes
 from scae.plots import drawing
 
 MOST_LATENTS = 20
-AREA = 110.0  # of a dot whose gene every cell of the type has, in square points
+AREA = 110.0  # square points, of a dot whose gene all cells of the type express
 PANELS_IN_A_ROW = 4
-NAME_GAP = 0.11  # between the names of curves, of the height of a panel
+NAME_GAP = 0.11  # between the names of curves, as a share of the panel height
 RISES, FALLS = "#332288", "#aa4400"
 
 
 def shown(table):
-    """The rows of latent_genes.csv of one seed that the picture shows: 3 genes of each sign, of at most 20 latents."""
+    """The rows of latent_genes.csv of one seed that are drawn: 3 genes of each sign, at most 20 latent dimensions."""
     sign = np.sign(table["effect"])
     first = table.groupby(["latent", sign], sort=False).cumcount() < latent_genes.CURVES
     return table[first & table["latent"].isin(list(dict.fromkeys(table["latent"]))[:MOST_LATENTS])]
 
 
 def draw(table, means, shares, curves, title):
-    """The genes of the latents: above, dots over the types; below, the curves of what has a decoder.
+    """Above, dots by cell type; below, the decoded curves of a model with a decoder.
 
     Args:
         table: rows of latent_genes.csv as from `shown`.
         means, shares: DataFrames (types, genes) as from `scae.evaluation.latent_genes.by_type`.
         curves: rows of latent_traversals.csv of one seed; none without a decoder.
         title: heading.
-
-    Returns:
-        matplotlib figure
     """
     latents = list(dict.fromkeys(table["latent"]))
     if not latents:
-        return drawing.words(f"{title}: no latent is live")
+        return drawing.message(f"{title}: no latent dimension is active")
     width, height = 4.4 + 0.24 * (len(table) + 0.8 * (len(latents) - 1)), 2.0 + 0.27 * len(means)
     rows = -(-len(latents) // PANELS_IN_A_ROW) if len(curves) else 0
     figure = plt.figure(figsize=(max(width, 9.5) if rows else width, height + 1.9 * rows), layout="constrained")
     figure.suptitle(title)
     if not rows:
-        dots(figure, table, means, shares)
+        _dots(figure, table, means, shares)
         return figure
     above, below = figure.subfigures(2, 1, height_ratios=(height, 1.9 * rows))
-    dots(above, table, means, shares)
+    _dots(above, table, means, shares)
     panels = below.subplots(rows, PANELS_IN_A_ROW, squeeze=False).flat
     for panel in panels[len(latents) :]:
         panel.set_axis_off()
     for panel, latent in zip(panels, latents, strict=False):
-        along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
-    below.supxlabel("value of the latent, all others of a cell as they are", fontsize=9)
-    below.supylabel("change of the decoded expression", fontsize=9)
+        _along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
+    below.supxlabel("value of the latent dimension, the others fixed", fontsize=9)
+    below.supylabel("change in decoded expression", fontsize=9)
     return figure
 
 
-def along(panel, curves, table):
-    """A curve for each gene that one latent moves, named at its end: rising ones solid, falling ones dashed.
+def _along(panel, curves, table):
+    """A curve for each gene of one latent dimension, named at its end: rising ones solid, falling ones dashed.
 
-    A move is drawn from left to right, also where it is one to lower values, as a gate's whose slab is below 0.
+    The axis is inverted where the move goes to lower values (a gate whose slab is below 0).
     """
     effect_of = table.set_index("gene")["effect"]
     ends = {}
@@ -82,14 +79,10 @@ def along(panel, curves, table):
     panel.yaxis.set_major_locator(MaxNLocator(3))
 
 
-def dots(figure, table, means, shares):
-    """A row of dots for each type: size by the share of its cells that have the gene, colour by the mean expression.
+def _dots(figure, table, means, shares):
+    """A row of dots for each type: size by the share of its cells that express the gene, colour by mean expression.
 
-    Args:
-        figure: figure or part of one to draw on.
-        table: as from `shown`; a gene stands once for each latent that moves it.
-        means, shares: DataFrames (types, genes) as from `scae.evaluation.latent_genes.by_type`; colours are of each gene's
-            mean from its lowest type (0) to its highest (1).
+    Colours run from each gene's lowest type (0) to its highest (1). Args as in `draw`.
     """
     latents = list(dict.fromkeys(table["latent"]))
     gaps = {latent: number for number, latent in enumerate(latents)}
@@ -114,4 +107,4 @@ def dots(figure, table, means, shares):
         panel.annotate(latent, (place, -0.7), ha="center", va="center", weight="bold", annotation_clip=False)
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
-    figure.colorbar(drawn, ax=panel, shrink=0.8, pad=0.02, label="mean, from the lowest\ntype to the highest")
+    figure.colorbar(drawn, ax=panel, shrink=0.8, pad=0.02, label="mean expression, lowest\nto highest type")

@@ -1,4 +1,4 @@
-"""The picture of quality control: what cells have before and after, where the limits lie, whom they remove."""
+"""Quality control: distributions before and after filtering, the limits, and what they remove."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,12 +11,12 @@ LIMIT_COLOR = "#CC6677"
 BINS = 50
 BELOW = {"fontsize": 8, "loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 2}
 LONGEST_NAME = 24
-MOST_SAMPLES = 8  # with a row of their own
+MOST_SAMPLES = 8  # with a row each
 COLUMNS = {"genes": "genes", "counts": "counts", "pct_mito": "mitochondrial counts (%)"}
 
 
 def quality(cells, limits, top_genes, title):
-    """A row of histograms for each sample (one for all where there are many), then removed cells and the top genes.
+    """A row of histograms per sample (one row for all if there are many), then removed cells and the top genes.
 
     Args:
         cells, limits, top_genes: the tables of a data set's ``quality/``.
@@ -42,7 +42,7 @@ def quality(cells, limits, top_genes, title):
 
 
 def _bounds(limits, column, sample):
-    """The limits that hold for a column in a sample."""
+    """The limits on a column in a sample."""
     of_column = {"min_genes": "genes", "max_genes": "genes", "max_pct_mito": "pct_mito"}
     about = limits["limit"].map(lambda limit: of_column.get(limit, limit.removeprefix("mad."))) == column
     here = (limits["sample"] == "") | (limits["sample"] == sample)
@@ -73,8 +73,8 @@ def _histogram(panel, cells, column, bounds):
 def _removed(panel, cells, limits):
     totals = limits.groupby("limit", sort=False)[["breaks_it", "breaks_only_it"]].sum()
     places = np.arange(len(totals))
-    panel.barh(places, totals["breaks_it"], color=UNSCORED_COLOR, label="beyond this limit")
-    panel.barh(places, totals["breaks_only_it"], color=LIMIT_COLOR, label="beyond this one alone")
+    panel.barh(places, totals["breaks_it"], color=UNSCORED_COLOR, label="fail this limit")
+    panel.barh(places, totals["breaks_only_it"], color=LIMIT_COLOR, label="fail only this limit")
     for place, number in zip(places, totals["breaks_it"], strict=True):
         panel.annotate(f" {number:,}", (number, place), va="center", fontsize=8)
     panel.set_yticks(places, totals.index)
@@ -88,8 +88,8 @@ def _removed(panel, cells, limits):
 
 def _top_genes(panel, genes):
     places = np.arange(len(genes))
-    panel.barh(places, genes["percent_before"], color=UNSCORED_COLOR, label="of all cells")
-    panel.plot(genes["percent_after"], places, "|", color=KEPT_COLOR, markersize=9, label="of the kept cells")
+    panel.barh(places, genes["percent_before"], color=UNSCORED_COLOR, label="all cells")
+    panel.plot(genes["percent_after"], places, "|", color=KEPT_COLOR, markersize=9, label="kept cells")
     panel.set_yticks(places, genes["gene"].str.slice(0, LONGEST_NAME), fontsize=7)
     panel.invert_yaxis()
     panel.set(title="most expressed genes", xlabel="% of all counts")

@@ -1,18 +1,19 @@
-"""The picture of stability: which cells keep their cluster under another seed, on the t-SNE of the first seed."""
+"""Stability across seeds: how many of its cluster-mates each cell keeps, on the t-SNE of the first seed."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from scae.plots import drawing
 from scae.style import UNSCORED_COLOR
 
 PANELS = 3  # in a row
 
 
 def stability(of_models, of_cells, points, title):
-    """A panel for each model, its cells coloured by what they keep of their cluster in the latent.
+    """A panel for each model, cells coloured by the share of cluster-mates in the latent kept under another seed.
 
     Args:
-        of_models, of_cells: the tables of `scae.evaluation.stability.measure`.
+        of_models, of_cells: stability.csv and cell_stability.csv of a data set.
         points: {model: DataFrame (cells, 2) in the order of the cells of that model}.
         title: heading.
     """
@@ -26,10 +27,10 @@ def stability(of_models, of_cells, points, title):
     image = None
     for panel, (model, places) in zip(panels.flat, points.items(), strict=False):
         kept = of_cells.loc[of_cells["model"] == model, "kept_latent"].to_numpy(dtype=float)
-        size = float(np.clip(6000 / len(kept), 1, 14))
+        size = drawing.point_size(len(kept))
         if np.isnan(kept).all():
             panel.scatter(*places.to_numpy().T, s=size, c=UNSCORED_COLOR, linewidths=0)
-            panel.set_title(f"{model}\none seed: nothing is known")
+            panel.set_title(f"{model}\nunknown: one seed")
         else:
             image = panel.scatter(*places.to_numpy().T, s=size, c=kept, cmap="cividis", vmin=0, vmax=1, linewidths=0)
             ari, shared = value[model, "latent", "ari"], value[model, "latent", "canonical_correlation"]
@@ -38,5 +39,5 @@ def stability(of_models, of_cells, points, title):
     for panel in panels.flat[len(points) :]:
         panel.set_axis_off()
     if image is not None:
-        figure.colorbar(image, ax=panels, shrink=0.8, label="kept of the cell's cluster under another seed")
+        figure.colorbar(image, ax=panels, shrink=0.8, label="cluster-mates kept under another seed")
     return figure

@@ -1,37 +1,36 @@
-"""The picture of a sweep: each main score over the values of a parameter, with its interval over seeds."""
+"""Scores along a sweep: each main score over the values of a parameter, with its interval over seeds."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
-from scae.evaluation import label_source as label_origins
-from scae.evaluation import summary
-from scae.plots import drawing
-from scae.report.contents import MAIN_SCORES, is_number, value_rank, value_text
+from scae.evaluation import label_source, summary
+from scae.evaluation.main_scores import MAIN_SCORES, is_number, score_rows, select, value_rank, value_text
+from scae.plots.drawing import BASELINE_COLOR
+from scae.plots.scores import score_name
 from scae.style import COLORS
 
-WIDE = 10  # from this ratio of the largest value to the smallest on, the axis is logarithmic
-CONTROL_COLOR = drawing.CONTROL_COLOR
+WIDE = 10  # ratio of the largest value to the smallest from which the axis is logarithmic
 
 
-def sweep(intervals, points, roles, described, origins):
-    """A row of panels for each set of labels, a panel for each main score, a curve for each value of the rest.
+def sweep(intervals, points, roles, metric_info, label_sources):
+    """A row of panels per label set, a panel per main score, a curve per combination of the other parameters.
 
-    The band is the 95 % interval over seeds, which there is from three seeds on; grey lines are the means of controls.
+    The band is the 95 % CI over seeds (from three seeds on); grey lines are the means of the baselines.
 
     Args:
         intervals: intervals.csv of one data set.
         points: {model: {parameter: value}}.
         roles: {model: "model", "pca" or "floor"}.
-        described: what scae.evaluation.metrics.described says of the metrics.
-        origins: {label set: where it comes from}.
+        metric_info: as from `scae.evaluation.metrics.described`.
+        label_sources: {label set: where it comes from}.
     """
     parameter = along(points)
     places, scale = _axis(sorted({values[parameter] for values in points.values()}, key=value_rank))
     curves = _curves(points, parameter)
     rows = intervals[(intervals["over"] == "seeds") & (intervals["space"] != summary.NO_SPACE)]
-    sets = [name for name in origins if (rows["labels"] == name).any()]
-    controls = [name for name in sorted(set(rows["model"]) - set(points)) if roles.get(name) != "model"]
+    sets = [name for name in label_sources if (rows["labels"] == name).any()]
+    baselines = [name for name in sorted(set(rows["model"]) - set(points)) if roles.get(name) != "model"]
     figure, panels = plt.subplots(
         max(1, len(sets)),
         len(MAIN_SCORES),
@@ -40,18 +39,18 @@ def sweep(intervals, points, roles, described, origins):
         layout="constrained",
     )
     for line, name in zip(panels, sets, strict=False):
-        of_set = rows[rows["labels"] == name]
-        for panel, (space, metric) in zip(line, MAIN_SCORES, strict=True):
-            found = of_set[(of_set["space"] == space) & (of_set["metric"] == metric)].set_index("model")
-            for control in controls:
-                if control in found.index:
-                    panel.axhline(found.loc[control, "mean"], color=CONTROL_COLOR, linewidth=0.8, linestyle=":")
+        of_labels = select(rows, labels=name)
+        for panel, score in zip(line, MAIN_SCORES, strict=True):
+            found = score_rows(of_labels, score).set_index("model")
+            for baseline in baselines:
+                if baseline in found.index:
+                    panel.axhline(found.loc[baseline, "mean"], color=BASELINE_COLOR, linewidth=0.8, linestyle=":")
                     panel.annotate(
-                        control,
-                        (1, found.loc[control, "mean"]),
+                        baseline,
+                        (1, found.loc[baseline, "mean"]),
                         xycoords=("axes fraction", "data"),
                         fontsize=7,
-                        color=CONTROL_COLOR,
+                        color=BASELINE_COLOR,
                         ha="right",
                         va="bottom",
                     )
@@ -61,30 +60,29 @@ def sweep(intervals, points, roles, described, origins):
             panel.set_xscale(scale)
             panel.set_xticks(list(places.values()), [value_text(value) for value in places], fontsize=8)
             panel.minorticks_off()
-            heading = described[metric]["heading"] if metric in described else metric
-            panel.set_title(f"{heading}\n{summary.SPACE_NAMES.get(space, space)}", fontsize=10)
+            panel.set_title(score_name(score, metric_info), fontsize=10)
             panel.set_xlabel(parameter)
             panel.grid(axis="y", color="#e5e7eb", linewidth=0.8)
             panel.set_axisbelow(True)
         if len(sets) > 1:
-            line[0].set_ylabel(f"labels from {label_origins.WORDS.get(origins[name], name)}", fontsize=9)
-    looks = [
-        Line2D([], [], color=color, marker="o", label=name or "mean, and its 95 % interval over seeds")
+            line[0].set_ylabel(f"labels from {label_source.WORDS.get(label_sources[name], name)}", fontsize=9)
+    handles = [
+        Line2D([], [], color=color, marker="o", label=name or "mean and 95 % CI over seeds")
         for color, name in zip(_colors(curves), curves, strict=True)
     ]
-    figure.legend(handles=looks, loc="outside lower center", ncols=min(4, len(looks)), fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), fontsize=9)
     return figure
 
 
 def along(points):
-    """The parameter that is the axis: a number rather than a word, then the one with the most values."""
+    """The parameter on the axis: a numeric one if there is one, then the one with the most values."""
     parameters = list(next(iter(points.values())))
     values = {name: {of_model[name] for of_model in points.values()} for name in parameters}
     return max(parameters, key=lambda name: (all(map(is_number, values[name])), len(values[name])))
 
 
 def _curves(points, parameter):
-    """{values of the other parameters in words: its models along the axis}."""
+    """{values of the other parameters as text: models in the order of the axis}."""
     curves = {}
     others = {
         model: {name: one for name, one in values.items() if name != parameter} for model, values in points.items()
@@ -110,7 +108,7 @@ def _curve(panel, places, rows, color):
 
 
 def _axis(values):
-    """({value: its place}, scale) of the values along the axis."""
+    """({value: place}, scale) of the values along the axis."""
     if not all(map(is_number, values)):
         return {value: place for place, value in enumerate(values)}, "linear"
     scale = "log" if values[0] > 0 and values[-1] / values[0] >= WIDE else "linear"

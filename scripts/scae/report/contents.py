@@ -1,164 +1,93 @@
-"""What the report is about: everything a run made, as the sections of the page read it."""
+"""The data of the report: the files of a finished run and what the config says of them."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
-import numpy as np
-import pandas as pd
+from scae import results, style, tables
+from scae.evaluation import summary
+from scae.evaluation.main_scores import select
+from scae.report import html
 
 NO_LABEL, NO_BATCH = "no label", "no batch"
-# The scores of the main picture: those that the verdict goes by, then what the original study looked at
-MAIN_SCORES = [("latent", "ari"), ("latent", "knn_accuracy"), ("latent", "nmi"), ("tsne2d", "ari")]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one model with one seed gave on one data set."""
-
-    dataset: str
-    model: str
-    seed: int
-    clusters: pd.DataFrame  # index cell; tsne2d, latent
-    tsne2d: pd.DataFrame  # index cell; x, y
-    tsne3d: pd.DataFrame  # index cell; x, y, z
-    pictures: dict  # {"clusters" | "losses" | "batches": path of a PNG, or None where there is none}
-
-    @property
-    def id(self):
-        return f"{self.dataset}.{self.model}.{self.seed}"  # unambiguous: no data set and no seed has a dot
-
-
-@dataclass(frozen=True)
-class Latents:
-    """What the latents of one model mean on one data set."""
-
-    genes: pd.DataFrame  # latent_genes.csv
-    matches: pd.DataFrame  # latent_matches.csv
-    sets: pd.DataFrame  # latent_sets.csv
-    picture: str  # path of a PNG, of the first seed
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What the cells are like that one model makes on one data set."""
-
-    summary: pd.DataFrame  # generated.csv
-    picture: str  # path of a PNG, of the first seed
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What quality control of a data set saw."""
-
-    cells: pd.DataFrame  # every cell of the source; removed_by is empty for a kept one
-    limits: pd.DataFrame  # sample, limit, lower, upper, breaks_it, breaks_only_it
-    picture: str  # path of a PNG
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Models of one entry of the config that differ in the values of some parameters, on one data set."""
-
-    dataset: str
-    name: str  # of the entry
-    points: dict  # {model: {parameter: value}}
-    picture: str  # path of an SVG
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a run made. Tables are those of the results, as read."""
+    """A finished run; each table is read once."""
 
-    runs: list  # of Run, data sets and models in the order of the config
-    labels: dict  # {dataset: Series of labels by cell}
-    looks: dict  # {dataset: {cell type: (colour, matplotlib marker, plotly symbol)}}
-    batches: dict  # the same of batches, of the data sets that have some
-    quality: dict  # {dataset: Quality}
-    models: dict  # {model: what its page says: title, summary, reference, doi, trained, peer, deterministic}
-    roles: dict  # {model: "model", "pca" or "floor"}
-    origins: dict  # {dataset: {label set: origin}}, the first being that of pictures and k
-    metrics: pd.DataFrame
-    intervals: pd.DataFrame
-    differences: pd.DataFrame
-    recalls: pd.DataFrame
-    health: pd.DataFrame
-    stability: pd.DataFrame
-    training_times: pd.DataFrame
-    described: dict  # what scae.evaluation.metrics.described says of the metrics
-    figures: dict  # {dataset: {"scores" | "embeddings" | "recalls": path of an SVG, "stability": of a PNG}}
-    heatmap: str  # path of a PNG
-    verdict: list  # of str, the lines of verdict.txt
+    files: results.Files
+    datasets: list  # in the order of the config, as are the models
+    models: dict  # {model: title, summary, reference, doi, trained, deterministic and whether it is external}
+    seeds: list
+    roles: dict  # {model: "model", "pca" or "floor"}; the last two are baselines
+    label_sources: dict  # {dataset: {label set: where it comes from}}; pictures use the first
+    metric_info: dict  # as from scae.evaluation.metrics.described
     published: dict  # {dataset: {"citation": …, "scores": …}}
-    settings: dict  # what the run was configured with
-    references: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the labels alone give
-    latents: dict = field(default_factory=dict)  # {(dataset, model): Latents}
-    generated: dict = field(default_factory=dict)  # {(dataset, model): Generated}, of models trained by this workflow
-    sweeps: list = field(default_factory=list)  # of Sweep
-    notes: list = field(default_factory=list)  # what the jobs noted for the user, a line each
-    software: dict = field(default_factory=dict)  # {package: versions that the jobs ran with}
-    machines: list = field(default_factory=list)  # that the jobs ran on
+    settings: dict
+    sweeps: dict = field(default_factory=dict)  # {sweep: {model: {parameter: value}}}
+    notes: list = field(default_factory=list)  # of the jobs, one line each
+    software: dict = field(default_factory=dict)  # {package: version}
+    machines: list = field(default_factory=list)
+    _read: dict = field(default_factory=dict, repr=False)
+
+    def table(self, name, **values):
+        """The rows of a table of the whole run whose columns have these values."""
+        if name not in self._read:
+            self._read[name] = self.files.read(name)
+        return select(self._read[name], **values)
+
+    def scores(self, dataset, labels):
+        """Rows of intervals.csv that are about a representation."""
+        return summary.of_representations(self.table("intervals", dataset=dataset, labels=labels))
+
+    @cached_property
+    def labels(self):
+        """{dataset: Series of labels by cell}."""
+        return {name: tables.read_labels(self.files.path("labels", dataset=name)) for name in self.datasets}
+
+    @cached_property
+    def styles(self):
+        """{dataset: {cell type: (colour, matplotlib marker, plotly symbol)}}."""
+        return {name: style.read(self.files.path("colors", dataset=name)) for name in self.datasets}
 
     @property
-    def datasets(self):
-        return list(self.labels)
+    def runs(self):
+        """[{dataset, model, seed}] in the order in which they are shown."""
+        return [
+            {"dataset": dataset, "model": model, "seed": seed}
+            for dataset in self.datasets
+            for model in self.models
+            for seed in self.seeds
+        ]
 
-    @property
-    def seeds(self):
-        return sorted({run.seed for run in self.runs})
+    def points(self, name, run):
+        """A table of the cells of a run, in the order of the labels; None if the run has none."""
+        if not self.files.all(name, **run):
+            return None
+        return tables.read_points(self.files.path(name, **run), cells=self.labels[run["dataset"]].index)
 
-    def runs_of(self, dataset, model=None):
-        return [run for run in self.runs if run.dataset == dataset and model in (None, run.model)]
+    def picture(self, name, alt, colors=None, light=False, **wildcards):
+        """A picture of the results as `html.picture`; None if the run has none."""
+        if not self.files.all(name, **wildcards):
+            return None
+        return html.picture(self.files.path(name, **wildcards), alt, colors, light)
 
-    def models_of(self, dataset):
-        return list(dict.fromkeys(run.model for run in self.runs_of(dataset)))
+    def first_labels(self, dataset):
+        """Name of the label set of the pictures."""
+        return next(iter(self.label_sources[dataset]))
 
-    def stand_ins(self, dataset):
-        """Whether what the labels name are clusters of the same cells, not cell types that somebody found."""
-        return next(iter(self.origins[dataset].values())) == "clusters" and all(
-            name.partition(" ")[0] == "Cluster" for name in set(self.labels[dataset]) - {""}
-        )
+    def n_types(self, dataset):
+        """Number of different labels."""
+        return len(set(self.labels[dataset]) - {tables.UNSCORED})
 
     def types(self, dataset):
-        """What the labels of a data set name."""
-        return "clusters of the input" if self.stand_ins(dataset) else "cell types"
+        """The noun for the labels of a data set: unnamed clusters are not called cell types."""
+        names = set(self.labels[dataset]) - {tables.UNSCORED}
+        is_clustering = self.label_sources[dataset][self.first_labels(dataset)] == "clusters"
+        unnamed = is_clustering and all(name.partition(" ")[0] == "Cluster" for name in names)
+        return "clusters of the input" if unnamed else "cell types"
 
 
-def in_order(names, order):
-    """(dataset, model, seed) in the order in which the config has the data sets and the models."""
-    place = {part: {name: rank for rank, name in enumerate(order[part])} for part in ("datasets", "models")}
-    return sorted(names, key=lambda name: (place["datasets"][name[0]], place["models"][name[1]], name[2]))
-
-
-def ordered(of_scores, roles, score):
-    """Representations with the best first, models before controls.
-
-    Args:
-        of_scores: rows of intervals.csv of one data set and label set.
-        roles: {model: "model", "pca" or "floor"}.
-        score: (space, metric) that decides.
-
-    Returns:
-        (list[str], list[str]): models, controls.
-    """
-    rows = of_scores[(of_scores["space"] == score[0]) & (of_scores["metric"] == score[1])]
-    means = rows[rows["over"] == "seeds"].set_index("model")["mean"]
-    names = sorted(dict.fromkeys(of_scores["model"]), key=lambda name: -means.get(name, -np.inf))
-    return [name for name in names if roles.get(name) == "model"], [
-        name for name in names if roles.get(name) != "model"
-    ]
-
-
-def is_number(value):
-    """Whether a value of a sweep is a place on an axis."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def value_rank(value):
-    """What values of a sweep are sorted by: numbers by size, then the others by name."""
-    return (0, value, "") if is_number(value) else (1, 0, str(value))
-
-
-def value_text(value):
-    """A value of a sweep as the picture and the page show it."""
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "true", False: "false"}[value]
-    return f"{value:g}" if is_number(value) else value
+def run_id(run):
+    """Unambiguous id of a run: neither data sets nor seeds contain a dot."""
+    return "{dataset}.{model}.{seed}".format(**run)

@@ -1,4 +1,4 @@
-"""What the sections of the report are made of: numbers, tables, pictures and points, as plain data for a template."""
+"""Numbers, tables, pictures and points of the report as plain data for a template."""
 
 import base64
 import gzip
@@ -19,31 +19,30 @@ UP, DOWN = "↑", "↓"
 
 
 def number(value, digits=2):
-    """A number as text, with a real minus sign; a dash where there is none."""
+    """A number as text with a real minus sign; a dash if it is not finite."""
     return f"{value:,.{digits}f}".replace("-", "−") if np.isfinite(value) else NONE
 
 
 def bound(value):
-    """A limit or a measure of any size as text, four digits of it."""
+    """A number of any size as text with four significant digits."""
     return f"{value:,.4g}".replace("-", "−") if np.isfinite(value) else NONE
 
 
 def listed(names):
-    """Names in a sentence."""
+    """Names in a sentence: "a, b and c"."""
     names = list(names)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def column(heading, note="", text=False):
-    """A column of a table; ``note`` is its unit or which end is good, ``text`` that it holds no numbers."""
+    """A column of a table; ``note`` is its unit or direction, ``text`` whether it contains text."""
     return {"heading": heading, "note": note, "text": text}
 
 
 def cell(text, value=None, **more):
-    """A cell of a table; ``value`` is what sorting and the CSV go by, if not the text.
+    """A cell of a table; ``value`` is used for sorting and the CSV, by default the text.
 
-    ``more``: ``style`` for the look; ``mark`` to show that it stands out; ``swatch``, color and
-    shape to show before it.
+    ``more``: ``style``, a CSS declaration; ``mark`` to highlight it; ``swatch`` with color and shape to show before it.
     """
     return {
         "text": text,
@@ -55,12 +54,24 @@ def cell(text, value=None, **more):
 
 
 def count(value):
-    """A cell with a number of something."""
+    """A cell with a count."""
     return cell(f"{int(value):,}", int(value))
 
 
+def score(value, digits=2):
+    """A cell with a number."""
+    return cell(number(value, digits), value)
+
+
+def interval(row, digits=3):
+    """A cell with an interval; sorts by its lower end."""
+    if not np.isfinite(row["low"]):
+        return cell(NONE, row["low"])
+    return cell(f"{number(row['low'], digits)} to {number(row['high'], digits)}", row["low"])
+
+
 def table(caption, columns, rows):
-    """A table: each row a list of cells, the first of which names it; or a dict with ``cells`` and ``kind``."""
+    """A table; a row is a list of cells, the first of which names it, or a dict with ``cells`` and ``kind``."""
     rows = [row if isinstance(row, dict) else {"cells": row, "kind": ""} for row in rows]
     return {"caption": caption, "columns": columns, "rows": rows}
 
@@ -72,16 +83,16 @@ def _exact(value):
 
 
 def picture(path, alt, colors=None, light=False):
-    """A picture inside the page.
+    """A picture embedded in the page.
 
     Args:
         path: of a PNG or an SVG.
-        alt: what is seen on it.
-        colors: at most so many, which makes it four times as light; None takes a PNG as it is.
-        light: whether half as many points each way will do, with some loss: a third of the weight again.
+        alt: a description of what it shows.
+        colors: reduce a PNG to so many colours, about a quarter of the bytes; None embeds it as it is.
+        light: halve the resolution with lossy compression, about a third of the bytes again.
 
     Returns:
-        dict: src, width and height in CSS pixels, alt, name of the file to keep it as.
+        dict: src, width and height in CSS pixels, alt, name of the file for downloads.
     """
     path = Path(path)
     if path.suffix == ".svg":
@@ -120,12 +131,12 @@ def _half(image):
 
 
 def packed(values, kind):
-    """An array as base64 of its little-endian bytes, row by row, for a typed array of the browser."""
+    """An array as base64 of its little-endian bytes, row by row, for a typed array in the browser."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))).decode()
 
 
 def packed_points(points):
-    """(cells, dimensions) as 16-bit whole numbers and what one of them is worth."""
+    """(cells, dimensions) as 16-bit integers and the size of their unit."""
     points = np.asarray(points, dtype=float)
     unit = float(np.abs(points).max(initial=0.0)) / 32_767 or 1.0
     return {"unit": unit, "data": packed(np.round(points / unit), np.int16)}
@@ -138,18 +149,18 @@ def packed_text(text):
 
 
 def script_json(value):
-    """JSON that can stand inside a <script> element."""
+    """JSON that is safe inside a <script> element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def sample(labels, limit, fewest=50):
-    """Cells to draw where there are many: each type by its share, but rare types whole.
+    """A sample of cells to draw, stratified by type, with rare types kept whole.
 
     Args:
         labels: (cells,).
-        limit: about how many cells.
-        fewest: of a type, as far as it has them.
+        limit: number of cells, approximately.
+        fewest: cells to keep of each type, as far as it has them.
 
     Returns:
         numpy.ndarray: indices, ascending; the same at each call.

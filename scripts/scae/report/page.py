@@ -1,11 +1,9 @@
-"""The report: one HTML page with everything in it, that opens from disk without a network.
+"""The report: one HTML page that opens from disk without a network.
 
-A section is a function that prepares its data and a template of its name, ``page.<name>.html.j2``. A function that
-returns None leaves its section out.
+A section is a function that prepares its data and a macro of the same name in a template, ``page.*.html.j2``. A section
+whose function returns None is left out.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -13,36 +11,26 @@ from plotly.offline import get_plotlyjs
 
 from scae.report import html, sections_dataset, sections_methods, sections_model, sections_scores
 
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page; ``of`` takes the study, and a data set where it is about one."""
-
-    name: str  # of its template, and its place on the page
-    heading: str
-    of: Callable
-
-
-# In the order of a reader: the answer, what shows it, each data set, then what a reviewer asks for
+# (function, heading) in the order of a reader: the answer, its evidence, each data set, then details for reviewers
 BEFORE = [
-    Section("verdict", "Answer", sections_scores.answer),
-    Section("scores", "Scores", sections_scores.comparison),
-    Section("models", "Representations", sections_methods.representations),
+    (sections_scores.verdict, "Answer"),
+    (sections_scores.scores, "Scores"),
+    (sections_methods.representations, "Representations"),
 ]
-OF_DATASET = [
-    Section("types", "Cells", sections_dataset.types),
-    Section("batches", "Batches", sections_dataset.batches),
-    Section("quality", "Quality control", sections_dataset.quality),
-    Section("embeddings", "Side by side", sections_dataset.side_by_side),
-    Section("sweeps", "Sweeps", sections_dataset.sweeps),
-    Section("lost", "Which types are lost", sections_dataset.lost),
-    Section("stability", "Stability over seeds", sections_dataset.stability),
+DATASET = [
+    (sections_dataset.cells, "Cells"),
+    (sections_dataset.batches, "Batches"),
+    (sections_dataset.quality, "Quality control"),
+    (sections_dataset.embeddings, "Embeddings side by side"),
+    (sections_dataset.sweeps, "Sweeps"),
+    (sections_dataset.recalls, "Recall by cell type"),
+    (sections_dataset.stability, "Stability across seeds"),
 ]
 AFTER = [
-    Section("times", "Training times", sections_methods.times),
-    Section("methods", "Methods", sections_methods.methods),
-    Section("settings", "Settings", sections_methods.settings),
-    Section("software", "Software and machine", sections_methods.software),
+    (sections_methods.times, "Training times"),
+    (sections_methods.methods, "Methods"),
+    (sections_methods.settings, "Settings"),
+    (sections_methods.software, "Software and hardware"),
 ]
 
 
@@ -65,10 +53,10 @@ def render(study):
             {
                 "name": dataset,
                 "n_cells": len(study.labels[dataset]),
-                "n_types": len(set(study.labels[dataset]) - {""}),
+                "n_types": study.n_types(dataset),
                 "types": study.types(dataset),
-                "sections": _prepared(OF_DATASET, study, dataset),
-                "panels": [sections_model.panel(study, dataset, model) for model in study.models_of(dataset)],
+                "sections": _prepared(DATASET, study, dataset),
+                "panels": [sections_model.panel(study, dataset, model) for model in study.models],
             }
             for dataset in study.datasets
         ],
@@ -79,7 +67,9 @@ def render(study):
 
 
 def _prepared(sections, study, *dataset):
-    found = [(section, section.of(study, *dataset)) for section in sections]
+    found = [(function, heading, function(study, *dataset)) for function, heading in sections]
     return [
-        {"name": section.name, "heading": section.heading, "data": data} for section, data in found if data is not None
+        {"name": function.__name__, "heading": heading, "data": data}
+        for function, heading, data in found
+        if data is not None
     ]
