@@ -7,6 +7,7 @@ import shutil
 import bare_python as bare
 import noted_modules
 import pytest
+import rerun_contract
 from warm import Warm
 from workflow_project import REPOSITORY, Project, copy_workflow
 
@@ -62,6 +63,38 @@ def finished(finished_once):
     It ran on requirements.txt alone. Its run is an ordinary one, and so is each that is started in it.
     """
     return pickle.loads((finished_once / "project.pickle").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def everything_once(made_once, workflow, warm):
+    """A finished run with each kind of model and of optional file; see rerun_contract.yaml."""
+
+    def make(folder):
+        pytest.importorskip("scvi")
+        (folder / "modules").mkdir(parents=True)
+        project = Project.create(folder / "project", workflow, environment={"NOTED_MODULES": str(folder / "modules")})
+        rerun_contract.configure(project, "everything")
+        rerun_contract.write_data(project)
+        project.warm = warm
+        project.run("all", "manifest")
+        project.warm, project.environment = None, {}
+        (folder / "project.pickle").write_bytes(pickle.dumps(project))
+
+    return made_once("everything", make)
+
+
+@pytest.fixture(scope="session")
+def everything(everything_once, warm):
+    """That project; shared, so look and never change."""
+    project = pickle.loads((everything_once / "project.pickle").read_bytes())
+    project.warm = warm
+    return project
+
+
+@pytest.fixture(scope="session")
+def noted_everything(everything_once):
+    """What each job of that run has loaded, as `noted`."""
+    return [json.loads(path.read_text()) for path in (everything_once / "modules").iterdir()]
 
 
 @pytest.fixture

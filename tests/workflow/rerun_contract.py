@@ -31,6 +31,7 @@ class Row:
     do: list = field(default_factory=list)
     options: list = field(default_factory=list)
     same: str = ""
+    all: bool = False
 
     @property
     def text(self):
@@ -41,6 +42,16 @@ class Row:
     @property
     def changes_files(self):
         return bool(self.files or self.edit or self.do)
+
+    @property
+    def changes_code(self):
+        return bool(self.edit) or not {"comment_code", "touch_workflow"}.isdisjoint(self.do)
+
+    def applied(self, base, folder):
+        """A copy of a project with the change."""
+        project = base.copy(folder, own_workflow=self.changes_code)
+        self.apply(project)
+        return project
 
     def expected(self, jobs):
         """The jobs that the row names, of all jobs; those that rerun for their own sake."""
@@ -73,11 +84,12 @@ ROWS = {
     ]
     for section, rows in CONTRACT["rows"].items()
 }
+FRESH = [Row(**row) for row in CONTRACT["fresh"]]
 
 
 def configure(project, base):
-    """Set the config of a base."""
-    for key, value in (BASES["small"] | BASES[base]).items():
+    """Set the config of a base; the shared finished run is one as it is."""
+    for key, value in ({} if base == "finished" else BASES["small"] | BASES[base]).items():
         project.set(key, copy.deepcopy(value))
 
 
@@ -114,9 +126,14 @@ def write_data(project):
     for name, column in (("types.csv", "cell_type"), ("donors.csv", "donor")):
         table = cells.obs[column].rename("label").rename_axis("cell").to_frame()
         table.assign(more=cells.obs["donor"], same=table.index).to_csv(project.path(name))
-    for name, key in (("table.csv", "X_given"), ("copy.csv", "X_given"), ("other.tsv", "X_other"), ("other.csv", "X_other")):
-        table = pd.DataFrame(cells.obsm[key], cells.obs_names).rename_axis("cell")
-        table.to_csv(project.path(name), sep="\t" if name.endswith(".tsv") else ",")
+    tables = {key: pd.DataFrame(cells.obsm[key], cells.obs_names).rename_axis("cell") for key in ("X_given", "X_other")}
+    for name, key in (("table", "X_given"), ("copy", "X_given"), ("other", "X_other")):
+        tables[key].to_csv(project.path(f"{name}.csv"))
+    tables["X_other"].to_csv(project.path("other.tsv"), sep="\t")
+    for name, key in (("mixed", "X_given"), ("other_mixed", "X_other")):
+        samples = {"one": tables[key], "three": tables[key][:80], "two": tables[key][:40]}
+        parts = [table.rename(lambda cell, sample=sample: f"{sample}_{cell}") for sample, table in samples.items()]
+        pd.concat(parts).rename_axis("cell").to_csv(project.path(f"{name}.csv"))
 
 
 def edit(path, old, new):

@@ -109,6 +109,11 @@ class Project:
         workflow = copy_workflow(self.workflow, Path(folder) / "workflow") if own_workflow else self.workflow
         return Project(folder, self.config, workflow, self.configfiles, warm=warm or self.warm)
 
+    def fresh(self, folder):
+        """The same inputs and config in another folder, nothing made yet."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("results", ".snakemake", "workflow"))
+        return Project(folder, self.config, self.workflow, self.configfiles, warm=self.warm)
+
     def again(self):
         """The same folder with a config of its own, for a test that leaves the folder as it is."""
         return Project(self.folder, self.config, self.workflow, self.configfiles, self.environment, self.warm)
