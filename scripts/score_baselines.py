@@ -2,13 +2,13 @@
 
 import scae.jobs.runtime as runtime
 
-from scae import results, tables
+from scae import tables
 from scae.data import labels as cell_types
 from scae.data import row_blocks
 from scae.evaluation import baselines
 
 with runtime.job(snakemake):
-    files, seeds = results.Files(snakemake.input), snakemake.params.seeds
+    files, seeds = tables.Files(snakemake.input), snakemake.params.seeds
     found = []
     for dataset, sets in snakemake.params.sets.items():
         paths = [path for name in ("labels", "label_set") for _, path in files.all(name, dataset=dataset)]

@@ -9,7 +9,7 @@ from scae import results
 from scae.data import expression as expressions
 from scae.evaluation import diagnose, diagnostics, generated_cells, generator, inspection, latent_genes
 from scae.models import registry
-from scae.training import decoding, fitting
+from scae.training import decoding, fitting, trained, weights
 
 TABLE = (
     np.random.default_rng(0)
@@ -36,13 +36,13 @@ def test_a_trained_model(kind, batched, tmp_path):
     hyperparameters |= KINDS[kind] | ({"batch": names} if batched else {})
     training = settings_of(epochs=3, holdout=0.25)
     model, history, _ = fitting.fit(data, kind, hyperparameters, training, seed=4)
-    fitting.save(model.eval(), kind, hyperparameters, training, data.genes, tmp_path / "model.pt")
+    weights.save(model.eval(), kind, hyperparameters, training, data.genes, tmp_path / "model.pt")
     real, zero_below = generated_cells.real_statistics(EXPRESSION)
     found = inspection.inspect(tmp_path / "model.pt", EXPRESSION, training, 4, zero_below, batches)
 
     assert found.n_trained_on == 45
-    assert found.losses == fitting.losses(model, data, training, 4)
-    assert set(found.values) == set(fitting.inside(model, data))
+    assert found.losses == trained.losses(model, data, training, 4)
+    assert set(found.values) == set(trained.diagnostics(model, data))
     assert (found.slab is not None) == (kind == "beta_vsc")
     if kind == "beta_vsc":
         np.testing.assert_array_equal(found.slab, fitting.embed(model, data, "slab_mean", 4))
@@ -51,7 +51,7 @@ def test_a_trained_model(kind, batched, tmp_path):
     for name, statistics in generated.items():
         pd.testing.assert_frame_equal(found.generated[name], statistics)
 
-    latent = pd.DataFrame(fitting.embed(model, data, "posterior_mean", 4)).add_prefix("z")
+    latent = pd.DataFrame(trained.embed(model, data, "posterior_mean", 4)).add_prefix("z")
     table = diagnose.health(latent, EXPRESSION, LABELS, found, pd.DataFrame(history), training)
     whole = table[table["latent"] == "all"].set_index("measure")["value"]
     assert whole["steps"] == 3 * 6

@@ -10,7 +10,7 @@ from scae.data import expression as expressions
 from scae.errors import UserError
 from scae.evaluation import generated_cells, generator
 from scae.models import beta_vae, registry
-from scae.training import decoding, fitting
+from scae.training import decoding, trained, weights
 
 N_GENES = 30
 
@@ -104,7 +104,7 @@ def test_statistics_by_gene(table):
 def model_of(kind, **changes):
     hyperparameters = {name: entry["default"] for name, entry in registry.find(kind).config.items()} | changes
     torch.manual_seed(0)
-    return fitting.build(kind, N_GENES, hyperparameters).eval()
+    return weights.build(kind, N_GENES, hyperparameters).eval()
 
 
 def generate(model, expression, seed=0):
@@ -115,8 +115,8 @@ def test_reconstructed_cells_are_of_the_posterior_and_generated_ones_of_the_prio
     monkeypatch.setattr(generated_cells, "MOST_CELLS", 40)
     data, model = expression_of(table), model_of("beta_vae")
     found, same, other = (generate(model, data, seed) for seed in (0, 0, 1))
-    posterior = fitting.embed(model, data, "sample", 0)[np.sort(np.random.default_rng(0).choice(70, 40, False))]
-    latents = {"reconstructed": posterior, "generated": decoding.from_prior(model, 40, 6, 0)}
+    posterior = trained.embed(model, data, "sample", 0)[np.sort(np.random.default_rng(0).choice(70, 40, False))]
+    latents = {"reconstructed": posterior, "generated": decoding.sample_prior(model, 40, 6, 0)}
     assert list(found) == list(latents)
     for kind, points in latents.items():
         decoded = decoding.decoder(model, N_GENES)(points)
@@ -130,7 +130,7 @@ def test_models_without_prior_or_decoder(table):
     model = model_of("dae")
     assert list(generate(model, expression_of(table))) == ["reconstructed"]
     model.prior = torch.nn.Linear(3, 3)  # not a method
-    assert decoding.from_prior(model, 50, 6, 0) is None
+    assert decoding.sample_prior(model, 50, 6, 0) is None
     model.__dict__["_modules"].pop("decoder")
     assert generate(model, expression_of(table)) == {}
 
@@ -167,18 +167,18 @@ def test_an_invalid_decoder_is_an_error(decoded, table):
 def test_an_invalid_prior_is_an_error(drawn, fragment, monkeypatch):
     monkeypatch.setattr(beta_vae.Model, "prior", lambda self, n_cells: drawn)
     with pytest.raises(UserError, match=rf"beta_vae\.py: {fragment}"):
-        decoding.from_prior(model_of("beta_vae"), 50, 6, 0)
+        decoding.sample_prior(model_of("beta_vae"), 50, 6, 0)
 
 
 def test_the_prior_of_beta_vae_is_the_standard_normal():
-    drawn = decoding.from_prior(model_of("beta_vae", n_latent=3), 40_000, 3, seed=1)
+    drawn = decoding.sample_prior(model_of("beta_vae", n_latent=3), 40_000, 3, seed=1)
     assert np.abs(drawn.mean(axis=0)).max() < 0.02
     assert np.abs(np.cov(drawn, rowvar=False) - np.eye(3)).max() < 0.03
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5])
 def test_the_prior_of_beta_vsc_is_off_or_normal(alpha):
-    drawn = decoding.from_prior(model_of("beta_vsc", n_latent=3, alpha=alpha), 40_000, 3, seed=1)
+    drawn = decoding.sample_prior(model_of("beta_vsc", n_latent=3, alpha=alpha), 40_000, 3, seed=1)
     on = drawn != 0
     assert np.abs(on.mean(axis=0) - alpha).max() < 0.01
     assert np.abs(np.corrcoef(on, rowvar=False) - np.eye(3)).max() < 0.02, "gates are independent"
@@ -189,6 +189,6 @@ def test_the_prior_of_beta_vsc_is_off_or_normal(alpha):
 @pytest.mark.parametrize("kind", ["beta_vae", "beta_vsc"])
 def test_draws_from_a_prior_depend_on_their_seed_only(kind):
     model, state = model_of(kind), torch.get_rng_state()
-    first, same, other = (decoding.from_prior(model, 50, 6, seed).tobytes() for seed in (0, 0, 1))
+    first, same, other = (decoding.sample_prior(model, 50, 6, seed).tobytes() for seed in (0, 0, 1))
     assert first == same != other
     assert torch.equal(torch.get_rng_state(), state)
