@@ -45,7 +45,7 @@ def test_a_trained_model(kind, batched, tmp_path):
     assert set(found.values) == set(trained.diagnostics(model, data))
     assert (found.slab is not None) == (kind == "beta_vsc")
     if kind == "beta_vsc":
-        np.testing.assert_array_equal(found.slab, fitting.embed(model, data, "slab_mean", 4))
+        np.testing.assert_array_equal(found.slab, trained.embed(model, data, "slab_mean", 4))
     generated = generator.generate(model, data, zero_below, 4)
     assert found.generated.keys() == generated.keys()
     for name, statistics in generated.items():
