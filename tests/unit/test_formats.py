@@ -137,7 +137,9 @@ def test_a_job_loads_no_other_reader(tmp_path):
     """In a new process, since tests share their modules."""
     from toy import start
 
-    code = "import json, sys; from scae.sources import reader; reader.read(json.loads(sys.argv[1])); print(*sys.modules)"
+    code = (
+        "import json, sys; from scae.sources import reader; reader.read(json.loads(sys.argv[1])); print(*sys.modules)"
+    )
     path = write(tmp_path / "a.csv", ["cell,A,B", "c,1,0", "d,0,2"])
     output, errors = start(code, str(path), cwd=tmp_path).communicate()
     assert set(EVERY) & set(output.split()) == set(formats.readers({"source": str(path)})), errors
