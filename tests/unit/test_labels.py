@@ -123,6 +123,12 @@ def test_clusters_are_named_by_their_markers(markers, names):
     assert name(markers) == names
 
 
+def test_a_marker_of_high_expression_does_not_outweigh_the_others():
+    data = counts_of([[10, 0, 0], [0, 1, 1], [4, 0, 0]], genes=["high", "low1", "low2"])
+    found = labels.name_clusters(data, np.arange(3), {"A": ["high", "low1", "low2"]})
+    assert found == ["Cluster 0", "A", "Cluster 2"]
+
+
 def test_more_types_than_clusters():
     assert name({"A": ["GA"], "B": ["GB"]}, clusters=[0] * 6) in (["A"], ["B"])
 
