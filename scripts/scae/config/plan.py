@@ -164,7 +164,7 @@ class Plan:
         return digest
 
     def reader_modules(self, wildcards):
-        """What reads the formats that the source of a data set may have."""
+        """The modules that read the formats which the source of a data set may have."""
         return formats.readers(self.config["datasets"][wildcards.dataset])
 
     def model_module(self, wildcards):
