@@ -563,7 +563,7 @@ def test_manifest_has_every_file_and_what_made_it(results):
 
 def test_every_adapter_was_run(results):
     adapters = {path.stem for path in (ROOT / "scripts").glob("*.py")}
-    adapters -= {"check", "fit_counts"}  # makes no file; needs a package of its own and is run by test_external_models.py
+    adapters -= {"check", "fit_counts"}  # makes no file; needs a package of its own and is run by test_peers.py
     assert {path.name for path in (results / "logs").iterdir()} == adapters
 
 
