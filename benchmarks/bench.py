@@ -132,14 +132,14 @@ def pbmc3k(archive, folder):
     import yaml
 
     from scae.config import loader
-    from scae.data import preprocessing
+    from scae.data import preprocessing, quality
     from scae.sources import reader
 
     schema, config = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("schema", "config"))
     settings = loader.load(config, schema)["datasets"]["pbmc3k"]
-    data = reader.read(archive)
     path = folder / "pbmc3k.h5ad"
-    preprocessing.preprocess(data, settings["qc"], settings["scale_factor"]).write_h5ad(path)
+    passed = quality.measure(reader.read(archive), settings["qc"], settings["genes"])
+    preprocessing.write(passed, settings["scale_factor"], settings["genes"]["variable"], path)
     return path
 
 

@@ -117,6 +117,28 @@ def test_a_mistake_in_its_latent_is_one_line(new, message, folder, expression):
     assert message in found
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("def __init__", "def __init__(", "my_model.py: line "),
+        ('"doi"', '"do"', "my_model.py: needs ABOUT = "),
+        ('"title": "mine"', '"title": 1', "my_model.py: needs ABOUT = "),
+        ("CONFIG", "SETTINGS", "my_model.py: needs CONFIG = "),
+        ('"width": {', '"width": 3, "x": {', "my_model.py: needs CONFIG = "),
+        ('"width"', "WIDTH", "my_model.py: line 4: CONFIG must be a literal"),
+        ('"width"', '"kind"', 'my_model.py: CONFIG: "kind" is reserved'),
+        ("class Model", "class Net", "my_model.py: needs a class Model"),
+        ("import torch", "from .torch import torch", "my_model.py: line 1: relative imports"),
+    ],
+)
+def test_a_mistake_in_its_description_is_one_line(old, new, message, folder):
+    assert refusal(registry.find, "my_model.py").startswith('"my_model.py" does not exist (looked in ')
+    write(folder, old, new)
+    assert refusal(registry.find, "my_model.py").startswith(message)
+    (folder / "my_model.py").write_bytes(b"\xe9")
+    assert refusal(registry.find, "my_model.py").startswith("my_model.py: cannot be read as Python")
+
+
 FIT = "\ndef fit(counts, batches, seed, width, batch_size):\n    return [[seed, width]]\n"
 NEEDS = 'NEEDS = {"module": "no_such_package", "get": "pip install no-such-package"}\n'
 

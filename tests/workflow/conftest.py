@@ -1,12 +1,15 @@
 """Fixtures of the workflow tests: one finished run that all share, copies of it to change, and empty folders."""
 
-import os
+import json
 import pickle
+import shutil
 
 import bare_python as bare
+import noted_modules
 import pytest
+import rerun_contract
 from warm import Warm
-from workflow_project import REPOSITORY, SITECUSTOMIZE, Project, copy_workflow
+from workflow_project import REPOSITORY, Project, copy_workflow
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +19,9 @@ def workflow(made_once):
 
 
 @pytest.fixture(scope="session")
-def warm():
+def warm(workflow):
     """Snakemake without the start-up, see warm.py."""
-    process = Warm()
+    process = Warm(workflow=workflow)
     yield process
     process.close()
 
@@ -30,17 +33,17 @@ def bare_python(made_once):
 
 
 @pytest.fixture(scope="session")
-def finished_once(made_once, workflow, bare_python):
+def finished_once(made_once, workflow, warm, bare_python):
     """The finished project as the first worker left it, with what its jobs noted."""
 
     def make(folder):
-        for name in ("site", "imports"):
+        for name in ("site", "modules"):
             (folder / name).mkdir(parents=True)
-        (folder / "site/sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
-        environment = {"PYTHONPATH": os.fspath(folder / "site"), "NOTED_IMPORTS": os.fspath(folder / "imports")}
-        project = Project.create(folder / "project", workflow, environment=environment)
-        project.python = bare_python
+        shutil.copy(noted_modules.__file__, folder / "site/sitecustomize.py")
+        project = Project.create(folder / "project", workflow, warm=warm)
         project.first_plan = project.planned()
+        project.warm, project.python = None, bare_python
+        project.environment = {"PYTHONPATH": str(folder / "site"), "NOTED_MODULES": str(folder / "modules")}
         project.run(cores=2)
         (folder / "project.pickle").write_bytes(pickle.dumps(project))
 
@@ -48,9 +51,9 @@ def finished_once(made_once, workflow, bare_python):
 
 
 @pytest.fixture(scope="session")
-def noted_imports(finished_once):
-    """Folder where each job of the shared run has noted what it has imported."""
-    return finished_once / "imports"
+def noted(finished_once):
+    """What each job of the shared run has loaded: [{rule, code, modules}], see noted_modules.py."""
+    return [json.loads(path.read_text()) for path in (finished_once / "modules").iterdir()]
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +63,38 @@ def finished(finished_once):
     It ran on requirements.txt alone. Its run is an ordinary one, and so is each that is started in it.
     """
     return pickle.loads((finished_once / "project.pickle").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def everything_once(made_once, workflow, warm):
+    """A finished run with each kind of model and of optional file; see rerun_contract.yaml."""
+
+    def make(folder):
+        pytest.importorskip("scvi")
+        (folder / "modules").mkdir(parents=True)
+        project = Project.create(folder / "project", workflow, environment={"NOTED_MODULES": str(folder / "modules")})
+        rerun_contract.configure(project, "everything")
+        rerun_contract.write_data(project)
+        project.warm = warm
+        project.run("all", "manifest")
+        project.warm, project.environment = None, {}
+        (folder / "project.pickle").write_bytes(pickle.dumps(project))
+
+    return made_once("everything", make)
+
+
+@pytest.fixture(scope="session")
+def everything(everything_once, warm):
+    """That project; shared, so look and never change."""
+    project = pickle.loads((everything_once / "project.pickle").read_bytes())
+    project.warm = warm
+    return project
+
+
+@pytest.fixture(scope="session")
+def noted_everything(everything_once):
+    """What each job of that run has loaded, as `noted`."""
+    return [json.loads(path.read_text()) for path in (everything_once / "modules").iterdir()]
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """A folder that runs the real workflow on a small simulated data set, as a user would from the command line."""
 
 import copy
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -41,19 +41,6 @@ TOY_CONFIG = {
     "tsne": {"perplexity": 5, "early_exaggeration_iterations": 20, "iterations": 30},
     "kmeans": {"n_init": 3},
 }
-
-# Python runs a module of this name at each start; this one notes what each job has imported when it ends
-SITECUSTOMIZE = """
-import atexit, os, sys
-
-def note():
-    name = os.path.basename(sys.argv[0])  # Snakemake runs a copy of the script, named tmp….<script>.py
-    if name.startswith("tmp") and name.endswith(".py"):
-        with open(os.path.join(os.environ["NOTED_IMPORTS"], f"{name}.{os.getpid()}"), "w") as file:
-            file.write("\\n".join(sorted({module.partition(".")[0] for module in sys.modules})))
-
-atexit.register(note)
-"""
 
 
 def toy_cells(n_cells=90, n_genes=60):
@@ -123,6 +110,11 @@ class Project:
         workflow = copy_workflow(self.workflow, Path(folder) / "workflow") if own_workflow else self.workflow
         return Project(folder, self.config, workflow, self.configfiles, warm=warm or self.warm)
 
+    def fresh(self, folder):
+        """The same inputs and config in another folder, nothing made yet."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("results", ".snakemake", "workflow"))
+        return Project(folder, self.config, self.workflow, self.configfiles, warm=self.warm)
+
     def again(self):
         """The same folder with a config of its own, for a test that leaves the folder as it is."""
         return Project(self.folder, self.config, self.workflow, self.configfiles, self.environment, self.warm)
@@ -190,16 +182,53 @@ class Project:
     def run(self, *targets, cores=2, check=True):
         return self.snakemake(*targets, "--cores", cores, check=check)
 
-    def planned(self, rule=None, targets=(), options=("--cores", 2)):
-        """What a run would do now.
+    def plan(self, *targets, options=("--cores", 2)):
+        """What Snakemake would do now; see `Plan`."""
+        written = self.folder / "plan.json"
+        written.unlink(missing_ok=True)
+        project = copy.copy(self)
+        project.environment = self.environment | {"PLANNED": str(written)}
+        project.snakemake(*targets, "--dry-run", *options)
+        return Plan(**json.loads(written.read_text()))
 
-        Returns:
-            dict: {rule: set of wildcard tuples} such as ``{"train_model": {("toy", "dae", "0")}}`` without the rules
-            that only name targets; with ``rule`` the set of that rule alone.
-        """
-        output = self.snakemake(*targets, "--dry-run", *options).stdout
-        jobs = parse_plan(output)
+    def planned(self, rule=None, targets=(), options=("--cores", 2)):
+        """{rule: {wildcards}} of the planned jobs, such as ``{"train_model": {("toy", "dae", "0")}}``; of one rule alone."""
+        jobs = {}
+        for name, wildcards in self.plan(*targets, options=options).planned:
+            jobs.setdefault(name, set()).add(wildcards)
         return jobs.get(rule, set()) if rule else jobs
+
+
+class Plan:
+    """Jobs as (rule, wildcards), as Snakemake itself sees them (warm.py), without the rules that only name targets.
+
+    ``jobs`` are all of the target, {job: its files}; ``planned`` those that would run; ``rules`` what Snakemake knows
+    about each rule.
+    """
+
+    def __init__(self, jobs, planned, reads, rules):
+        names = [(rule, tuple(wildcards)) for rule, wildcards, _ in jobs]
+        self.rules = {name: rule for name, rule in rules.items() if not rule["is_target"]}
+        self.jobs = {name: files for name, (rule, _, files) in zip(names, jobs, strict=True) if rule in self.rules}
+        self.planned = {names[number] for number in planned} & self.jobs.keys()
+        self.reads = [(names[reader], names[made]) for reader, made in reads if names[reader] in self.jobs]
+
+    @property
+    def tops(self):
+        """The planned jobs that read nothing from a planned job."""
+        return self.planned - {reader for reader, made in self.reads if made in self.planned}
+
+    def below(self, jobs):
+        """These jobs and all that read their files, directly or not."""
+        found = set()
+        while jobs := jobs - found:
+            found |= jobs
+            jobs = {reader for reader, made in self.reads if made in found}
+        return found
+
+    def files(self, jobs):
+        """Files of these jobs."""
+        return sorted(file for job in jobs for file in self.jobs[job])
 
 
 def comparable(project):
@@ -209,26 +238,3 @@ def comparable(project):
         for path, (content, _) in project.files().items()
         if not path.startswith(("results/logs/", "results/benchmarks/")) and path.rpartition("/")[2] not in DURATIONS
     }
-
-
-TARGETS = {"all", "data", "models", "evaluation", "report", "manifest"}
-
-
-def parse_plan(output):
-    """{rule: set of wildcard tuples} from what ``snakemake -n`` prints, checked against its own table of counts."""
-    jobs, seen, rule = {}, [], None
-    for line in output.splitlines():
-        if found := re.fullmatch(r"(?:local)?(?:rule|checkpoint) (\w+):", line):
-            rule = found[1]
-            seen.append([rule, ()])
-        elif rule and (found := re.fullmatch(r" {4}wildcards: (.*)", line)):
-            seen[-1][1] = tuple(part.split("=", 1)[1] for part in found[1].split(", "))
-    for name, wildcards in seen:
-        if name not in TARGETS:
-            jobs.setdefault(name, set()).add(wildcards)
-    table = re.search(r"^job +count\n[- ]+\n((?:\w+ +\d+\n)+)", output, re.MULTILINE)
-    counts = dict(re.findall(r"(\w+) +(\d+)\n", table[1])) if table else {}
-    expected = {name: int(count) for name, count in counts.items() if name not in TARGETS | {"total"}}
-    assert table or "Nothing to be done" in output, f"not the output of a dry run:\n{output}"
-    assert {name: len(wildcards) for name, wildcards in jobs.items()} == expected, f"cannot parse:\n{output}"
-    return jobs

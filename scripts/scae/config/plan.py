@@ -11,7 +11,7 @@ from scae.config import label_sets, sweeps
 from scae.errors import UserError
 from scae.jobs import code_digest
 from scae.models import registry
-from scae.sources import address
+from scae.sources import address, formats
 
 READING = (  # keys of a data set for reading its source
     *("format", "genome", "join", "matrix", "member", "modality", "orientation", "samples"),
@@ -98,7 +98,8 @@ class Plan:
             found = [path]
             for name, values in more.items():
                 found = [one.replace(f"{{{name}}}", str(value)) for one in found for value in values]
-            return [one.format(**known) for one in found]
+            found = [one.format(**known) for one in found]
+            return found if more else found[0]
 
         return files
 
@@ -161,6 +162,10 @@ class Plan:
                 raise self.refuse(str(error)) from None
 
         return digest
+
+    def reader_modules(self, wildcards):
+        """What reads the formats that the source of a data set may have."""
+        return formats.readers(self.config["datasets"][wildcards.dataset])
 
     def model_module(self, wildcards):
         """The model file of the job, as module name or path."""

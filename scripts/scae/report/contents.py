@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from scae import style, tables
+from scae import results, style, tables
 from scae.evaluation import summary
 from scae.evaluation.main_scores import select
 from scae.report import html
