@@ -21,8 +21,8 @@ with runtime.job(snakemake):
         cells = data.obs_names
         if "counts" not in data.layers:
             raise UserError(
-                f"{inputs.expression}: {model_file.about['title']} needs counts, and the source has none; remove the model "
-                "from run.models"
+                f"{inputs.expression}: {model_file.about['title']} needs counts, but the source has none; "
+                "remove the model from run.models"
             )
         counts = row_blocks.in_memory(data.layers["counts"])
     batches = None
