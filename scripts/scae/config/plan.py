@@ -97,7 +97,8 @@ class Plan:
             found = [path]
             for name, values in more.items():
                 found = [one.replace(f"{{{name}}}", str(value)) for one in found for value in values]
-            return [one.format(**known) for one in found]
+            paths = [one.format(**known) for one in found]
+            return paths if more else paths[0]
 
         return files
 
