@@ -65,10 +65,10 @@ def sparse_epochs(kind, expression, threads=1):
     """Train without end with the workflow's own engine; yields after each epoch."""
     import torch
 
-    from scae.training import fitting
+    from scae.training import fitting, weights
 
     torch.manual_seed(0)
-    model = fitting.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
+    model = weights.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
     make_batch = fitting.make_batches(expression, SETTINGS | {"threads": threads})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     while True:
@@ -132,14 +132,14 @@ def pbmc3k(archive, folder):
     import yaml
 
     from scae.config import loader
-    from scae.data import preprocessing
+    from scae.data import preprocessing, quality
     from scae.sources import reader
 
     schema, config = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("schema", "config"))
     settings = loader.load(config, schema)["datasets"]["pbmc3k"]
-    data = reader.read(archive)
     path = folder / "pbmc3k.h5ad"
-    preprocessing.preprocess(data, settings["qc"], settings["scale_factor"]).write_h5ad(path)
+    passed = quality.measure(reader.read(archive), settings["qc"], settings["genes"])
+    preprocessing.write(passed, settings["scale_factor"], settings["genes"]["variable"], path)
     return path
 
 

@@ -39,11 +39,11 @@ def ours(kind, path, turns):
 
 def scvi(path, turns):
     """Train scVI as the workflow's job does."""
-    from scae.models import scvi as page
+    from scae.models import scvi as model_file
 
-    page._progress = lambda n_epochs: callback(turns)
-    defaults = {name: entry["default"] for name, entry in page.CONFIG.items()}
-    page.fit(counts_of(path), None, 0, **defaults | {"epochs": LONG})
+    model_file.history_callback = lambda n_epochs: callback(turns)
+    defaults = {name: entry["default"] for name, entry in model_file.CONFIG.items()}
+    model_file.fit(counts_of(path), None, 0, **defaults | {"epochs": LONG})
 
 
 def drvi(path, turns):
@@ -52,9 +52,9 @@ def drvi(path, turns):
     import torch
     from drvi.model import DRVI
 
-    from scae.models import scvi as page
+    from scae.models import scvi as model_file
 
-    page._imported()  # without what its packages say of themselves
+    model_file.import_scvi()  # without what its packages say of themselves
     torch.set_num_threads(1)
     data = anndata.AnnData(counts_of(path))
     DRVI.setup_anndata(data)

@@ -42,7 +42,7 @@ CHECKING = theirs is None and "check" in sys.argv and "check" in command_line.ta
 AS_WRITTEN = config.get("run")  # in the order of the user, which the checked config does not keep
 
 try:
-    command_line.refuse_repeated_configfile(sys.argv)
+    command_line.config_files(sys.argv)  # refuses a repeated --configfile
     config = loader.load(
         config,
         schema,

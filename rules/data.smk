@@ -25,7 +25,7 @@ rule fetch_counts:
         batch_column=plan.batch_column,
         label_column=plan.label_column,
     params:
-        code=plan.code("fetch_counts"),
+        code=plan.code("fetch_counts", plan.reader_modules),
         content=plan.content("source"),
         source=plan.source,
     script:

@@ -4,13 +4,13 @@ import scae.jobs.runtime as runtime
 
 import anndata
 
-from scae import results, style, tables
+from scae import style, tables
 from scae.data import genes, row_blocks
 from scae.evaluation import h5ad_export
 
 with runtime.job(snakemake), row_blocks.opened(snakemake.input.expression) as expression:
     inputs, params = snakemake.input, snakemake.params
-    files, labels = results.Files(inputs), tables.read_labels(inputs.labels)
+    files, labels = tables.Files(inputs), tables.read_labels(inputs.labels)
     more = dict(zip(params.label_sets[1:], map(tables.read_labels, inputs.more_labels), strict=True))
     runs = {}
     for run, about in params.runs.items():

@@ -2,11 +2,11 @@
 
 import scae.jobs.runtime as runtime
 
-from scae import results, tables
+from scae import tables
 from scae.evaluation import stability
 
 with runtime.job(snakemake):
-    files, run = results.Files(snakemake.input), snakemake.params.run
+    files, run = tables.Files(snakemake.input), snakemake.params.run
     cells = tables.read_points(snakemake.input.latent[0]).index
     runs = {
         model: [

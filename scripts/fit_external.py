@@ -29,9 +29,9 @@ with runtime.job(snakemake):
     if inputs.counts:  # the batches of all cells that were read
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
         batches = batch.read(inputs.counts, snakemake.params.batch["batch"], cells)
-    fitted = registry.called(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
+    fitted = registry.call(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
     for name in ("latent", "kl"):
-        points = registry.checked(fitted[name], len(cells), kind)
+        points = registry.validate_latent(fitted[name], len(cells), kind)
         latents = [f"z{number}" for number in range(1, points.shape[1] + 1)]
         tables.write_points(points, latents, cells, outputs[name])
     epochs, seconds = len(fitted["history"]), fitted["seconds"]

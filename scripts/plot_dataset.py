@@ -2,13 +2,13 @@
 
 import scae.jobs.runtime as runtime
 
-from scae import results, style, tables
+from scae import style, tables
 from scae.evaluation.main_scores import select
 from scae.plots import cells, drawing, quality, scores, stability, sweep
 
 with runtime.job(snakemake):
     params, dataset = snakemake.params, snakemake.wildcards.dataset
-    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
+    inputs, outputs = (tables.Files(paths) for paths in (snakemake.input, snakemake.output))
     sources, models = params.label_sources[dataset], params.order["models"]
     labels = tables.read_labels(inputs.path("labels"))
     points = {model: tables.read_points(inputs.path("tsne2d", model=model), cells=labels.index) for model in models}

@@ -2,7 +2,7 @@
 
 import scae.jobs.runtime as runtime
 
-from scae import results, style, tables
+from scae import style, tables
 from scae.data import expression
 from scae.evaluation import latent_genes
 from scae.evaluation.main_scores import select
@@ -10,7 +10,7 @@ from scae.plots import cells, drawing, latents
 
 with runtime.job(snakemake):
     wildcards, params, resources = snakemake.wildcards, snakemake.params, snakemake.resources
-    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
+    inputs, outputs = (tables.Files(paths) for paths in (snakemake.input, snakemake.output))
     labels, styles = tables.read_labels(inputs.path("labels")), style.read(inputs.path("colors"))
     batches = tables.read_batches(inputs.path("batches"))[labels.index] if inputs.all("batches") else None
     for run, path in outputs.all("clusters_png"):

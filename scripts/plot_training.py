@@ -2,11 +2,11 @@
 
 import scae.jobs.runtime as runtime
 
-from scae import results
+from scae import tables
 from scae.plots import drawing, generated, training
 
 with runtime.job(snakemake):
-    inputs, outputs = (results.Files(paths) for paths in (snakemake.input, snakemake.output))
+    inputs, outputs = (tables.Files(paths) for paths in (snakemake.input, snakemake.output))
     for run, path in outputs.all("losses_png"):
         drawing.save(training.losses(inputs.read("history", **run), drawing.run_title(**run)), path)
     for model, path in outputs.all("generated_png"):

@@ -24,7 +24,7 @@ with runtime.job(snakemake):
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
-    latent = registry.called(kind, "embed", data, int(snakemake.wildcards.seed), **hyperparameters)
-    latent = registry.checked(latent, len(data.cells), kind)
+    latent = registry.call(kind, "embed", data, int(snakemake.wildcards.seed), **hyperparameters)
+    latent = registry.validate_latent(latent, len(data.cells), kind)
     names = [f"z{number}" for number in range(1, latent.shape[1] + 1)]
     tables.write_points(latent, names, data.cells, snakemake.output.latent)

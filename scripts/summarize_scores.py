@@ -11,7 +11,7 @@ from scae.evaluation import comparison, summary, verdict
 
 with runtime.job(snakemake):
     outputs, params = snakemake.output, snakemake.params
-    files, sources = results.Files(snakemake.input), params.label_sources
+    files, sources = tables.Files(snakemake.input), params.label_sources
     metrics, health, stability = (files.collect(name) for name in ("metrics", "health", "stability"))
     references = summary.baseline_scores(files.read("references"))
     found = [comparison.over_seeds(metrics), comparison.over_cells(files.collect("spreads"))]

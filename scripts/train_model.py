@@ -7,7 +7,8 @@ from pathlib import Path
 
 from scae import tables
 from scae.data import expression
-from scae.training import checkpoint, fitting
+from scae.training import checkpoint, fitting, weights
+from scae.training.batches import split
 
 with runtime.job(snakemake):
     resources, outputs = snakemake.resources, snakemake.output
@@ -22,7 +23,7 @@ with runtime.job(snakemake):
         batches = batch.read(snakemake.input.counts, hyperparameters["batch"], data.cells)
         data, hyperparameters["batch"] = expression.with_batches(data, batches)
     settings = fitting.resolve(snakemake.params.training, data.density)
-    trained, _ = fitting.split(len(data.cells), settings, seed)
+    trained, _ = split(len(data.cells), settings, seed)
     settings = fitting.with_enough_steps(settings, len(trained))
     fingerprint = checkpoint.fingerprint(
         data, code=snakemake.params.code, model=snakemake.params.model, training=settings, seed=seed
@@ -30,7 +31,7 @@ with runtime.job(snakemake):
     path = Path(outputs.model).with_name("checkpoint.pt")
     with checkpoint.Checkpoint(path, float(resources.checkpoint_minutes), fingerprint) as saved:
         model, history, seconds = fitting.fit(data, kind, hyperparameters, settings, seed, saved)
-    fitting.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
+    weights.save(model, kind, hyperparameters, settings, data.genes, outputs.model)
     tables.write_rows(history, outputs.history)
     tables.write_rows([fitting.timing(seconds, len(trained), settings | {"epochs": len(history)})], outputs.timing)
     saved.remove()

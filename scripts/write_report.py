@@ -4,7 +4,7 @@ import scae.jobs.runtime as runtime
 
 from pathlib import Path
 
-from scae import results
+from scae import tables
 from scae.jobs import notes, record
 from scae.report import contents, page, sections_methods
 
@@ -12,7 +12,7 @@ with runtime.job(snakemake):
     params, logs = snakemake.params, Path(snakemake.log[0]).parents[1]
     software, machines = sections_methods.software_and_machines(record.read(logs))
     study = contents.Study(
-        files=results.Files(snakemake.input),
+        files=tables.Files(snakemake.input),
         datasets=params.order["datasets"],
         models={model: params.models[model] for model in params.order["models"]},
         seeds=sorted(params.run["seeds"]),

@@ -12,9 +12,7 @@ SPREAD = {f"tests/workflow/test_{name}.py" for name in ("bad_config", "bad_data"
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--page", action="append", help="test_pages.py: a page to test (my_model.py), not those of the library"
-    )
+    parser.addoption("--model-file", action="append", help="model file to test in place of the library's")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""Print config/README.md: every key of the config and every kind of model, from config/schema.yaml and the pages."""
+"""Write config/README.md: every key of the config and every kind of model, from the schema and the model files."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "config/README.md"
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from scae.config import loader  # noqa: E402 (needs the path above)
@@ -15,23 +16,23 @@ from scae.models import registry  # noqa: E402
 INTRODUCTION = """\
 # Config
 
-`config.yaml` is the default run; give overlays with `--configfile`. An overlay merges sections key by key and replaces
-lists. Keys are checked before any job starts: an unknown key, a wrong type or a value out of range stops the run with a
-line that names it.
+`config.yaml` is the default run; add overlays with `--configfile`. An overlay is merged key by key and replaces lists;
+if it sets the `kind` of a model, or `from` of labels, it replaces that whole entry. The config is checked before any
+job starts: an unknown key, a wrong type or a value out of range stops the run with one line that names the key.
 
-- `config.yaml`: the default, on data that needs no download.
+- `config.yaml`: the default run, on data that needs no download.
 - `pbmc3k.yaml`: the original study, on PBMC3k.
 - `sweep.yaml`: an example of a sweep, beta of the beta-VAE beside PCA.
-- `evidence.yaml`: simulated data sets, for docs/evidence.md (`make evidence`).
-- `models.yaml`: the study's models, two with other settings and PCA, for docs/models.md (`make models-page`).
-- `schema.yaml`: what this page is made from (`make docs`).
+- `evidence.yaml`: simulated data sets, for docs/evidence.md.
+- `models.yaml`: the study's models, two with other settings and PCA, for docs/models.md.
+- `schema.yaml`: the source of this page (`make docs`).
 
-Write small numbers as `1.0e-3`: YAML takes `1e-3` for text.
+Write small numbers as `1.0e-3`: YAML reads `1e-3` as text.
 """
 
 
 def constraint(entry):
-    """Type, choices and range of a key in words."""
+    """Type, choices and range of a key."""
     if "enum" in entry:
         return " · ".join(f"`{choice}`" for choice in entry["enum"])
     types = entry.get("type", "")
@@ -44,7 +45,7 @@ def constraint(entry):
 
 
 def rows(path, entry, required):
-    """(key, type and range, default, description) of a key and all below it."""
+    """(key, type and range, default, description) of a key and all keys below it."""
     default = f"`{json.dumps(entry['default'])}`" if entry.get("default", {}) != {} else "required" if required else ""
     several = not isinstance(entry.get("type", ""), str)
     if "properties" not in entry and ("additionalProperties" not in entry or several):
@@ -66,15 +67,20 @@ def rows(path, entry, required):
         yield from rows(f"{path}.<name>", below, False)
 
 
-schema = loader.with_parts(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
-print(INTRODUCTION)
-print("| key | type and range | default | meaning |\n|---|---|---|---|")
-for key, kind, default, meaning in rows("", schema, False):
-    print(f"| `{key}` | {kind} | {default} | {meaning.replace('<', '&lt;')} |")
+def page():
+    """The page as Markdown."""
+    schema = loader.with_parts(yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+    lines = [INTRODUCTION, "| key | type and range | default | meaning |", "|---|---|---|---|"]
+    for key, kind, default, meaning in rows("", schema, False):
+        lines.append(f"| `{key}` | {kind} | {default} | {meaning.replace('<', '&lt;')} |")
+    lines += ["\n## Kinds of models\n", "| kind | trained | what it is | reference |", "|---|---|---|---|"]
+    for model in map(registry.find, registry.kinds()):
+        about, trained = model.about, "yes" if model.trained else "no"
+        doi = f" [doi:{about['doi']}](https://doi.org/{about['doi']})" if about["doi"] else ""
+        reference = f"{about['reference']}{doi}"
+        lines.append(f"| `{model.kind}` | {trained} | {about['title']}: {about['summary']} | {reference} |")
+    return "\n".join(lines) + "\n"
 
-print("\n## Kinds of models\n")
-print("| kind | trained | what it is | reference |\n|---|---|---|---|")
-for page in map(registry.find, registry.kinds()):
-    about, trained = page.about, "yes" if page.trained else "no"
-    doi = f" [doi:{about['doi']}](https://doi.org/{about['doi']})" if about["doi"] else ""
-    print(f"| `{page.kind}` | {trained} | {about['title']}: {about['summary']} | {about['reference']}{doi} |")
+
+if __name__ == "__main__":
+    README.write_text(page(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The one exception type for what a user can cause, and how text of unknown origin stands in a message."""
+"""The exception for problems that a user can fix, and messages that are safe to print."""
 
 import unicodedata
 
@@ -9,14 +9,14 @@ class UserError(Exception):
     """A problem in the config, the data or the machine that the user can fix.
 
     Its message is one line that names the file, key or cell and says what to do. A job shows it without a traceback;
-    every other exception is a defect of the workflow and keeps its traceback.
+    any other exception is a bug of the workflow and keeps its traceback.
     """
 
 
 def one_line(text):
-    """A message as a terminal can show it: one line without control characters, the middle of a very long one left out.
+    """A message that a terminal can show: one line, control characters escaped, the middle of a long one left out.
 
-    Names of cells, genes and files come from outside and may hold anything, such as an escape sequence.
+    Names of cells, genes and files are untrusted and may contain anything, such as an escape sequence.
     """
     text = "".join(_escaped(character) for character in text.strip())
     if len(text) > LONGEST_LINE:
@@ -25,12 +25,12 @@ def one_line(text):
 
 
 def control_character(text):
-    """The first character of a text that can be part of no name, such as a line break, as ``U+000A``; or None."""
+    """The first control character of a text, such as a line break, written ``U+000A``; None without one."""
     return next((f"U+{ord(character):04X}" for character in text if is_control(character)), None)
 
 
 def is_control(character):
-    """Whether a character moves the cursor, breaks the line, turns the direction of the text or stands for none."""
+    """Whether a character moves the cursor, breaks the line, changes the text direction or is a lone surrogate."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(character) in TURNS
 
 

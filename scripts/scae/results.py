@@ -9,7 +9,6 @@ else in this file (jobs/code_digest.py).
 import re
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 TEXT = ":text"  # behind the name of a column that is text, whatever it looks like ("NA", "007")
 RUN = "{dataset}/{model}/seed{seed}"
@@ -351,71 +350,6 @@ CONTRACT = [
     Result("report", "report.html", "report", "everything on one page that needs no network", same=False),
 ]
 BY_NAME = {result.name: result for result in CONTRACT}
-PATTERNS = [(result.name, re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(result.path))) for result in CONTRACT]
-
-
-class Files:
-    """The files of a job by what they are, so that a script needs no lists that are zipped by position.
-
-    Args:
-        paths: of files of the contract, all below one results folder; others are left out.
-    """
-
-    def __init__(self, paths):
-        places = [Path(path) for path in paths]
-        roots = [*places[0].parents][::-1] if places else []  # the shortest one that fits most
-        found = max((_below(root, places) for root in roots), key=len, default=[])
-        self._found = {}
-        for name, wildcards, path in found:
-            self._found.setdefault(name, {})[tuple(wildcards.items())] = str(path)
-
-    def all(self, name, **wildcards):
-        """[(wildcards, path)] of the files of this name with these wildcards, in the order of the input."""
-        found = [(dict(values), path) for values, path in self._found.get(name, {}).items()]
-        wanted = {key: str(value) for key, value in wildcards.items()}
-        return [(values, path) for values, path in found if wanted.items() <= values.items()]
-
-    def path(self, name, **wildcards):
-        """The one file of this name with these wildcards.
-
-        Raises:
-            KeyError: if the job has no such input, or several.
-        """
-        found = self.all(name, **wildcards)
-        if len(found) != 1:
-            raise KeyError(f"{len(found)} inputs are {name} with {wildcards}")
-        return found[0][1]
-
-    def read(self, name, **wildcards):
-        """The table of this name with these wildcards: DataFrame."""
-        from scae import tables
-
-        return tables.read(name, self.path(name, **wildcards))
-
-    def collect(self, name, **wildcards):
-        """The tables of this name, stacked, with their wildcards as first columns; an empty table if there is none."""
-        import pandas as pd
-
-        from scae import tables
-
-        stacked = []
-        for values, path in self.all(name, **wildcards):
-            table = tables.read(name, path)
-            for place, (column, value) in enumerate(values.items()):
-                table.insert(place, column, int(value) if column == "seed" else value)
-            stacked.append(table)
-        return pd.concat(stacked, ignore_index=True) if stacked else pd.DataFrame()
-
-
-def _below(root, places):
-    """[(name, wildcards, path)] of the paths that are files of the contract below a folder."""
-    below = [(path.relative_to(root).as_posix(), path) for path in places if path.is_relative_to(root)]
-    return [
-        (name, match.groupdict(), path)
-        for text, path in below
-        for name, pattern in PATTERNS
-        if (match := re.fullmatch(pattern, text))
-    ]
 
 
 def paths(result, values):

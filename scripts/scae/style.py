@@ -28,8 +28,9 @@ def styles(names):
 
     The styles of cell types are in colors.csv.
     """
-    available = available_styles(len(set(names)))
-    return {name: available[rank % len(available)] for rank, name in enumerate(sorted(set(names)))}
+    names = sorted(set(names))
+    available = available_styles(len(names))
+    return {name: available[rank % len(available)] for rank, name in enumerate(names)}
 
 
 def read(path):

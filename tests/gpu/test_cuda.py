@@ -1,16 +1,24 @@
-"""Training on a CUDA device: make test-gpu, where there is one.
+"""Training on a CUDA device: make test-gpu, on a machine that has one.
 
-Not among the ordinary tests, which would skip them everywhere else. What is on the card has bits of its own: sums are
-in another order there, and the noise is of another generator. So gradients are held against the CPU's where a model has
-no noise, and losses where it has.
+Not among the ordinary tests, which would skip these everywhere else. The device sums in another order and draws other
+noise. So gradients are compared with the CPU's for a model without noise, and losses for the others.
 """
 
 import numpy as np
 import pytest
 import torch
-from toy import KINDS, expression_of, settings_of
+from toy import (
+    KINDS,
+    Killed,
+    assert_same_training,
+    expression_of,
+    fit,
+    interrupt,
+    random_table,
+    settings_of,
+)
 
-from scae.training import fitting
+from scae.training import fitting, trained, weights
 from scae.training.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
@@ -18,30 +26,20 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 N_CELLS, N_GENES = 600, 400
 GRADIENTS = 1e-4  # norm of the difference from the CPU's over the norm
 LOSSES = 0.02  # of a trained model, relative
+SETTINGS = {"epochs": 30, "batch_size": 64, "device": "cuda"}
 
 
 @pytest.fixture(scope="module")
 def expression():
-    """Cells of three groups, with zeros where most values are."""
-    random = np.random.default_rng(0)
-    table = random.gamma(2.0, 0.5, (N_CELLS, N_GENES)) * (random.random((N_CELLS, N_GENES)) < 0.2)
+    """Three groups of cells; most values are zero."""
+    table = random_table(N_CELLS, N_GENES, density=0.2)
     for group in range(3):
         table[group::3, 100 * group : 100 * group + 100] += 1
     return expression_of(table)
 
 
-def fit(expression, kind, device="cuda", saved=None, **changes):
-    settings = settings_of(epochs=30, batch_size=64, device=device, **changes)
-    return fitting.fit(expression, kind, KINDS[kind], settings, 0, saved)
-
-
-def weights_of(model):
-    return torch.cat([parameter.detach().cpu().flatten() for parameter in model.parameters()])
-
-
 def test_auto_takes_the_device():
-    settings = settings_of(device="auto", engine="auto") | {"precision": "float32"}
-    found = fitting.resolve(settings, density=0.05)
+    found = fitting.resolve(settings_of(device="auto", engine="auto"), density=0.05)
     assert (found["device"], found["engine"]) == ("cuda", "dense")
 
 
@@ -49,7 +47,7 @@ def test_the_first_gradients_are_those_of_the_cpu(expression):
     gradients = {}
     for device in ("cpu", "cuda"):
         torch.manual_seed(0)
-        model = fitting.build("dae", N_GENES, KINDS["dae"]).to(device)
+        model = weights.build("dae", N_GENES, KINDS["dae"]).to(device)
         make_batch = fitting.make_batches(expression, settings_of(device=device))
         model.loss(make_batch(torch.arange(N_CELLS)))["loss"].backward()
         gradients[device] = [parameter.grad.cpu() for parameter in model.parameters()]
@@ -59,39 +57,29 @@ def test_the_first_gradients_are_those_of_the_cpu(expression):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_learns_what_the_cpu_learns(kind, expression):
-    last = {device: fit(expression, kind, device)[1][-1] for device in ("cpu", "cuda")}
+    last = {device: fit(expression, kind, **SETTINGS | {"device": device})[1][-1] for device in ("cpu", "cuda")}
     assert last["cuda"]["reconstruction"] == pytest.approx(last["cpu"]["reconstruction"], rel=LOSSES)
 
 
 @pytest.mark.parametrize("holdout", [0.0, 0.25])
 @pytest.mark.parametrize("kind", KINDS)
-def test_training_that_is_killed_goes_on_to_the_same_end(kind, holdout, expression, tmp_path, monkeypatch):
-    undisturbed, history, _ = fit(expression, kind, holdout=holdout)
-    done, add = [], fitting._Run.add
-
-    def killed(run, *arguments):
-        add(run, *arguments)
-        done.append(1)
-        if len(done) == 15:  # in the middle of the second epoch
-            raise KeyboardInterrupt
-
+def test_a_killed_training_resumes_to_the_same_bits(kind, holdout, expression, tmp_path, monkeypatch):
+    undisturbed = fit(expression, kind, holdout=holdout, **SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(fitting._Run, "add", killed)
-        with pytest.raises(KeyboardInterrupt):
-            fit(expression, kind, saved=Checkpoint(tmp_path / "checkpoint.pt", 0, "mine"), holdout=holdout)
+        interrupt(patch, 15)  # in the second epoch
+        with pytest.raises(Killed):
+            fit(expression, kind, saved=Checkpoint(tmp_path / "checkpoint.pt", 0, "mine"), holdout=holdout, **SETTINGS)
     saved = Checkpoint(tmp_path / "checkpoint.pt", 0, "mine")
     assert saved.load()["epoch"] == 2
-    again, of_again, _ = fit(expression, kind, saved=saved, holdout=holdout)
-    assert torch.equal(weights_of(undisturbed), weights_of(again))
-    assert of_again == history
+    assert_same_training(fit(expression, kind, saved=saved, holdout=holdout, **SETTINGS), undisturbed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_model_is_read_back_where_there_is_no_device(kind, expression, tmp_path):
-    model, _, _ = fit(expression, kind)
-    fitting.save(model, kind, KINDS[kind], settings_of(device="cuda"), expression.genes, tmp_path / "model.pt")
-    weights = torch.load(tmp_path / "model.pt", weights_only=True)["state_dict"].values()
-    assert {value.device.type for value in weights} == {"cpu"}
-    latent = fitting.embed(fitting.load(tmp_path / "model.pt", expression.genes), expression, "posterior_mean", seed=0)
+def test_its_model_is_loaded_without_the_device(kind, expression, tmp_path):
+    model, _ = fit(expression, kind, **SETTINGS)
+    weights.save(model, kind, KINDS[kind], settings_of(device="cuda"), expression.genes, tmp_path / "model.pt")
+    saved = torch.load(tmp_path / "model.pt", weights_only=True)["state_dict"].values()
+    assert {value.device.type for value in saved} == {"cpu"}
+    latent = trained.embed(weights.load(tmp_path / "model.pt", expression.genes), expression, "posterior_mean", seed=0)
     assert latent.shape == (N_CELLS, 6)
     assert np.isfinite(latent).all()

@@ -1,4 +1,4 @@
-"""What tests of the config share: loading one, and the one line that a bad one gives."""
+"""Shared by tests of the config: load one, and get the message of an invalid one."""
 
 import copy
 
@@ -13,8 +13,8 @@ SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 MARKED = {"from": "clusters", "resolution": 0.5, "markers": {"B": ["MS4A1"]}}
 
 
-def load(config, files=()):
-    return loader.load(config, SCHEMA, files)
+def load(config, files=(), **options):
+    return loader.load(config, SCHEMA, files, **options)
 
 
 def changed(config, key, value):
@@ -31,15 +31,17 @@ def changed(config, key, value):
     return config
 
 
-def problems(config):
+def problems(config, **options):
+    """The lines of a refused config, without the "config: " that each begins with."""
     with pytest.raises(UserError) as caught:
-        load(config)
+        load(config, **options)
     lines = str(caught.value).splitlines()
     assert all(line.startswith("config: ") for line in lines)
     return [line.removeprefix("config: ") for line in lines]
 
 
-def problem(config):
-    lines = problems(config)
+def problem(config, **options):
+    """The only line of a refused config."""
+    lines = problems(config, **options)
     assert len(lines) == 1, lines
     return lines[0]

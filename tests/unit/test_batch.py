@@ -1,13 +1,15 @@
-"""Batches of cells, and the words where they cannot be told from types."""
+"""Batches of cells, and warnings if they are confounded with types."""
 
 import logging
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
 from scae.data import batch
 from scae.errors import UserError
+from scae.sources import annotation
 
 CELLS = pd.Index([f"c{number}" for number in range(40)])
 
@@ -30,45 +32,54 @@ def test_batches_are_text_in_the_order_of_the_cells():
     assert (found.name, found.index.name) == ("batch", "cell")
 
 
-def test_missing_ones_are_said(caplog):
+@pytest.mark.parametrize("values", [list("xy") * 20, [1, 2] * 20, ["x", None] * 20])
+def test_batches_are_read_without_anndata(values, tmp_path):
+    obs = annotation.plain(pd.DataFrame({"lane": values}, CELLS))
+    anndata.AnnData(obs=obs).write_h5ad(tmp_path / "counts.h5ad")
+    found = batch.read(tmp_path / "counts.h5ad", "lane", CELLS[::-1])
+    pd.testing.assert_series_equal(found, batch.of_cells(obs, "lane", CELLS[::-1]))
+    with pytest.raises(UserError, match=r'batch: .* "donor"'):
+        batch.read(tmp_path / "counts.h5ad", "donor", CELLS)
+
+
+def test_missing_batches_are_noted(caplog):
     caplog.set_level(logging.INFO)
     assert of([None, " a ", "b", "b"] * 10)[["c0", "c1"]].tolist() == ["", "a"]
-    assert "10 of 40 cells have no batch: not counted where batches are scored" in caplog.text
+    assert "10 of 40 cells have no batch" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (np.arange(40) / 7, "batch: 40 different labels of 40 cells .* look measured; name a column with batches"),
-        ([f"b{number}" for number in range(40)], "batch: .*most of one cell each, are no batches"),
+        (np.arange(40) / 7, "batch: 40 different values .* look like measurements, not batches"),
+        ([f"b{number}" for number in range(40)], "batch: .* look like IDs, not batches"),
         ([None] * 40, 'batch: the column "lane" is empty'),
     ],
 )
-def test_what_is_no_batch_is_refused(values, says):
+def test_values_that_are_not_batches(values, says):
     with pytest.raises(UserError, match=says):
         of(values)
 
 
-def test_a_column_that_is_not_there_lists_those_that_are():
-    with pytest.raises(UserError, match='batch: the data has no column "donor"; it has "lane"'):
+def test_a_missing_column():
+    with pytest.raises(UserError, match='batch: the data have no column "donor"; columns of obs: "lane"'):
         batch.of_cells(pd.DataFrame({"lane": ["a"] * 40}, CELLS), "donor", CELLS)
 
 
 def test_one_batch_has_no_mixing(caplog):
-    assert said(caplog, list("ABAB"), ["", "x", "x", "x"]) == [
-        "batch: all cells are of one batch, so that there is no score of mixing"
-    ]
+    [text] = said(caplog, list("ABAB"), ["", "x", "x", "x"])
+    assert text.startswith("batch: all cells are of one batch")
 
 
-def test_types_in_one_batch_only_are_named(caplog):
+def test_types_in_only_one_batch_are_named(caplog):
     types, batches = list("AAAABBBBCC") * 3, list("xyxyxyxyxx") * 3
     [text] = said(caplog, types, batches)
-    assert text.startswith('batch: 1 of 3 types occur in one batch only ("C" in "x"): whether')
+    assert text.startswith('batch: 1 of 3 types occur in only one batch ("C" in "x")')
     [text] = said(caplog, list("AABB") * 5, list("xxyy") * 5)
-    assert text.startswith("batch: each type occurs in one batch only: types and batches cannot be told apart")
+    assert text.startswith("batch: each type occurs in only one batch")
 
 
-def test_nearly_the_same_partition_is_said(caplog):
+def test_nearly_the_same_partition(caplog):
     types, batches = np.repeat(["A", "B"], 100), np.repeat(["x", "y"], 100)
     batches[[0, -1]] = ["y", "x"]
     [text] = said(caplog, types, batches)

@@ -1,4 +1,4 @@
-"""Names of cells that two files write differently: changed as told, and the change that fits is found."""
+"""Cell names that differ between two files, and the change that matches them."""
 
 import pandas as pd
 import pytest
@@ -35,16 +35,12 @@ def test_a_file_about_few_or_many_more_cells_is_matched_too():
     assert cell_names.suggest(pd.Index([name[:-2] for name in CELLS]), CELLS[:20]) == ({"add_suffix": "-1"}, 20)
 
 
-def test_nothing_is_offered_where_nothing_fits():
+def test_nothing_is_suggested_if_nothing_fits():
     assert cell_names.suggest(pd.Index([f"other{n}" for n in range(50)]), CELLS) == ({}, 0)
     assert cell_names.suggest(pd.Index([]), CELLS) == ({}, 0)
 
 
 def test_changes_are_made_from_left_to_right_and_none_is_no_change():
-    changes = dict.fromkeys(cell_names.CHANGES) | {
-        "drop_prefix": "x",
-        "digits": 3,
-        "add_prefix": "y",
-        "add_suffix": "z",
-    }
+    changes = dict.fromkeys(cell_names.CHANGES)
+    changes |= {"drop_prefix": "x", "digits": 3, "add_prefix": "y", "add_suffix": "z"}
     assert list(cell_names.rename(["x7", "8", "x"], changes)) == ["y007z", "y008z", "yz"]

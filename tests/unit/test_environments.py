@@ -2,7 +2,12 @@
 
 import ast
 import re
+import runpy
+import shutil
+import subprocess
 import sys
+import zipfile
+from importlib.metadata import packages_distributions
 
 import pytest
 import yaml
@@ -12,25 +17,21 @@ from rattler import MatchSpec, Version, VersionSpec
 from scae.jobs import code_digest
 from scae.models import registry
 
-CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "opentsne": "opentsne", "torch": "pytorch"}
-PACKAGE_OF_IMPORT = {
-    "PIL": "pillow",
-    "sklearn": "scikit-learn",
-    "skmisc": "scikit-misc",
-    "yaml": "pyyaml",
-    "openTSNE": "opentsne",
-    "scvi": "scvi-tools",
-}
+CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 # Packages that a script needs without importing them itself
-BEHIND_THE_SCENES = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
-
+INDIRECT = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
 REQUIREMENTS = ("requirements.txt", "requirements-scvi.txt")
-# Pages that a script loads by name
-LOADS = {
-    **dict.fromkeys(("train_model", "embed_cells", "check_latents"), lambda page: page.trained and not page.peer),
-    "represent_cells": lambda page: not page.trained,
-    "fit_counts": lambda page: page.peer,
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+MODEL_FILES = [registry.find(kind) for kind in registry.kinds()]
+OWN = [file.module for file in MODEL_FILES if file.trained and not file.external]
+LOADED = {  # modules that a script loads by name
+    **dict.fromkeys(("train_model", "embed_cells"), OWN),
+    "diagnose_latents": [*OWN, "scae.evaluation.inspection"],
+    "represent_cells": [file.module for file in MODEL_FILES if not file.trained],
+    "fit_external": [file.module for file in MODEL_FILES if file.external],
 }
+OUTSIDE = {"scae", "snakemake"}  # snakemake: only imported where Snakemake itself runs
+DISTRIBUTIONS = packages_distributions()
 
 
 def pins():
@@ -40,16 +41,9 @@ def pins():
     return {CONDA_NAMES.get(name, name): version for name, version in found.items()}
 
 
-def environments():
-    return sorted((ROOT / "envs").glob("*.yaml"))
-
-
 def specs(environment):
-    dependencies = yaml.safe_load(environment.read_text())["dependencies"]
-    return {
-        spec.name.normalized: VersionSpec(spec.version)
-        for spec in (MatchSpec(text, strict=True) for text in dependencies)
-    }
+    dependencies = [MatchSpec(text, strict=True) for text in yaml.safe_load(environment.read_text())["dependencies"]]
+    return {spec.name.normalized: VersionSpec(spec.version) for spec in dependencies}
 
 
 def scripts_by_environment():
@@ -57,34 +51,27 @@ def scripts_by_environment():
     pairs = {}
     for rules in sorted((ROOT / "rules").glob("*.smk")):
         rule = r'conda:\s+"\.\./envs/(\S+)"(?:(?!\nrule ).)*?script:\s+"\.\./scripts/(\S+)\.py"'
-        found = re.findall(rule, rules.read_text(), re.DOTALL)
-        for environment, script in found:
+        for environment, script in re.findall(rule, rules.read_text(), re.DOTALL):
             pairs.setdefault(environment, set()).add(script)
     return pairs
 
 
 def imported_packages(script):
-    """Packages from outside that a script and all it imports from scripts/ need."""
-    loaded = filter(LOADS[script], map(registry.find, registry.kinds())) if script in LOADS else ()
-    files = code_digest.files(script, *(page.module for page in loaded))
+    """Packages, by conda name, that a script and all it imports from scripts/ need."""
     names = set()
-    for file in files:
+    for file in code_digest.files(script, *LOADED.get(script, ())):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add(node.module.split(".")[0])
-    names -= set(sys.stdlib_module_names) | {"scae"}
-    return {CONDA_NAMES.get(name, PACKAGE_OF_IMPORT.get(name, name)).lower() for name in names}
+    names = {DISTRIBUTIONS.get(name, [name])[0].lower() for name in names - set(sys.stdlib_module_names) - OUTSIDE}
+    return {CONDA_NAMES.get(name, {"scvi": "scvi-tools"}.get(name, name)) for name in names}
 
 
-@pytest.mark.parametrize("environment", environments(), ids=lambda path: path.name)
-def test_channels_are_conda_forge_alone(environment):
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.name)
+def test_an_environment_has_the_pins_of_requirements_from_conda_forge(environment):
     assert yaml.safe_load(environment.read_text())["channels"] == ["conda-forge", "nodefaults"]
-
-
-@pytest.mark.parametrize("environment", environments(), ids=lambda path: path.name)
-def test_pins_equal_requirements(environment):
     for name, spec in specs(environment).items():
         if name == "python":
             assert spec.matches(Version("3.11.9"))
@@ -94,23 +81,18 @@ def test_pins_equal_requirements(environment):
         assert not spec.matches(version.bump_last()), f"{name}: {spec} is not an exact pin"
 
 
-@pytest.mark.parametrize("environment", environments(), ids=lambda path: path.name)
-def test_environment_has_what_its_scripts_import(environment):
-    needed = set(BEHIND_THE_SCENES.get(environment.name, ()))
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.name)
+def test_an_environment_has_what_its_scripts_import(environment):
+    needed = set(INDIRECT.get(environment.name, ()))
     for script in scripts_by_environment()[environment.name]:
         needed |= imported_packages(script)
     assert needed <= set(specs(environment))
     assert set(specs(environment)) - needed <= {"python", "numpy", "scipy"}  # numpy and scipy decide the last digits
 
 
-def test_every_rule_with_a_script_is_paired_with_an_environment():
+def test_every_script_has_an_environment():
     scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
     assert set().union(*scripts_by_environment().values()) == scripts
-
-
-def test_an_inexact_spec_is_told_from_a_pin():
-    assert VersionSpec(">=1.0").matches(Version("1.1"))
-    assert not VersionSpec("==1.0").matches(Version("1.1"))
 
 
 @pytest.mark.parametrize("file", [*REQUIREMENTS, "requirements-dev.txt", "constraints.txt"])
@@ -120,8 +102,32 @@ def test_every_requirement_is_pinned(file):
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
 
 
-def test_config_readme_is_made_from_the_schema(capsys):
-    import runpy
+def test_pip_installs_the_library_with_its_templates(tmp_path):
+    pytest.importorskip("setuptools")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=ignored)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+        "-w",
+        "built",
+        ".",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    [wheel] = (tmp_path / "built").glob("scae-*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    library = tmp_path / "scripts/scae"
+    files = {path.relative_to(library.parent).as_posix() for path in library.rglob("*") if path.is_file()}
+    assert packed == files
+    assert any(name.endswith(".j2") for name in packed)
 
-    runpy.run_path(str(ROOT / "tools/config_table.py"))
-    assert capsys.readouterr().out == (ROOT / "config/README.md").read_text(), "run `make docs`"
+
+def test_the_readme_of_the_config_is_up_to_date():
+    tool = runpy.run_path(str(ROOT / "tools/config_table.py"))
+    assert tool["page"]() == (ROOT / "config/README.md").read_text(encoding="utf-8"), "run `make docs`"

@@ -1,4 +1,4 @@
-"""Expression is read as it was written, standardised without becoming dense, and kept on disk where memory is short."""
+"""Expression is read as written, standardised without becoming dense, and kept on disk if memory is short."""
 
 import logging
 
@@ -11,6 +11,7 @@ from scipy import sparse
 from toy import ENGINES, KINDS, dense_of, settings_of
 
 from scae.data import expression
+from scae.errors import UserError
 from scae.training import fitting
 
 N_CELLS, N_GENES = 60, 25
@@ -61,10 +62,16 @@ def test_expression_is_what_anndata_reads(path):
     assert (found.data.dtype, found.offset.dtype) == (np.float32, np.float32)
 
 
-def test_size_and_density_are_those_of_the_non_zeros(path):
+def test_size_and_density_are_those_of_the_non_zeros(path, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "scae")
     found, n_entries = expression.read(path), np.count_nonzero(table_of())
     assert found.density == pytest.approx(n_entries / (N_CELLS * N_GENES))
     assert found.nbytes == 8 * n_entries + 8 * (N_CELLS + 1)
+    for times, on_disk in ((1.9, True), (2.1, False)):  # of the matrix
+        found = expression.read(path, memory_mb=times * n_entries * 8 / 1e6, scratch=tmp_path)
+        assert isinstance(found.data, np.memmap) == on_disk
+    size = f"60 cells x 25 genes, {n_entries} non-zeros"
+    assert caplog.messages == [size, f"{size}, on disk", size]
 
 
 def z_scores():
@@ -101,17 +108,13 @@ def test_a_gene_in_nearly_every_cell_has_its_missing_value_clipped(tmp_path):
     np.testing.assert_allclose(dense_of(found), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("gene", [CONSTANT, SILENT])
-def test_a_gene_that_does_not_vary_is_zero_everywhere(gene, path):
-    assert not dense_of(expression.read(path, scale=True))[:, gene].any()
-
-
-def test_a_single_cell_is_scaled_to_zero(tmp_path):
+def test_constant_genes_and_a_single_cell_are_scaled_to_zero(path, tmp_path):
+    assert not dense_of(expression.read(path, scale=True))[:, [CONSTANT, SILENT]].any()
     path = write(tmp_path / "one.h5ad", sparse.csr_matrix(table_of()[:1]))
     assert not dense_of(expression.read(path, scale=True)).any()
 
 
-def test_scaled_expression_is_as_sparse_as_it_was(path):
+def test_scaled_expression_is_as_sparse_as_before(path):
     plain, scaled = expression.read(path), expression.read(path, scale=True)
     np.testing.assert_array_equal(scaled.indptr, plain.indptr)
     np.testing.assert_array_equal(scaled.indices, plain.indices)
@@ -132,21 +135,6 @@ def test_expression_on_disk_is_that_in_memory(scale, path, tmp_path):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
-@pytest.mark.parametrize(("times", "on_disk"), [(1.9, True), (2.1, False)])
-def test_a_matrix_that_takes_more_than_half_of_the_memory_goes_to_disk(times, on_disk, path, tmp_path):
-    megabytes = np.count_nonzero(table_of()) * 8 / 1e6
-    found = expression.read(path, memory_mb=times * megabytes, scratch=tmp_path)
-    assert isinstance(found.data, np.memmap) == on_disk
-
-
-def test_the_log_says_how_much_was_read_and_where_it_is(path, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "scae")
-    expression.read(path)
-    expression.read(path, memory_mb=1e-3, scratch=tmp_path)
-    size = f"60 cells x 25 genes, {np.count_nonzero(table_of())} non-zeros"
-    assert caplog.messages == [size, f"{size}, on disk"]
-
-
 def test_cells_without_any_expression_can_be_read_from_disk(tmp_path):
     path = write(tmp_path / "empty.h5ad", sparse.csr_matrix((3, 4), dtype=np.float32))
     found = expression.read(path, memory_mb=0, scratch=tmp_path / "scratch")
@@ -163,12 +151,35 @@ def test_another_format_than_csr_is_named(kind, convert, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("scale", [False, True])
-def test_training_from_disk_gives_the_weights_of_training_from_memory(scale, engine, path, tmp_path):
+def test_training_from_disk_gives_the_same_weights(engine, path, tmp_path):
     weights = []
     for memory_mb in (None, 1e-3):
-        data = expression.read(path, scale, memory_mb, tmp_path)
+        data = expression.read(path, True, memory_mb, tmp_path)
         model, history, _ = fitting.fit(data, "beta_vae", KINDS["beta_vae"], settings_of(engine=engine), 0)
         weights.append((torch.cat([weight.flatten() for weight in model.state_dict().values()]), history))
     assert torch.equal(weights[0][0], weights[1][0])
     assert weights[0][1] == weights[1][1]
+
+
+def test_batches_are_numbered_by_name(path):
+    data, batches = expression.read(path), ["b", "a", "c"] * 20
+    found, names = expression.with_batches(data, batches)
+    assert names == ["a", "b", "c"]
+    assert found.batch_index.tolist() == [1, 0, 2] * 20
+    assert expression.with_batches(data, batches, ["c", "b", "a"])[0].batch_index.tolist() == [1, 2, 0] * 20
+    for bad, known, says in (
+        (["a", ""] * 30, None, "30 of 60 cells have no batch"),
+        (["a"] * 60, None, "one batch"),
+        (batches, ["a", "b"], 'not trained on cells of "c"'),
+    ):
+        with pytest.raises(UserError, match=says):
+            expression.with_batches(data, bad, known)
+
+
+def test_a_full_disk_is_named(path, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(expression.os, "posix_fallocate", full)
+    with pytest.raises(UserError, match="no room for the expression"):
+        expression.read(path, memory_mb=0, scratch=tmp_path)

@@ -1,8 +1,9 @@
-"""Files with labels as R, Excel and Python write them."""
+"""Tables of labels as written by R, spreadsheets and Python."""
 
 import gzip
 
 import pytest
+from small_data import line_of
 
 from scae.data import label_tables
 from scae.errors import UserError
@@ -32,25 +33,27 @@ def test_tables_of_many_makers_give_the_same_labels(text, tmp_path):
     assert read(tmp_path, text) == {"A-1": "B cell", "A-2": "T, CD4"}
 
 
-def test_columns_can_be_named(tmp_path):
-    text = "barcode,cluster,cell\nA,B,1\n"
-    assert read(tmp_path, text, cell_column="barcode", label_column="cluster") == {"A": "B"}
+def test_columns_can_be_named_and_text_stays_text(tmp_path):
+    text = "barcode,cluster,cell\n001,NA,1\n002,,2\n"
+    assert read(tmp_path, text, cell_column="barcode", label_column="cluster") == {"001": "NA", "002": ""}
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("barcode,celltype\nA,B\n", '"cell" but "barcode", "celltype"; name the right one in labels.cell_column'),
-        ("cell,celltype\nA,B\n", '"label" but "cell", "celltype"; name the right one in labels.column'),
+        ("barcode,celltype\nA,B\n", '"cell"; set labels.cell_column to one of "barcode", "celltype"'),
+        ("cell,celltype\nA,B\n", '"label"; set labels.column to one of "cell", "celltype"'),
         ("cell,label\nA,B\nA,B\n", "cell A has two labels"),
+        ("", "text (UTF-8)"),
+        ('cell,label\na,"B\n', "text (UTF-8)"),
+        ("cell,label\nA,Ümlaut\n".encode("latin-1"), "text (UTF-8)"),
         (b"\xff\xfec\x00", "text (UTF-8)"),
         (b"PK\x03\x04\x80 a spreadsheet", "text (UTF-8)"),
         (gzip.compress(b"cell,label\nA,B\n", mtime=0)[:-9], "text (UTF-8)"),
     ],
 )
-def test_what_cannot_be_used_says_why(text, says, tmp_path):
+def test_bad_tables_are_rejected(text, says, tmp_path):
     with pytest.raises(UserError) as caught:
         read(tmp_path, text)
-    assert says in str(caught.value)
-    assert "types.csv" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert says in line_of(caught)
+    assert "types.csv: " in line_of(caught)

@@ -1,4 +1,4 @@
-"""Whatever is written as config or as labels: it is taken, or refused with lines for a person."""
+"""Any config and any labels are accepted, or rejected with readable lines."""
 
 import copy
 
@@ -34,7 +34,7 @@ def paths(config, above=()):
 
 @EXAMPLES
 @given(place=st.sampled_from(list(paths(DEFAULT))), value=ANYTHING, command_line=st.booleans())
-def test_any_value_anywhere_in_the_config_is_taken_or_named(place, value, command_line):
+def test_any_value_anywhere_in_the_config_is_accepted_or_named(place, value, command_line):
     config = copy.deepcopy(DEFAULT)
     part, given_there = config, {}
     given_part = given_there

@@ -1,4 +1,4 @@
-"""A matrix looked at and written in blocks of rows is the matrix, whatever the blocks."""
+"""Reading and writing in blocks of rows gives the same bits, whatever the size of the blocks."""
 
 import tracemalloc
 
@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from small_data import NO_LIMITS
 
-from scae.data import genes, labels, preprocessing, quality, row_blocks
+from scae.data import labels, preprocessing, quality, row_blocks
 
-QC = {
-    **{"min_cells": 2, "min_genes": 3, "max_genes": 40, "max_pct_mito": 30, "mito_prefix": "auto", "mito_genes": None},
-    "mad": {"genes": 5, "counts": None, "pct_mito": None},
-}
+QC = NO_LIMITS | {"min_cells": 2, "min_genes": 3, "max_genes": 40, "max_pct_mito": 30, "mad": {"genes": 5}}
 GENES = {"exclude": ["ERCC-"], "names": "auto", "variable": None}
 
 
@@ -56,10 +54,18 @@ def test_blocks_are_the_rows(entries, rows):
 
 
 def test_rows_of_rows():
-    matrix = matrix_of()
     chosen = np.array([False, True, True, False])
-    [block] = row_blocks.RowBlocks(matrix, [1, 20, 21, 40]).taking(chosen)
-    np.testing.assert_array_equal(block.toarray(), matrix.toarray()[[20, 21]])
+    [block] = row_blocks.RowBlocks(matrix_of(), [1, 20, 21, 40]).taking(chosen)
+    np.testing.assert_array_equal(block.toarray(), matrix_of().toarray()[[20, 21]])
+
+
+def assert_same_bits(ours, theirs):
+    """Of X and layers; whatever their annotation."""
+    assert ours.layers.keys() == theirs.layers.keys()
+    for one, other in ((ours.X, theirs.X), *((ours.layers[name], theirs.layers[name]) for name in ours.layers)):
+        assert one.dtype == other.dtype == np.float32
+        for part in ("data", "indices", "indptr"):
+            np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
 
 
 def written(data, path, chosen=None):
@@ -81,21 +87,16 @@ def test_blocks_change_no_bit(data, dropping, tmp_path, monkeypatch):
     ours, theirs = (anndata.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("blocks", "whole"))
     pd.testing.assert_frame_equal(ours.obs, theirs.obs)
     pd.testing.assert_frame_equal(ours.var, theirs.var)
-    assert ours.layers.keys() == theirs.layers.keys()
-    for name in (None, *ours.layers):
-        one, other = ours.layers[name] if name else ours.X, theirs.layers[name] if name else theirs.X
-        assert one.dtype == other.dtype == np.float32
-        for part in ("data", "indices", "indptr"):
-            np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+    assert_same_bits(ours, theirs)
 
 
-def test_what_is_written_whole_has_the_bytes_of_anndata(data, tmp_path):
+def test_a_single_block_has_the_bytes_of_anndata(data, tmp_path):
     passed = written(data, tmp_path / "blocks.h5ad")
     preprocessing.normalize(passed, 1e4).write_h5ad(tmp_path / "whole.h5ad")
     assert (tmp_path / "blocks.h5ad").read_bytes() == (tmp_path / "whole.h5ad").read_bytes()
 
 
-def test_more_entries_than_32_bits_count_get_64_bits(data, tmp_path, monkeypatch):
+def test_large_files_get_64_bit_positions(data, tmp_path, monkeypatch):
     monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
     passed = quality.measure(data, qc_for(data), GENES)
     monkeypatch.setattr(row_blocks, "MOST_ENTRIES", 200)
@@ -110,20 +111,15 @@ def test_more_entries_than_32_bits_count_get_64_bits(data, tmp_path, monkeypatch
 
 
 def test_the_most_variable_genes_are_those_of_the_whole(data, tmp_path, monkeypatch):
-    passed = quality.measure(data, qc_for(data), GENES)
-    preprocessing.write(passed, 1e4, 20, tmp_path / "whole.h5ad")
-    every = preprocessing.normalize(passed, 1e4)
-    chosen = genes.variable(every, 20)
-    monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
-    passed = quality.measure(data, qc_for(data), GENES)
-    preprocessing.write(passed, 1e4, 20, tmp_path / "blocks.h5ad")
-    for name in ("whole", "blocks"):
-        found = anndata.read_h5ad(tmp_path / f"{name}.h5ad")
-        assert list(found.var_names) == [gene for gene in every.var_names if gene in set(chosen)]
-        assert (found.X != every[:, found.var_names].X).nnz == 0
+    for name, entries in (("whole", 10**6), ("blocks", 90)):
+        monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", entries)
+        preprocessing.write(quality.measure(data, qc_for(data), GENES), 1e4, 20, tmp_path / name)
+    whole, blocks = (anndata.read_h5ad(tmp_path / name) for name in ("whole", "blocks"))
+    assert list(whole.var_names) == list(blocks.var_names)
+    assert_same_bits(blocks, whole)
 
 
-def test_memory_follows_the_block_and_not_the_cells(tmp_path, monkeypatch):
+def test_memory_scales_with_the_block_not_the_cells(tmp_path, monkeypatch):
     n_cells, n_genes, per_cell = 6_000, 2_000, 500
     source = np.random.default_rng(0)
     indices = np.sort(source.permuted(np.tile(np.arange(n_genes), (n_cells, 1)), axis=1)[:, :per_cell], axis=1)
@@ -147,7 +143,7 @@ def test_memory_follows_the_block_and_not_the_cells(tmp_path, monkeypatch):
 
 @pytest.fixture
 def labelled(tmp_path):
-    """The path of an expression.h5ad with counts, as preprocess_cells writes it, and what it holds."""
+    """(path of an expression.h5ad with counts, its content)."""
     counts = matrix_of(200)
     data = anndata.AnnData(np.log1p(counts).astype(np.float32), layers={"counts": counts})
     data.obs_names = [f"c{number}" for number in range(data.n_obs)]
@@ -156,7 +152,7 @@ def labelled(tmp_path):
     return tmp_path / "expression.h5ad", data
 
 
-def test_what_is_opened_is_read_only_where_it_is_asked_for(labelled, monkeypatch):
+def test_an_opened_file_is_read_on_demand(labelled, monkeypatch):
     path, data = labelled
     monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", 90)
     with row_blocks.opened(path) as found:
@@ -166,7 +162,7 @@ def test_what_is_opened_is_read_only_where_it_is_asked_for(labelled, monkeypatch
         assert (row_blocks.in_memory(found.layers["counts"]) != data.layers["counts"]).nnz == 0
 
 
-def test_labels_are_those_of_the_matrix_in_memory(labelled, monkeypatch):
+def test_labels_are_those_of_a_matrix_in_memory(labelled, monkeypatch):
     path, data = labelled
     clustering = {
         "n_variable_genes": 30,
@@ -187,7 +183,7 @@ def test_labels_are_those_of_the_matrix_in_memory(labelled, monkeypatch):
 
 
 @pytest.mark.parametrize("entries", [90, 10**6])
-def test_what_is_written_again_is_what_was_opened_and_more(labelled, entries, tmp_path, monkeypatch):
+def test_an_opened_file_can_be_rewritten_with_more_annotation(labelled, entries, tmp_path, monkeypatch):
     path, data = labelled
     monkeypatch.setattr(row_blocks, "BLOCK_ENTRIES", entries)
     with row_blocks.opened(path) as found:
@@ -203,6 +199,4 @@ def test_what_is_written_again_is_what_was_opened_and_more(labelled, entries, tm
     pd.testing.assert_frame_equal(ours.obs, data.obs)
     np.testing.assert_array_equal(ours.obsm["X_z"], data.obsm["X_z"])
     assert list(ours.uns["label_colors"]) == data.uns["label_colors"]
-    for one, other in ((ours.X, data.X), (ours.layers["counts"], data.layers["counts"])):
-        assert one.dtype == np.float32
-        assert (one != other).nnz == 0
+    assert_same_bits(ours, data)

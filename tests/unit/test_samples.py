@@ -1,12 +1,17 @@
-"""Samples become one data set whose bytes do not depend on the order in which they are given."""
+"""Samples become one data set whose bytes do not depend on the order of the samples."""
 
+import hashlib
+import os
 import tarfile
+from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from server import serving
+from test_simulation import SETTINGS as SIMULATION
 
 from scae.errors import UserError
 from scae.sources import address, samples
@@ -33,16 +38,16 @@ def settings(**given):
     return {"source": None, "samples": None, "sha256": None, "join": "inner"} | given
 
 
-def of_config(**given):
-    return settings(source={name: f"{name}.h5ad" for name in TABLES}, **given)
-
-
 def read(**given):
     return samples.read(settings(**given), "download")
 
 
-def test_cells_bear_the_name_of_their_sample(folder):
-    data = samples.read(of_config(), "download")
+def of_config(**given):
+    return read(source={name: f"{name}.h5ad" for name in TABLES}, **given)
+
+
+def test_cells_are_named_by_their_sample(folder):
+    data = of_config()
     assert list(data.obs_names) == [f"{sample}_{cell}" for sample in TABLES for cell in CELLS]
     assert list(data.obs["sample"]) == ["s1", "s1", "s2", "s2", "s3", "s3"]
     assert list(data.obs["type"]) == ["B", "NK"] * 3
@@ -50,10 +55,10 @@ def test_cells_bear_the_name_of_their_sample(folder):
 
 
 def test_inner_keeps_the_genes_of_all_and_outer_those_of_any(folder):
-    inner = samples.read(of_config(), "download")
+    inner = of_config()
     assert list(inner.var_names) == ["CD3D", "LYZ"]
     assert inner.X.toarray().tolist() == [[1, 0], [0, 3], [5, 4], [6, 0], [7, 0], [0, 0]]
-    outer = samples.read(of_config(join="outer"), "download")
+    outer = of_config(join="outer")
     assert list(outer.var_names) == ["CD3D", "LYZ", "MT-CO1"]
     assert outer.X.toarray()[:, 2].tolist() == [2, 0, 0, 0, 0, 8]
     assert isinstance(outer.X, sparse.csr_matrix)
@@ -80,9 +85,27 @@ def test_a_table_of_samples_gives_further_columns(folder):
 
 
 def test_a_digest_in_the_table_is_checked(folder):
-    (folder / "samples.csv").write_text(f"sample,path,sha256\ns1,s1.h5ad,{'0' * 64}\n")
-    with pytest.raises(UserError, match=r"s1\.h5ad: SHA-256 is"):
-        read(samples="samples.csv")
+    for digest, says in (("0" * 64, "SHA-256 is"), (hashlib.sha256(Path("s1.h5ad").read_bytes()).hexdigest(), None)):
+        (folder / "samples.csv").write_text(f"sample,path,sha256\ns1,s1.h5ad,{digest}\n")
+        if says:
+            with pytest.raises(UserError, match=rf"s1\.h5ad: {says}"):
+                read(samples="samples.csv")
+        else:
+            assert read(samples="samples.csv").n_obs == 2
+    (folder / "sample").mkdir()
+    with pytest.raises(UserError, match="sample: is not a file and has no SHA-256"):
+        read(source="sample", sha256="0" * 64)
+
+
+def test_simulated_and_downloaded_data(folder):
+    with serving(
+        [{"headers": {"Content-Length": os.path.getsize("s1.h5ad")}, "body": Path("s1.h5ad").read_bytes()}]
+    ) as server:
+        assert read(source={"s1": server.url()}).n_obs == 2
+    simulated = settings(source="simulated", simulation=SIMULATION)
+    assert samples.read(simulated, "download").shape == (300, 200)
+    described = samples.describe(simulated, "download")[None]
+    assert (len(described.obs), len(described.var), described.holds) == (300, 200, "counts")
 
 
 def test_all_matrices_of_an_archive_as_samples(folder):
@@ -94,29 +117,29 @@ def test_all_matrices_of_an_archive_as_samples(folder):
     assert data.shape == (6, 2)
 
 
-def test_two_matrices_of_one_name_are_not_one_sample(folder):
+def test_two_matrices_of_one_name_are_rejected(folder):
     with tarfile.open(folder / "raw.tar", "w") as archive:
         archive.add("s1.h5ad", arcname="a.h5ad")
         archive.add("s1.h5ad", arcname="a.h5")
-    with pytest.raises(UserError, match=r"raw\.tar: two matrices would be sample a"):
+    with pytest.raises(UserError, match=r"raw\.tar: two matrices are named a"):
         read(source="raw.tar", member="all")
 
 
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("", "has the columns sample and path"),
-        ("name,path\ns1,s1.h5ad\n", "has the columns sample and path"),
-        ("sample,path\n", "has the columns sample and path"),
-        ("sample,path\ns1,s1.h5ad,x\n", "row 2 has not as many fields"),
-        ("sample,path,donor\ns1,s1.h5ad\n", "row 2 has not as many fields"),
-        ("sample,path\ns1,s1.h5ad\ns1,s2.h5ad\n", "row 3: sample s1 stands twice"),
-        ("sample,path\ns1/../x,s1.h5ad\n", "row 2: 's1/../x' cannot name a sample"),
+        ("", "needs the columns sample and path"),
+        ("name,path\ns1,s1.h5ad\n", "needs the columns sample and path"),
+        ("sample,path\n", "needs the columns sample and path"),
+        ("sample,path\ns1,s1.h5ad,x\n", "row 2 does not have as many fields"),
+        ("sample,path,donor\ns1,s1.h5ad\n", "row 2 does not have as many fields"),
+        ("sample,path\ns1,s1.h5ad\ns1,s2.h5ad\n", "row 3: sample s1 is given twice"),
+        ("sample,path\ns1/../x,s1.h5ad\n", "row 2: 's1/../x'"),
         ("sample,path\ns1,\n", "row 2: sample s1 has no path"),
-        (b"sample,path\n\xff,s1.h5ad\n", "cannot be read as a table of samples"),
+        (b"sample,path\n\xff,s1.h5ad\n", "cannot be read"),
     ],
 )
-def test_a_table_of_samples_that_is_none(table, says, folder):
+def test_bad_sample_tables_are_rejected(table, says, folder):
     (folder / "samples.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
     with pytest.raises(UserError) as caught:
         read(samples="samples.csv")
@@ -124,34 +147,29 @@ def test_a_table_of_samples_that_is_none(table, says, folder):
     assert says in str(caught.value)
 
 
-def test_samples_of_different_values_are_refused(folder):
-    """Without logarithms among them; corrected counts and counts go together."""
+def test_only_counts_and_corrected_counts_are_joined(folder):
     parts = {name: read(source={name: f"{name}.h5ad"}) for name in TABLES}
     parts["s3"].uns["values"] = "corrected_counts"
     assert samples._joined(parts, "inner").uns["values"] == "corrected_counts"
     parts["s3"].uns["values"] = "log_normalized"
-    with pytest.raises(UserError, match="s1 counts, s2 counts, s3 log_normalized; give the same matrix"):
+    with pytest.raises(UserError, match="s1 counts, s2 counts, s3 log_normalized"):
         samples._joined(parts, "inner")
 
 
-def test_samples_without_a_gene_in_common_are_refused(folder):
+def test_samples_without_a_gene_in_common_are_rejected(folder):
     data = anndata.read_h5ad("s3.h5ad")
     data.var_names = ["ENSG1", "ENSG2", "ENSG3"]
     data.write_h5ad("s3.h5ad")
     with pytest.raises(UserError, match="no gene in common"):
-        samples.read(of_config(), "download")
+        of_config()
 
 
-def test_each_sample_is_described(folder):
-    found = samples.describe(of_config(), "download")
-    assert {name: (len(one.obs), len(one.var), one.holds) for name, one in found.items()} == {
-        "s1": (2, 3, "counts"),
-        "s2": (2, 2, "counts"),
-        "s3": (2, 3, "counts"),
-    }
-
-
-def test_the_columns_of_the_table_are_described_as_they_are_read(folder):
+def test_each_sample_is_described_as_it_is_read(folder):
     (folder / "samples.csv").write_text("sample,path,donor\ns1,s1.h5ad,D1\ns2,s2.h5ad,D2\n")
     found = samples.describe(settings(samples="samples.csv"), "download")
-    assert {name: set(one.obs["donor"]) for name, one in found.items()} == {"s1": {"D1"}, "s2": {"D2"}}
+    assert {name: (set(one.obs["donor"]), len(one.var), one.holds) for name, one in found.items()} == {
+        "s1": ({"D1"}, 3, "counts"),
+        "s2": ({"D2"}, 2, "counts"),
+    }
+    (folder / "samples.csv").write_text("sample\n")
+    assert "needs the columns" in samples.describe(settings(samples="samples.csv"), "download")[None].problems[0]

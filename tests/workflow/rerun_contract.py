@@ -69,7 +69,9 @@ class Row:
             if value is None and key.endswith(".source"):
                 del project.config["datasets"][key.split(".")[1]]["source"]
         for file, replacement in self.files.items():
-            shutil.copyfile(project.path(replacement), project.path(file)) if replacement else project.path(file).touch()
+            shutil.copyfile(project.path(replacement), project.path(file)) if replacement else project.path(
+                file
+            ).touch()
         for file, (old, new) in self.edit.items():
             edit(project.workflow / file, old, new)
         for name in self.do:

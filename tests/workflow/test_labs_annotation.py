@@ -1,4 +1,4 @@
-"""Genes and labels as labs name them, through the real workflow: the scores are those of the clean file."""
+"""Genes and labels as labs name them, through the whole workflow: the scores are those of the clean file."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ MISSING = ("NA", "nan", "unassigned")
 
 
 def dirty_cells():
-    """The toy cells with a tenth of them dying, labels of which blanks make two, and some that are none."""
+    """The toy cells: a tenth are dying, some labels have spaces, some are missing."""
     cells = toy_cells()
     counts = cells.X.toarray()
     counts[::10, -2:] += 200
@@ -25,7 +25,7 @@ def dirty_cells():
 
 @pytest.fixture(scope="module")
 def scored(workflow, tmp_path_factory):
-    """A project whose data sets are scored: the same cells, clean and as labs give them."""
+    """A project with scores of the same cells, clean and as labs name them."""
     warm = Warm()
     project = Project.create(tmp_path_factory.mktemp("labs") / "project", workflow, warm=warm)
     cells = dirty_cells()
@@ -66,16 +66,16 @@ def read(project, path, **options):
 
 @pytest.mark.parametrize("name", ["dropped", "by_id"])
 @pytest.mark.parametrize("file", ["latent.csv", "clusters.csv", "metrics.csv"])
-def test_what_labs_give_is_scored_as_the_clean_file(name, file, scored):
+def test_the_scores_are_those_of_the_clean_file(name, file, scored):
     ours, clean = (scored.path(f"results/{of}/dae/seed0/{file}").read_text() for of in (name, "clean"))
-    assert ours.replace("csv,", "obs,") == clean  # where the labels come from is part of a score
+    assert ours.replace("csv,", "obs,") == clean  # the source of the labels is part of a score
 
 
-def test_the_mitochondrial_limit_counts_whatever_the_genes_are_called(scored):
+def test_the_mitochondrial_limit_works_with_gene_ids(scored):
     assert set(read(scored, "by_id/quality/cells.csv")["removed_by"].dropna()) == {"max_pct_mito"}
 
 
-def test_unscored_cells_are_trained_and_in_no_score(scored):
+def test_unscored_cells_are_trained_but_not_scored(scored):
     labels = read(scored, "unscored/labels.csv", keep_default_na=False)["label"]
     assert set(labels) == {*CELL_TYPES, ""}
     latent = read(scored, "unscored/dae/seed0/latent.csv")
@@ -84,7 +84,7 @@ def test_unscored_cells_are_trained_and_in_no_score(scored):
     assert read(scored, "unscored/dae/seed0/metrics.csv")["value"].notna().all()
 
 
-def test_one_type_or_none_have_clusters_and_no_scores(scored):
+def test_one_type_or_none_have_clusters_but_no_scores(scored):
     for name in ("one", "none"):
         assert read(scored, f"{name}/dae/seed0/clusters.csv")["latent"].nunique() == 3
         scores = read(scored, f"{name}/dae/seed0/metrics.csv")
@@ -92,12 +92,12 @@ def test_one_type_or_none_have_clusters_and_no_scores(scored):
         assert scores["value"].isna().tolist() == of_labels.tolist()
 
 
-def test_what_matters_is_said_when_it_is_found_and_at_the_end(scored):
+def test_notes_are_printed_by_the_job_and_at_the_end(scored):
     job, end = scored.output.rsplit("Finished jobid", 1)
     assert 'label_cells dataset=one: all cells are of one type, "T cell"' in job
     for text in (
         'warning: one: all cells are of one type, "T cell"',
-        "unscored: labels that stand for none (labels.ignore): ",
+        "unscored: labels ignored (labels.ignore): ",
         "cells have no label: trained and drawn, not scored",
         "cells have no label: dropped",
         'by_id: genes are named by the column "feature_name"',

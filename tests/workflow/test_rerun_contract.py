@@ -121,7 +121,9 @@ def schema_keys():
 
 def test_every_key_of_the_config_has_a_row():
     texts = [row.text for row in ALL]
-    assert {key for key in schema_keys() if not any(f"`{key}`" in text or f"`{key}.`" in text for text in texts)} == set()
+    assert {
+        key for key in schema_keys() if not any(f"`{key}`" in text or f"`{key}.`" in text for text in texts)
+    } == set()
     assert len(set(texts)) == len(texts)
     assert {row.base for row in [*ALL, *FRESH]} - {"finished"} == BASES.keys()
 

@@ -42,6 +42,7 @@ TOY_CONFIG = {
     "kmeans": {"n_init": 3},
 }
 
+
 def toy_cells(n_cells=90, n_genes=60):
     """Simulated counts of three cell types with 15 marker genes each; the same at each call."""
     random = np.random.default_rng(1)
@@ -208,9 +209,7 @@ class Plan:
     def __init__(self, jobs, planned, reads, rules):
         names = [(rule, tuple(wildcards)) for rule, wildcards, _ in jobs]
         self.rules = {name: rule for name, rule in rules.items() if not rule["is_target"]}
-        self.jobs = {
-            name: files for name, (rule, _, files) in zip(names, jobs, strict=True) if rule in self.rules
-        }
+        self.jobs = {name: files for name, (rule, _, files) in zip(names, jobs, strict=True) if rule in self.rules}
         self.planned = {names[number] for number in planned} & self.jobs.keys()
         self.reads = [(names[reader], names[made]) for reader, made in reads if names[reader] in self.jobs]
 

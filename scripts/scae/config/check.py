@@ -1,4 +1,4 @@
-"""A look at every data set before any job: what it holds, what would stop a run, and what a run would take."""
+"""`snakemake check`: describe each data set, list the problems that would stop a run, estimate its cost."""
 
 import functools
 import logging
@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 SHOWN_TYPES = 12
 IN_THE_RUN = {"clusters": "clustering", "markers": "gates on markers"}
-DENSITY = 0.08  # of a matrix whose values cannot be counted without reading it
+DENSITY = 0.08  # assumed share of non-zeros if they cannot be counted without reading the matrix
 # Measured on two cores of a Xeon server (benchmarks/README.md); within a factor of two elsewhere
 SECONDS_PER_JOB = 3.0
-SECONDS_PER_VALUE = 1.6e-7  # and epoch, of training
-SECONDS_PER_CELL = 2.8e-6  # and iteration, of t-SNE in 2-D; 3-D takes twice as long
-JOBS_OF_DATA, JOBS_OF_RUN = 5, 9
+SECONDS_PER_VALUE = 1.6e-7  # of training, per non-zero and epoch
+SECONDS_PER_CELL = 2.8e-6  # of 2-D t-SNE, per cell and iteration; 3-D takes twice as long
+JOBS_PER_DATASET, JOBS_PER_MODEL, JOBS_PER_RUN = 12, 3, 3
 MEGABYTES, BYTES_PER_VALUE = 600, 64
 
 
@@ -33,11 +33,11 @@ def check(config, processors, missing=()):
 
     Args:
         config: the checked config.
-        processors: on which the run would work.
-        missing: problems with packages that models need.
+        processors: number of processors for the run.
+        missing: messages about packages that models need.
 
     Returns:
-        (str, list[str]): a table for people, and the problems that would stop a run, each on a line with the data set.
+        (str, list[str]): a table to print, and the problems that would stop a run, one line each.
     """
     blocks, problems = [], []
     for name in config["run"]["datasets"]:
@@ -54,12 +54,12 @@ def check_dataset(name, config, processors):
     settings = config["datasets"][name]
     problems = [f"{key}: {problem}" for key, problem in loader.problems_of_dataset(settings, config["kmeans"])]
     if any(problem.startswith(("source", "samples")) for problem in problems):
-        return _verdict(problems, "not looked at"), problems
+        return _verdict(problems, "not checked"), problems
     rows = {"source": address.shown_samples(settings)}
     parts = _parts(name, settings)
     if parts is None:
-        rows["source"] += " (not downloaded: looked at when a run has read it)"
-        return rows | _verdict(problems, "not looked at"), problems
+        rows["source"] += " (not downloaded yet; run `snakemake data`, then check again)"
+        return rows | _verdict(problems, "not checked"), problems
     problems += [
         f"{sample}: {problem}" if sample else problem for sample, part in parts.items() for problem in part.problems
     ]
@@ -79,7 +79,7 @@ def _verdict(problems, otherwise):
 
 
 def _parts(name, settings):
-    """{sample or None: what it holds}; None where that would have to be downloaded."""
+    """{sample or None: its description}; None if it would have to be downloaded."""
     if not any(address.is_url(entry["source"]) for entry in address.samples(settings).values()):
         return samples.describe(settings, downloads=None)
     read = f"results/{name}/counts.h5ad"
@@ -87,7 +87,7 @@ def _parts(name, settings):
 
 
 def _together(parts, join):
-    """What the samples hold together, as far as they can be read."""
+    """One description of all samples that can be read."""
     if list(parts) == [None]:
         return parts[None]
     usable = {sample: part for sample, part in parts.items() if part.obs is not None and part.var is not None}
@@ -117,20 +117,20 @@ def _together(parts, join):
 
 
 def _described(found, settings, problems):
-    """{row: text} about genes and labels; each is looked at, whatever is wrong with another."""
+    """{row: text} about genes and labels; a problem in one row does not hide the others."""
     several = label_sets.are_several(settings["labels"])
     sets = {f" {name}" if several else "": section for name, section in label_sets.of(settings["labels"]).items()}
-    looks = {f"labels{name}": functools.partial(_labels, found, section, problems) for name, section in sets.items()}
-    looks["genes"] = lambda: _genes(*_names(found, settings), found)
-    looks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
+    checks = {f"labels{name}": functools.partial(_labels, found, section, problems) for name, section in sets.items()}
+    checks["genes"] = lambda: _genes(*_names(found, settings), found)
+    checks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
     for name, section in sets.items():
-        looks[f"markers{name}"] = functools.partial(_markers, found, settings, section)
-    looks["gene sets"] = lambda: _gene_sets(found, settings)
-    looks["batches"] = lambda: _batches(found, settings)
+        checks[f"markers{name}"] = functools.partial(_markers, found, settings, section)
+    checks["gene sets"] = lambda: _gene_sets(found, settings)
+    checks["batches"] = lambda: _batches(found, settings)
     rows = {}
-    for row, look in looks.items():
+    for row, checked in checks.items():
         try:
-            if (text := look()) is not None:
+            if (text := checked()) is not None:
                 rows[row] = text
         except UserError as error:
             problems.append(str(error))
@@ -141,7 +141,7 @@ def _described(found, settings, problems):
 def _sizes(found):
     rows = {"cells x genes": f"{len(found.obs):,} x {len(found.var):,} ({found.format})"}
     for matrix, held in found.matrices.items():
-        rows[f"matrix {matrix}"] = f"{held}{', taken' if matrix == found.matrix else ''}"
+        rows[f"matrix {matrix}"] = f"{held}{', used' if matrix == found.matrix else ''}"
     if "sample" in found.obs:
         sizes = found.obs["sample"].value_counts()
         rows["samples"] = ", ".join(f"{sample} ({size:,})" for sample, size in sizes.items())
@@ -149,7 +149,7 @@ def _sizes(found):
 
 
 def _names(found, settings):
-    """Names of the genes that are not left out, and which they are in the source."""
+    """(names of the genes that are not excluded, mask of these genes in the source)."""
     names = gene_names.name(found.var, settings["genes"]["names"])
     kept = ~gene_names.exclude(names, settings["genes"]["exclude"])
     return names[kept], kept
@@ -157,7 +157,7 @@ def _names(found, settings):
 
 def _genes(names, kept, found):
     twice, excluded = int(found.var.index.duplicated().sum()), int((~kept).sum())
-    remarks = [f"{twice:,} stand more than once"] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
+    remarks = [f"{twice:,} duplicates"] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
     return "; ".join([f"{names[0]}, …, {names[-1]}", *remarks])
 
 
@@ -174,13 +174,13 @@ def _markers(found, settings, section):
     names = _names(found, settings)[0]
     if section["from"] == "markers":
         gates.refuse_missing(section["markers"], names)
-        return f"all genes of {len(section['markers'])} types"
+        return f"found for all {len(section['markers'])} types"
     if section["from"] != "clusters":
         return None
     if found.holds in loader.WITHOUT_COUNTS:
         raise UserError(f"labels.from: clusters needs counts, but the values are {found.holds}; use obs or csv")
     markers = section["markers"]
-    return f"of {len(labels.known_markers(markers, names))} of {len(markers)} types"
+    return f"found for {len(labels.known_markers(markers, names))} of {len(markers)} types"
 
 
 def _labels(found, section, problems):
@@ -201,16 +201,18 @@ def _labels(found, section, problems):
         )
     shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
     more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
-    words = {"error": "without", "unscored": "without, not scored", "drop": "without, dropped"}[section["missing"]]
+    words = {"error": "unlabelled", "unscored": "unlabelled, not scored", "drop": "unlabelled, dropped"}[
+        section["missing"]
+    ]
     return f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")
 
 
 def _gene_sets(found, settings):
     path = settings["gene_sets"]
-    if not path or not Path(path).is_file():  # a wrong path is a problem already
+    if not path or not Path(path).is_file():  # the loader reports a wrong path
         return None
     sets = gene_sets.read(path, _names(found, settings)[0])
-    return f"{len(sets):,} with {gene_sets.FEWEST} genes or more of these"
+    return f"{len(sets):,} with at least {gene_sets.FEWEST} of these genes"
 
 
 def _batches(found, settings):
@@ -240,13 +242,15 @@ def _without_counts(found, config):
 def _needs(found, config, processors):
     n_cells, n_genes = len(found.obs), len(found.var)
     n_values = found.n_values or DENSITY * n_cells * n_genes
-    runs = len(config["run"]["models"]) * len(config["run"]["seeds"])
+    n_models = len(config["run"]["models"])
+    runs = n_models * len(config["run"]["seeds"])
     tsne = config["tsne"]
-    seconds = SECONDS_PER_JOB * (JOBS_OF_DATA + runs * JOBS_OF_RUN)
+    seconds = SECONDS_PER_JOB * (JOBS_PER_DATASET + n_models * JOBS_PER_MODEL + runs * JOBS_PER_RUN)
     training = config["training"]
     epochs = max(training["epochs"], training["min_steps"] * training["batch_size"] / max(1, n_cells))
     seconds += runs * epochs * n_values * SECONDS_PER_VALUE
-    seconds += runs * 3 * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
+    projections = runs + 2 * n_models  # 2-D for every seed, 3-D for the first
+    seconds += projections * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
     gigabytes = (MEGABYTES + n_values * BYTES_PER_VALUE / 2**20) / 1024
     at_once = max(1, min(processors, runs))
     return {"needs": f"about {gigabytes:.1f} GB and {max(1, round(seconds / at_once / 60))} minutes on {at_once} cores"}

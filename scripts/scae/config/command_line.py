@@ -1,5 +1,6 @@
-"""What a command line asks for without meaning it. Standard library only: read each time the workflow is parsed."""
+"""Snakemake's command line, for mistakes that Snakemake accepts. Standard library only: read at each start."""
 
+import argparse
 import contextlib
 import io
 
@@ -15,42 +16,24 @@ def targets(arguments):
     return []
 
 
-def refuse_repeated_configfile(arguments):
-    """Refuse ``--configfile a.yaml --configfile b.yaml``, of which Snakemake keeps the last without a word.
+def config_files(arguments):
+    """The files of ``--configfile``.
 
     Args:
         arguments: of the command, as in ``sys.argv``.
 
     Raises:
-        UserError: showing the command as it works.
+        UserError: if the option is given more than once, since Snakemake silently keeps the last only.
     """
-    options = _places(arguments, "--configfile", "--configfiles")
-    if len(options) > 1:
-        raise UserError(
-            f"--configfile stands {len(options)} times, and only the last would count; give it once: "
-            f"--configfile {' '.join(config_files(arguments))}"
-        )
-
-
-def config_files(arguments):
-    """The files of ``--configfile``."""
-    return [
-        file for number in _places(arguments, "--configfile", "--configfiles") for file in _values(arguments, number)
-    ]
-
-
-def _places(arguments, *options):
-    return [number for number, word in enumerate(arguments) if _option(word) in options]
-
-
-def _option(word):
-    return word.partition("=")[0]
-
-
-def _values(arguments, number):
-    _, given, value = arguments[number].partition("=")
-    if given:
-        return [value]
-    rest = arguments[number + 1 :]
-    end = next((place for place, word in enumerate(rest) if word.startswith("-")), len(rest))
-    return rest[:end]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="append", default=[], dest="files")
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        given = parser.parse_known_args(arguments)[0].files
+        files = [file for group in given for file in group]
+        if len(given) > 1:
+            raise UserError(
+                f"--configfile is given {len(given)} times, and Snakemake would use only the last; give it once: "
+                f"--configfile {' '.join(files)}"
+            )
+        return files
+    return []  # without a value, which Snakemake reports

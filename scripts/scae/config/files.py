@@ -1,6 +1,6 @@
-"""Reading the files of the config: what YAML takes without a word, and what Snakemake refuses without naming the file.
+"""Config files: check them for mistakes that YAML accepts silently, or that Snakemake reports without the file's name.
 
-Snakemake reads the files of ``--configfile`` before any line of the workflow; profiles/ have it call `check_all` first.
+Snakemake reads the files of ``--configfile`` before the workflow; profiles/ make it call `check_all` first.
 """
 
 import json
@@ -13,14 +13,14 @@ from scae.errors import UserError, one_line
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key that stands twice, of which the plain loader keeps the last."""
+    """YAML without duplicate keys, of which the plain loader silently keeps the last."""
 
     def construct_mapping(self, node, deep=False):
         seen = {}
         for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
             if key.value in seen:
                 raise UserError(
-                    f'config: {self.name}: key "{key.value}" stands twice, in lines {seen[key.value]} and '
+                    f'config: {self.name}: key "{key.value}" is given twice, in lines {seen[key.value]} and '
                     f"{key.start_mark.line + 1}; remove one"
                 )
             seen[key.value] = key.start_mark.line + 1
@@ -28,7 +28,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read(file):
-    """The content of a file of the config, as keys with values.
+    """The content of a config file as a dict.
 
     Raises:
         UserError: as `check`.
@@ -42,7 +42,7 @@ def read(file):
 
 
 def check(file):
-    """Refuse a file of the config that is none, or says a thing twice.
+    """Check that a file is a config: keys with values, each key once.
 
     Raises:
         UserError: naming the file, the line and what to do.
@@ -66,10 +66,10 @@ def check(file):
         raise UserError(f"config: {file}: is nested too deeply; a config has a few levels") from None
     except yaml.YAMLError as error:
         raise UserError(f"config: {file}: {_describe(error, text)}") from None
-    except (ValueError, TypeError, AttributeError) as error:  # such as a date that is none
-        raise UserError(f"config: {file}: holds a value that YAML cannot read ({error}); put it in quotes") from None
+    except (ValueError, TypeError, AttributeError) as error:  # such as an impossible date
+        raise UserError(f"config: {file}: contains a value that YAML cannot read ({error}); put it in quotes") from None
     if content is None:
-        raise UserError(f"config: {file}: is empty; write a key, or leave the file out")
+        raise UserError(f"config: {file}: is empty; add a key, or leave the file out")
     if not isinstance(content, dict):
         raise UserError(
             f"config: {file}: is a {type(content).__name__}, not keys with values; write `run: …` and so on"
@@ -77,16 +77,15 @@ def check(file):
 
 
 def check_all(arguments, folder):
-    """Check the config beside the Snakefile and the files of ``--configfile``; end the program if one is wrong.
+    """Check the default config beside the Snakefile and the files of ``--configfile``; exit if one is wrong.
 
     Args:
         arguments: of the command, as in ``sys.argv``.
-        folder: of the Snakefile.
+        folder: the folder of the Snakefile.
     """
     from scae.config import command_line
 
     try:
-        command_line.refuse_repeated_configfile(arguments)
         default = Path(folder, "config/config.yaml")
         for file in [*([default] if default.exists() else []), *command_line.config_files(arguments)]:
             check(file)
@@ -100,7 +99,7 @@ def _read(file):
     except FileNotFoundError:
         raise UserError(f"config: {file}: does not exist (looked in {Path.cwd()}); give the path of a file") from None
     except OSError as error:
-        raise UserError(f"config: {file}: cannot be read ({error.strerror.lower()}); give a file") from None
+        raise UserError(f"config: {file}: cannot be read ({error.strerror.lower()}); give another file") from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -113,21 +112,21 @@ def _read(file):
 def _refuse_recursion(value, file, above=()):
     if isinstance(value, (dict, list)):
         if any(value is one for one in above):
-            raise UserError(f"config: {file}: an alias (*name) stands inside what it names; write it out")
+            raise UserError(f"config: {file}: an alias (*name) refers to itself; write out its value")
         for below in value.values() if isinstance(value, dict) else value:
             _refuse_recursion(below, file, (*above, value))
 
 
 def _describe(error, text):
-    """What is wrong with the YAML, with its line."""
+    """The YAML error with its line, and what to do."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:  # characters that YAML does not have
-        return f"is no YAML ({str(error).splitlines()[0]}); remove that character"
+    if mark is None:  # a character that YAML does not allow
+        return f"is not valid YAML ({str(error).splitlines()[0]}); remove that character"
     line = mark.line + 1
     lines = text.splitlines()
     written = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in written[: len(written) - len(written.lstrip())]:
-        return f"line {line}: is indented with a tab; YAML takes spaces only"
+        return f"line {line}: is indented with a tab; YAML allows only spaces"
     if "expected a single document" in str(error):
-        return f"line {line}: --- begins a second document, and a config is one; join them, or give two files"
-    return f"line {line}: is no YAML ({error.problem}); look for a missing colon, quote or bracket in or above it"
+        return f"line {line}: --- starts a second document; write one, or give two files"
+    return f"line {line}: is not valid YAML ({error.problem}); is a colon, quote or bracket missing here or above?"

@@ -1,6 +1,6 @@
-"""Checking the config: one pass from what the user wrote to what the rules use.
+"""Check a config and complete it with defaults, from what the user wrote to what `plan.Plan` takes.
 
-Light enough to run each time the workflow is parsed: the hyperparameters of a model are read from its page without
+Light enough to run each time the workflow is parsed: the hyperparameters of a model are read from its file without
 importing it.
 """
 
@@ -25,7 +25,7 @@ from scae.sources.address import is_shipped, is_url, local_files
 
 NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d*)?([eE][+-]?\d+)?")
 RESULTS = "results"
-# Keys of a data set that mean nothing where its cells are simulated
+# Keys for reading a file, with their defaults; they have no meaning for simulated cells
 OF_FILES = {
     **{"format": "auto", "matrix": "auto", "values": "auto", "orientation": "auto"},
     **{"member": None, "genome": None, "modality": "rna"},
@@ -38,42 +38,42 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     """Check a config and complete it.
 
     Args:
-        config: the merged config as Snakemake read it; left as it is.
+        config: the merged config as Snakemake read it; not changed.
         schema: the content of ``config/schema.yaml``.
-        files: the files that it was merged from, those that win last.
-        command_line: the part of it that came with ``--config``, in which Snakemake leaves nested numbers as text.
-        processors: of this machine if it is the one that trains; None where another does.
-        datasets_too: refuse what is wrong with a data set; False leaves that to `problems_of_dataset`.
-        importer: what a workflow that imports this one has laid over our config, whose rules may make the files that it
-            names; None if none does.
+        files: the files that were merged, the last one winning.
+        command_line: the part that came with ``--config``, in which Snakemake leaves nested numbers as text.
+        processors: number of processors if this machine trains, else None.
+        datasets_too: whether to check the data sets; if False, `problems_of_dataset` is left to the caller.
+        importer: the config that a workflow which imports this one has merged into ours; its rules may make the files
+            that it names. None if there is no such workflow.
 
     Returns:
-        dict: the config with all defaults; keys and the lists of ``run`` sorted and numbers of one type, so that equal
-        settings compare equal and give the same tables. Models of a sweep stand there as any others; where some are
-        run, ``sweeps`` has {sweep: {model: {parameter: value}}} of these, in the order in which they are written.
+        dict: the config with all defaults. Keys and the lists of ``run`` are sorted and numbers have one type, so that
+        equal settings compare equal and give the same tables. A sweep is replaced by its models; ``sweeps`` has those
+        of the run, {sweep: {model: {parameter: value}}}, in the order in which they are written.
 
     Raises:
-        UserError: naming every key that is wrong, a line for each.
+        UserError: one line for each invalid key.
     """
     layers = [_with_text_keys(config_files.read(file)) for file in files]
     layers += [_with_text_keys(layer or {}) for layer in (importer, command_line)]
     config = _with_text_keys(config)
     overlays.replace_choices(config, layers)
     config = _spelled_out(config)
-    complete = with_parts(schema, _pages_outside(config))
+    complete = with_parts(schema, _outside_kinds(config))
     _read_numbers(config, _with_text_keys(command_line or {}))
     swept = sweeps.expand(config, layers)
     if swept:
-        complete = with_parts(schema, _pages_outside(config))
+        complete = with_parts(schema, _outside_kinds(config))
     problems = list(_unprintable(config)) or list(_problems_of_sets(config))
     problems = problems or _violations(config, label_sets.allow_several(complete), swept)
-    told = () if problems else _contradictions(config, swept, processors, datasets_too, alone=importer is None)
-    problems = problems or list(dict.fromkeys(told))  # models of a sweep share what is wrong with it
+    found = () if problems else _contradictions(config, swept, processors, datasets_too, alone=importer is None)
+    problems = problems or list(dict.fromkeys(found))  # the models of a sweep share their problems
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
     for name, dataset in plain["datasets"].items():
-        if label_sets.are_several(dataset["labels"]):  # their order says which is the first
+        if label_sets.are_several(dataset["labels"]):  # in their order, since the first one is special
             dataset["labels"] = {key: dataset["labels"][str(key)] for key in config["datasets"][name]["labels"]}
     if run := sweeps.of_run(swept, plain):
         plain["sweeps"] = run
@@ -81,11 +81,11 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
 
 
 def with_parts(schema, outside=None):
-    """The schema with the hyperparameters of every kind of model and the names of the metrics filled in.
+    """The schema, completed with the hyperparameters of every kind of model and the names of the metrics.
 
     Args:
         schema: the content of ``config/schema.yaml``.
-        outside: {path of a page outside the library: its hyperparameters}; None for those that nobody asks for.
+        outside: {path of a model file outside the library: its hyperparameters, or None if it is not run}.
     """
     schema = copy.deepcopy(schema)
     dataset = schema["properties"]["datasets"]["additionalProperties"]
@@ -105,8 +105,8 @@ def with_parts(schema, outside=None):
     return schema
 
 
-def _pages_outside(config):
-    """{path: hyperparameters, or None} of the pages outside the library; those that are run must be in order."""
+def _outside_kinds(config):
+    """{path: hyperparameters, or None} of model files outside the library; only those that are run are read."""
     models = config["models"] if isinstance(config.get("models"), dict) else {}
     run = config["run"].get("models") if isinstance(config.get("run"), dict) else None
     found = {}
@@ -128,7 +128,7 @@ def _pages_outside(config):
 
 
 def _read_numbers(config, command_line):
-    """Read the numbers, true, false and null in what came with ``--config``, where Snakemake leaves text, in place."""
+    """Convert the numbers, true, false and null that came with ``--config`` as text, in place."""
     for name, value in command_line.items():
         if isinstance(value, dict) and isinstance(config.get(name), dict):
             _read_numbers(config[name], value)
@@ -147,7 +147,7 @@ def _read_number(value):
 
 
 def _number(value, entry):
-    """A value in the type that the schema declares, so that 3 and 3.0 are the same setting."""
+    """A number in the type that the schema declares, so that 3 and 3.0 are the same setting."""
     types = entry.get("type", ()) if isinstance(entry, dict) else ()
     types = [types] if isinstance(types, str) else types
     if "number" in types and type(value) is int and abs(value) < 2**1000:
@@ -158,7 +158,7 @@ def _number(value, entry):
 
 
 def _properties(validator, properties, instance, schema):
-    """``properties`` of JSON schema that first fills in defaults and gives numbers their declared type."""
+    """``properties`` of JSON schema that first fills in defaults and converts numbers to their declared type."""
     if isinstance(instance, dict):
         for name, entry in properties.items():
             if isinstance(entry, dict) and "default" in entry:
@@ -199,7 +199,7 @@ _Validator = extend(
 
 def _violations(config, schema, swept):
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: error.json_path)
-    messages = {}  # the first of a key, that of its type before others
+    messages = {}  # one for each key, a wrong type before others
     for error in sorted(errors, key=lambda error: error.validator != "type"):
         key = error.json_path if error.validator not in ("additionalProperties", "required") else id(error)
         messages.setdefault(key, _message(error, swept))
@@ -207,13 +207,13 @@ def _violations(config, schema, swept):
 
 
 def _shown(value):
-    """A value as it stands in a message."""
+    """A value as a message shows it."""
     text = repr(str(value) if isinstance(value, str) else value)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}… ({len(text)} characters)"
 
 
 def _message(error, swept):
-    """One line for a person: the key as the user wrote it, what is wrong, what to do."""
+    """One line: the key as the user wrote it, what is wrong, what to do."""
     key = ".".join(map(str, sweeps.as_written(error.absolute_path, swept)))
     value = error.instance
     shown, message = _shown(value), error.message.replace(repr(value), _shown(value))
@@ -231,15 +231,15 @@ def _message(error, swept):
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
         if isinstance(value, str) and NUMBER.fullmatch(value):
-            return f"{key}: {shown} is text to YAML, not a {wanted}; write 1e-3 as 1.0e-3, and no quotes"
+            return f"{key}: YAML reads {shown} as text, not as {wanted}; write numbers unquoted, and 1e-3 as 1.0e-3"
         if value is None and wanted == "object":
-            return f"{key}: is empty, not of type object; write keys below it, or leave it out"
+            return f"{key}: is empty, but must have keys (type object); add some, or leave it out"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
-        path = ", nor the path of a page (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
+        path = ", or the path of a model file (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
         return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}{path}"
     if error.validator in ("pattern", "maxLength", "propertyNames", "not") or error.parent is not None:
-        return f"{key}: {shown} is not usable here; {error.schema.get('description', message)}"
+        return f"{key}: {shown} is not allowed here; {error.schema.get('description', message)}"
     return f"{key}: {message}"
 
 
@@ -249,7 +249,7 @@ def _description(schema, name):
 
 
 def _unprintable(config, key=""):
-    """Text that no terminal, table or picture can show."""
+    """Problems with control characters, which terminals, tables and pictures cannot show."""
     if isinstance(config, dict):
         for name, value in config.items():
             yield from _unprintable(name, f"{key}.{name}".lstrip("."))
@@ -258,11 +258,11 @@ def _unprintable(config, key=""):
         for number, value in enumerate(config):
             yield from _unprintable(value, f"{key}.{number}")
     elif isinstance(config, str) and (found := control_character(config)):
-        yield f"{key}: {_shown(config)} holds the control character {found}; remove it"
+        yield f"{key}: {_shown(config)} contains the control character {found}; remove it"
 
 
 def _problems_of_sets(config):
-    """Sets of labels that are none, told before the schema looks at them."""
+    """Problems of label sets, reported in place of less clear ones of the schema."""
     datasets = config.get("datasets")
     for name, dataset in datasets.items() if isinstance(datasets, dict) else ():
         found = label_sets.problems(dataset.get("labels")) if isinstance(dataset, dict) else ()
@@ -270,7 +270,7 @@ def _problems_of_sets(config):
 
 
 def _contradictions(config, swept, processors, datasets_too, alone):
-    """What a schema cannot say: names that must exist elsewhere, files that must be there, settings that do not fit."""
+    """Problems that a schema cannot express: undefined names, missing files, settings that contradict each other."""
     for section in ("datasets", "models"):
         names = {}
         for name in config["run"][section]:
@@ -281,8 +281,7 @@ def _contradictions(config, swept, processors, datasets_too, alone):
             other = names.setdefault(name.lower(), name)
             if other != name:
                 yield (
-                    f'run.{section}: "{other}" and "{name}" differ in case only, and share a folder on some disks; '
-                    "rename one"
+                    f'run.{section}: "{other}" and "{name}" differ only in case, one folder on some disks; rename one'
                 )
     for name in config["run"]["datasets"] if datasets_too else ():
         if name in config["datasets"]:
@@ -299,18 +298,18 @@ def _contradictions(config, swept, processors, datasets_too, alone):
         for dataset in config["run"]["datasets"]:
             if (values := config["datasets"].get(dataset, {}).get("values")) in WITHOUT_COUNTS:
                 written = ".".join(sweeps.as_written(["models", name], swept))
-                yield f"{written}: needs counts, but datasets.{dataset}.values is {values}; run only one of them"
+                yield f"{written}: needs counts, but datasets.{dataset}.values is {values}; do not run both"
     for name in config["run"]["models"]:
         for dataset in config["run"]["datasets"] if config["models"].get(name, {}).get("batch") is True else ():
             if dataset in config["datasets"] and not config["datasets"][dataset]["batch"]:
                 key = ".".join(sweeps.as_written(["models", name, "batch"], swept))
                 yield (
-                    f"{key}: true, but {dataset} has no batch; name its column in datasets.{dataset}.batch, or run "
-                    "them apart"
+                    f"{key}: is true, but {dataset} has no batch; name its column in datasets.{dataset}.batch, or do "
+                    "not run both"
                 )
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
-        yield "training.engine: sparse runs on a CPU, but training.device is cuda; set one of them to auto"
+        yield "training.engine: sparse needs a CPU, but training.device is cuda; set one of them to auto"
     if training["engine"] == "sparse" and training["precision"] != "float32":
         yield (
             f"training.engine: sparse computes in float32, but training.precision is {training['precision']}; set "
@@ -318,23 +317,29 @@ def _contradictions(config, swept, processors, datasets_too, alone):
         )
     if training["early_stopping"] and not training["holdout"]:
         yield (
-            "training.early_stopping: goes by the loss of cells that are held out, and there are none; set "
-            "training.holdout, such as 0.1, or early_stopping to 0"
+            "training.early_stopping: needs held-out cells; set training.holdout, for example to 0.1, or "
+            "early_stopping to 0"
         )
     if processors and training["threads"] > processors:
         yield (
-            f"training.threads: {training['threads']} are more than the {processors} processors of this machine; set "
+            f"training.threads: {training['threads']} is more than the {processors} processors of this machine; set "
             f"it to {processors} or less"
         )
 
 
 def problems_of_dataset(dataset, kmeans, alone=True):
-    """(key, problem) of an entry of ``datasets``."""
+    """(key, problem) of an entry of ``datasets``.
+
+    Args:
+        alone: False if rules of an importing workflow may make the files that do not exist yet.
+    """
     source, qc = dataset["source"], dataset["qc"]
     if (source is None) == (dataset["samples"] is None):
         yield (
             "source",
-            "is missing; give it, or a table of samples" if source is None else "give it or samples, not both",
+            "is missing; give it, or a sample table"
+            if source is None
+            else "is given together with samples; remove one",
         )
         return
     if dataset["samples"] is not None and (problems := list(_problems_of_path(dataset["samples"], ""))):
@@ -353,8 +358,8 @@ def problems_of_dataset(dataset, kmeans, alone=True):
     if dataset["sha256"] and (
         None not in samples or address.is_simulated(source) or is_shipped(source) or os.path.isdir(source)
     ):
-        what = "samples have a column sha256 in their table" if None not in samples else f"source is {source}"
-        yield "sha256", f"only a file has one, and {what}; set sha256 to null"
+        what = "the samples have it in their table" if None not in samples else f"source is {source}"
+        yield "sha256", f"is for a single file, but {what}; set sha256 to null"
     for name, labels in label_sets.of(dataset["labels"]).items():
         key = label_sets.key(dataset["labels"], name)
         yield from ((f"{key}.{of}", problem) for of, problem in _problems_of_labels(labels, dataset, kmeans, alone))
@@ -371,8 +376,8 @@ def problems_of_dataset(dataset, kmeans, alone=True):
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
         yield (
             "qc.max_genes",
-            f"no cell has more than {qc['min_genes']} (min_genes) and fewer than {qc['max_genes']} genes; raise it, or "
-            "lower min_genes",
+            f"no cell can have more than {qc['min_genes']} (min_genes) and fewer than {qc['max_genes']} genes; raise "
+            "it, or lower min_genes",
         )
 
 
@@ -383,7 +388,7 @@ def _problems_of_labels(labels, dataset, kmeans, alone):
         if os.path.isdir(labels["path"]):
             yield "path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
     if labels["from"] == "none" and kmeans["k"] is None:
-        yield "from", "none needs a number of clusters in kmeans.k"
+        yield "from", "none needs the number of clusters; set kmeans.k"
     if labels["from"] == "clusters" and dataset["values"] in WITHOUT_COUNTS:
         yield "from", f"clusters needs counts, but values is {dataset['values']}; use obs or csv"
     if labels["from"] == "clusters" and labels["n_pcs"] >= labels["n_variable_genes"]:
@@ -397,48 +402,48 @@ def _problems_of_labels(labels, dataset, kmeans, alone):
             if set(labels["markers"][first]) == set(labels["markers"][second]):
                 yield (
                     "markers",
-                    f"{_quoted(first)} and {_quoted(second)} have the same genes, which tell no cell of one from the "
-                    "other; give one of them another gene, or join them",
+                    f"{_quoted(first)} and {_quoted(second)} have the same genes and cannot be distinguished; add "
+                    "a gene to one of them, or merge them",
                 )
 
 
 def _problems_of_simulation(dataset):
-    """(key, problem) of a data set whose cells are made, or of settings for that of one whose cells are not."""
+    """(key, problem) of ``simulation``, for a simulated data set or any other."""
     settings, simulated = dataset["simulation"], address.is_simulated(dataset["source"])
     if not simulated:
         if settings is not None:
-            yield "simulation", f"is for source: {address.SIMULATED} alone; remove it, or set source to that"
+            yield "simulation", f"needs source: {address.SIMULATED}; set that, or remove it"
         return
     if settings is None:
-        yield "simulation", "is null; write {} to take all defaults"
+        yield "simulation", "is null; write {} for the defaults"
         return
     for key, default in OF_FILES.items():
         if dataset[key] != default:
-            yield key, "says how a file is read, but the source is simulated; remove it"
+            yield key, "is for reading a file, but the source is simulated; remove it"
     n_types = settings["types"] if isinstance(settings["types"], int) else len(settings["types"])
     if settings["cells"] < n_types:
         yield "simulation.cells", f"{settings['cells']} cells are too few for {n_types} types; raise it"
     if settings["genes"] < settings["program_genes"]:
         yield (
             "simulation.program_genes",
-            f"a program of {settings['program_genes']} genes needs as many; lower it, or raise simulation.genes",
+            f"{settings['program_genes']} is more than simulation.genes ({settings['genes']}); lower it, or raise that",
         )
 
 
 def _problems_of_source(source, alone):
     if source.lower().startswith("ftp:"):
-        yield "ftp is not spoken here; most servers, NCBI's too, have the same file at https://"
+        yield "FTP is not supported; most servers, including NCBI's, have the same file at https://"
     elif is_url(source):
         if problem := address.problem_of_url(source):
             yield problem
     elif is_shipped(source):
         name = source.partition(":")[2]
         if name not in address.SHIPPED_DATASETS:
-            yield f"scanpy has no data set {_quoted(name)}; it has {', '.join(address.SHIPPED_DATASETS)}"
+            yield f"scanpy has no data set {_quoted(name)}; choose {', '.join(address.SHIPPED_DATASETS)}"
     else:
         yield from _problems_of_path(source, ", or a URL", alone)
         if os.path.isdir(source) and not local_files(source):
-            yield f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists what can be read"
+            yield f"{_quoted(source)} is a folder without a matrix; docs/own-data.md lists the supported files"
         if problem := address.problem_of_name(source):
             yield problem
 
@@ -447,7 +452,7 @@ def _problems_of_path(path, other, alone=True):
     if not alone and not os.path.exists(path):
         return  # a rule of the other workflow may make it
     if alone and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(RESULTS)):
-        yield f"{_quoted(path)} lies in {RESULTS}/, where runs write and remove; copy it elsewhere and give that path"
+        yield f"{_quoted(path)} is in {RESULTS}/, where runs overwrite files; copy it elsewhere and give that path"
     elif not os.path.exists(path):
         yield (
             f"{_quoted(path)} does not exist (looked in {Path.cwd()}). Give a path relative to the working directory"
@@ -456,7 +461,7 @@ def _problems_of_path(path, other, alone=True):
     elif not (os.path.isfile(path) or os.path.isdir(path)):
         yield f"{_quoted(path)} is neither a file nor a folder; give the path of a file"
     elif not os.access(path, os.R_OK):
-        yield f"{_quoted(path)} cannot be read; allow it (chmod), or give another file"
+        yield f"{_quoted(path)} cannot be read; change its permissions (chmod), or give another file"
 
 
 def _quoted(text):
@@ -464,29 +469,33 @@ def _quoted(text):
 
 
 def _contradictions_of_given(model, config, alone):
-    """(keys below the model, problem) of a representation that is given."""
+    """(keys below the model, problem) of a given embedding."""
     key, path = model["key"], model["path"]
     if (key is None) == (path is None):
-        yield [], "a given embedding needs either key (of obsm) or path (of a table), and not both"
+        yield [], "a given embedding needs either key (of obsm) or path (of a table), not both"
     if path is not None:
         yield from ((["path"], problem) for problem in _problems_of_path(path, "", alone))
     if key is not None:
         for name in config["run"]["datasets"]:
             if name in config["datasets"] and (problem := _problem_of_obsm(config["datasets"][name])):
-                yield ["key"], f"{problem}, which {name} is not; use path"
+                yield ["key"], f"{problem}, and {name} is not one; use path"
 
 
 def _problem_of_obsm(dataset):
-    """Why there is no obsm to look into; None if there may be."""
+    """Why a data set has no obsm, or None if it may have one."""
     source = dataset["source"]
     if not isinstance(source, str) or dataset["member"] == "all":
-        return "obsm is read from a data set of one source"
+        return "obsm can only be read from a data set with a single source"
     named_h5ad = source.partition("?")[0].endswith(".h5ad")
-    return None if is_shipped(source) or named_h5ad or dataset["format"] == "h5ad" else "only an .h5ad has obsm"
+    return (
+        None
+        if is_shipped(source) or named_h5ad or dataset["format"] == "h5ad"
+        else "obsm can only be read from an .h5ad"
+    )
 
 
 def _with_text_keys(value):
-    """A copy in which every key is text; YAML reads an unquoted 68 or yes as something else."""
+    """A copy in which every key is text; YAML reads an unquoted 68 as a number and yes as true."""
     if isinstance(value, dict):
         return {str(name): _with_text_keys(below) for name, below in value.items()}
     return copy.deepcopy(value)
@@ -505,7 +514,7 @@ def _spelled_out(config):
 
 
 def _plain(value):
-    """The value with sorted keys and of plain types alone."""
+    """A copy with sorted keys and plain types."""
     if isinstance(value, dict):
         return {name: _plain(value[name]) for name in sorted(value)}
     if isinstance(value, list):

@@ -1,8 +1,7 @@
-"""Overlays: a later config file that makes another choice replaces the settings of the earlier one.
+"""Overlays: a config file that changes the `kind` of a model, or `from` of labels, replaces the whole earlier entry.
 
-Snakemake merges config files key by key, so that `labels: {from: csv, path: …}` of an overlay would still have the
-markers of the clustering that the default config chose. An overlay that writes `labels.from`, or the `kind` of a model,
-replaces that whole entry; without it, its keys are merged into the entry.
+Snakemake merges config files key by key, so `labels: {from: csv, path: …}` in an overlay would keep the markers of the
+clustering in the default config. An overlay without `from` or `kind` is merged into the entry.
 """
 
 import copy
@@ -11,18 +10,18 @@ from scae.config import label_sets
 
 
 def replace_choices(config, layers):
-    """Merge labels and models of a config anew, in place.
+    """Merge labels and models of a config again, in place.
 
     Args:
         config: the merged config.
-        layers: the configs that it was merged from; the last one wins.
+        layers: the configs that were merged, the last one winning.
     """
     for section, part, chooser in (("models", None, "kind"), ("datasets", "labels", "from")):
         for name, entry in _dict(config.get(section)).items():
             written = [_dict(_dict(layer.get(section)).get(name)) for layer in layers if isinstance(layer, dict)]
-            if part is None and any(chooser in one for one in written):
+            if part is None and isinstance(entry, dict) and any(chooser in one for one in written):
                 config[section][name] = _merged(written, chooser)
-            elif part and any(_dict(one.get(part)) for one in written) and isinstance(entry, dict):
+            elif part and any(_dict(one.get(part)) for one in written) and isinstance(_dict(entry).get(part), dict):
                 entry[part] = _merged([_dict(one.get(part)) for one in written], chooser)
 
 
@@ -39,5 +38,5 @@ def _merged(layers, chooser):
 
 
 def _dict(value):
-    """The value if it is a dict, else an empty one: the schema reports what is wrong with it."""
+    """The value if it is a dict, else an empty dict; the schema reports the wrong type."""
     return value if isinstance(value, dict) else {}

@@ -1,9 +1,9 @@
-"""From a checked config to what the rules ask: names, settings, files and code of each job. Knows no Snakemake.
+"""The plan of a run: names, settings, files and code of each job, from a checked config. Independent of Snakemake.
 
-A method that takes ``wildcards`` is given to a rule as it is (``params: model=plan.model``); any object with the
-attributes dataset, model … will do. Everything that a result depends on reaches its job this way, each concept as one
-sorted dict, since Snakemake compares params as a set of values. Standard library only: built each time the workflow is
-parsed.
+A rule takes a method with the argument ``wildcards`` as it is (``params: model=plan.model``); any object with the
+attributes dataset, model … works. Every setting that a result depends on reaches its job this way, each concept as one
+sorted dict, since Snakemake compares params as a set of values. Standard library only, since it is built each time the
+workflow is parsed.
 """
 
 from scae import results
@@ -11,23 +11,23 @@ from scae.config import label_sets, sweeps
 from scae.errors import UserError
 from scae.jobs import code_digest
 from scae.models import registry
-from scae.sources import address
+from scae.sources import address, formats
 
-READING = (  # keys of a data set that say how its source is read
+READING = (  # keys of a data set for reading its source
     *("format", "genome", "join", "matrix", "member", "modality", "orientation", "samples"),
     *("sha256", "simulation", "source", "values"),
 )
-OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training
-BASELINES = {"pca": "pca", "random_projection": "floor"}  # {kind: role}; everything else is a model
+OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training that do nothing at 0
+BASELINES = {"pca": "pca", "random_projection": "floor"}  # {kind: role}; all others have the role model
 
 
 class Plan:
-    """What is run, and with which settings.
+    """The data sets, models and seeds of a run, and their settings.
 
     Args:
         config: from `loader.load`.
-        as_written: the section ``run`` in the user's order, which only the report and its figures follow.
-        refuse: exception to raise with the message of a `UserError` about the code.
+        as_written: the section ``run`` in the user's order, used only by the report and its figures.
+        refuse: exception class to raise in place of a `UserError` about the code.
     """
 
     def __init__(self, config, as_written=None, refuse=UserError):
@@ -50,21 +50,21 @@ class Plan:
     # Files
 
     def targets(self, part=None, same=False):
-        """Paths of every file that a part of the run makes, or the whole run.
+        """Paths of all files that the run, or a part of it, makes.
 
         Args:
             part: data, models, evaluation or report.
-            same: only files that have the same bytes in every run.
+            same: only files that are byte-identical in every run.
         """
         chosen = [result for result in results.CONTRACT if part in (None, result.part) and (result.same or not same)]
         return [f"<results>/{path}" for result in chosen for path in self.paths(result)]
 
     def named(self, name):
-        """Paths of every file of one name of the contract."""
+        """Paths of all files of one entry of the contract."""
         return [f"<results>/{path}" for path in self.paths(results.BY_NAME[name])]
 
     def paths(self, result):
-        """Paths of a result below the results folder, for all for which it is made."""
+        """Paths of a result relative to the results folder, for every data set, model and seed it is made for."""
         if "label_set" in result.wildcards:
             return [
                 result.path.format(dataset=dataset, label_set=name)
@@ -82,12 +82,13 @@ class Plan:
         return results.paths(result, values)
 
     def only(self, which, path, **more):
-        """Input function: a file if this job has one, else none.
+        """Input function: files that only some jobs read.
 
         Args:
-            which: what must hold of the job's data set or model: ``batched`` or ``simulated`` data, ``own``,
-                ``external``, ``trained`` or ``batch_conditioned`` models.
-            path: with the job's wildcards, and others of which all values of ``more`` are taken.
+            which: the jobs that read them: of ``batched`` or ``simulated`` data sets, or of ``own``, ``external``,
+                ``trained`` or ``batch_conditioned`` models.
+            path: with the job's wildcards, and with those of ``more``.
+            more: wildcard=[values], expanded over all values.
         """
 
         def files(wildcards):
@@ -97,8 +98,8 @@ class Plan:
             found = [path]
             for name, values in more.items():
                 found = [one.replace(f"{{{name}}}", str(value)) for one in found for value in values]
-            paths = [one.format(**known) for one in found]
-            return paths if more else paths[0]
+            found = [one.format(**known) for one in found]
+            return found if more else found[0]
 
         return files
 
@@ -112,7 +113,7 @@ class Plan:
         return wildcards.model in getattr(self, which)
 
     def user_files(self, what, wildcards):
-        """Files of the user that a job reads.
+        """The user's files that a job reads.
 
         Args:
             what: ``source``, ``labels``, ``dropped_labels``, ``gene_sets``, ``mito`` or ``given``.
@@ -136,22 +137,22 @@ class Plan:
         return [model["path"]] if model["path"] else self.user_files("source", wildcards)
 
     def content(self, *what):
-        """Params function: digests of the user's files, whose times do not count."""
+        """Params function: digests of the user's files, so that their modification times do not matter."""
         return lambda wildcards: address.content([file for one in what for file in self.user_files(one, wildcards)])
 
     def more_labels(self, wildcards):
-        """Input function: the labels of a data set's additional label sets, in their order."""
+        """Input function: the files of a data set's additional label sets, in their order."""
         names = label_sets.further(self._labels(wildcards.dataset))
         return [f"<results>/{wildcards.dataset}/labels/{name}.csv" for name in names]
 
     # Code
 
     def code(self, script, *loaded):
-        """Params function: digest of a script and everything it imports.
+        """Params function: digest of a script and all modules it imports.
 
         Args:
             script: name of a script.
-            loaded: functions of wildcards that give the modules which the script loads by name.
+            loaded: functions of wildcards that return the modules which the script loads by name.
         """
 
         def digest(wildcards):
@@ -162,63 +163,67 @@ class Plan:
 
         return digest
 
+    def reader_modules(self, wildcards):
+        """What reads the formats that the source of a data set may have."""
+        return formats.readers(self.config["datasets"][wildcards.dataset])
+
     def model_module(self, wildcards):
-        """The file of the job's model."""
+        """The model file of the job, as module name or path."""
         return [self.kinds[wildcards.model].module]
 
     def batch_module(self, wildcards):
-        """What finds the batch of each cell, for a batch-conditioned model or an external one on batched data."""
+        """The module that reads batches, for a batch-conditioned model or an external model on batched data."""
         conditioned = self.is_batch_conditioned(wildcards.model)
         external = wildcards.model in self.external and wildcards.dataset in self.batched
         return ["scae.data.batch"] if conditioned or external else []
 
     def inspection_module(self, wildcards):
-        """What reads a model that was trained here."""
+        """The module that reads model.pt, for a model trained by the workflow."""
         return ["scae.evaluation.inspection"] if wildcards.model in self.own else []
 
     def label_module(self, wildcards):
-        """What finds the labels, where cells without one are dropped."""
+        """The module that reads labels, if unlabelled cells are dropped."""
         return ["scae.data.labels"] if self.dropped(wildcards) else []
 
     # Settings of a job
 
     def dataset(self, *keys):
-        """Params function: these keys of the data set's entry."""
+        """Params function: some keys of the data set's entry."""
         return lambda wildcards: {key: self.config["datasets"][wildcards.dataset][key] for key in sorted(keys)}
 
     def source(self, wildcards):
-        """How the source of a data set is read."""
+        """The settings for reading the source of a data set."""
         return self.dataset(*READING)(wildcards)
 
     def labels(self, wildcards):
-        """The entry of a label set: of the first one unless a wildcard names another."""
+        """The entry of the label set in the wildcards, by default of the first one."""
         sets = label_sets.of(self._labels(wildcards.dataset))
         return {"labels": sets[getattr(wildcards, "label_set", next(iter(sets)))]}
 
     def makes_labels(self, wildcards):
-        """Whether labels are made from the expression, rather than read."""
+        """Whether labels are computed from the expression, not read."""
         return self.labels(wildcards)["labels"]["from"] in ("clusters", "markers")
 
     def dropped(self, wildcards):
-        """The first label set's entry if cells without a label are dropped before training, else None."""
+        """The entry of the first label set if unlabelled cells are dropped before training, else None."""
         labels = label_sets.first(self._labels(wildcards.dataset))
         return labels if labels.get("missing") == "drop" else None
 
     def label_column(self, wildcards):
-        """The column of obs that the source must have; checked early, and without effect on the counts."""
+        """The column of obs with the labels, or ""; its presence is checked early, without effect on the counts."""
         labels = label_sets.first(self._labels(wildcards.dataset))
         return labels["column"] if labels["from"] == "obs" else ""
 
     def batch_column(self, wildcards):
-        """The column of obs with the batches, likewise."""
+        """The column of obs with the batches, or "", likewise."""
         return self.config["datasets"][wildcards.dataset]["batch"] or ""
 
     def label_names(self, wildcards):
-        """Names of the label sets of a data set; the first gives k and the pictures."""
+        """Names of the label sets of a data set; the first determines k and the pictures."""
         return list(self.label_sources()[wildcards.dataset])
 
     def settings_of(self, model):
-        """Kind and hyperparameters of a model, without options that are off."""
+        """Kind and hyperparameters of a model, without options at their off value."""
         return self.kinds[model].settings(self.config["models"][model])
 
     def model(self, wildcards):
@@ -230,40 +235,40 @@ class Plan:
         return self.kinds[model].trained and self.config["models"][model].get("batch") is True
 
     def expression(self, wildcards):
-        """How the expression is read; a given embedding only takes the names of the cells from it."""
+        """The settings for reading the expression; a given embedding only needs its cell names."""
         is_given = self.config["models"][wildcards.model]["kind"] == "given"
         return {"scale": False} if is_given else self.config["expression"]
 
     def given_source(self, wildcards):
-        """Where the source of a data set lies, for an embedding that is looked up in it."""
+        """The location of a data set's source, for an embedding that is read from its obsm."""
         model = self.config["models"][wildcards.model]
         if model["kind"] != "given" or model["path"]:
             return {}
         return self.dataset("sha256", "source")(wildcards)
 
     def latent(self, wildcards):
-        """Which point of the posterior is the latent, as far as it matters to the kind of model."""
+        """Which posterior estimate is the latent; choices that are equal for this kind of model are the same."""
         return {"estimate": self.kinds[wildcards.model].estimate(self.config["latent"]["estimate"])}
 
     def training(self, wildcards):
-        """Settings of training, as far as they matter to the model."""
+        """The settings of training that this model uses."""
         if wildcards.model in self.external:
             return {"batch_size": self.config["models"][wildcards.model]["batch_size"]}
         return self.training_settings() if wildcards.model in self.own else {}
 
     def training_settings(self):
-        """Settings of training that can change its result, without those that are off at 0."""
+        """The settings of training that can change its result."""
         without = {"checkpoint_minutes"} | {name for name in OFF_AT_0 if not self.config["training"][name]}
         return {key: value for key, value in self.config["training"].items() if key not in without}
 
     def run_settings(self, wildcards):
-        """The seeds of a model, and whether they give the same latents."""
+        """The seeds of a model, and whether all give the same latent."""
         return {"deterministic": self.kinds[wildcards.model].deterministic, "seeds": self.seeds}
 
     # Settings of the whole run
 
     def label_sources(self):
-        """{data set: {label set: where it comes from}}; a single entry is named after its source."""
+        """{data set: {label set: source of the labels}}; a single label set is named after its source."""
         found = {}
         for name in sorted(self.datasets):
             source, labels = self.config["datasets"][name]["source"], self._labels(name)
@@ -273,7 +278,7 @@ class Plan:
         return found
 
     def clusterings(self):
-        """{data set: {label set: its entry if it is a clustering, else where it comes from}}."""
+        """{data set: {label set: its entry if it is a clustering, else only its source}}."""
         found = {}
         for name, sources in self.label_sources().items():
             entries = label_sets.of(self._labels(name)).values()
@@ -284,7 +289,7 @@ class Plan:
         return found
 
     def roles(self):
-        """{model: "model", "pca" or "floor"}: a subject of the study, or a baseline."""
+        """{model: "model", "pca" or "floor"}; the latter two are baselines."""
         return {name: BASELINES.get(self.config["models"][name]["kind"], "model") for name in sorted(self.models)}
 
     def runs(self):
@@ -301,7 +306,7 @@ class Plan:
         return found
 
     def order(self, *parts):
-        """The data sets or models in the order of the config, which is that of the report."""
+        """{part: its data sets or models in the order of the config}, for the report."""
         return {name: list(dict.fromkeys(sweeps.spelled_out(self.as_written[name], self.sweeps))) for name in parts}
 
     def sweep_points(self):
@@ -312,12 +317,12 @@ class Plan:
         }
 
     def published(self):
-        """{data set: published scores} of those that have some."""
+        """{data set: published scores} for data sets that have some."""
         datasets = {name: self.config["datasets"][name] for name in sorted(self.datasets)}
         return {name: dataset["published"] for name, dataset in datasets.items() if "published" in dataset}
 
     def model_info(self):
-        """What the model files of the run say about themselves."""
+        """{model: description in its model file}, and how it is trained."""
         told = ("deterministic", "external", "trained")
         return {
             name: self.kinds[name].about | {key: getattr(self.kinds[name], key) for key in told}
@@ -325,12 +330,12 @@ class Plan:
         }
 
     def missing_packages(self):
-        """What to do about packages that models of the run need and that are not installed."""
+        """One line for each model of the run that needs a package which is not installed."""
         missing = {name: self.kinds[name].missing() for name in sorted(self.models)}
         return [f"models.{name}: {problem}" for name, problem in missing.items() if problem]
 
     def report_settings(self):
-        """The settings that the report lists, without what may be secret."""
+        """The settings that the report lists, without secrets and local paths."""
         datasets = {name: dict(self.config["datasets"][name]) for name in sorted(self.datasets)}
         for dataset in datasets.values():
             dataset.pop("published", None)
@@ -352,4 +357,4 @@ class Plan:
         return self.config["datasets"][dataset]["labels"]
 
 
-OF = {"dataset": ("batched", "exported"), "model": ("trained", "own", "external")}  # of which results are made for some
+OF = {"dataset": ("batched", "exported"), "model": ("trained", "own", "external")}  # values of Result.of by wildcard

@@ -1,16 +1,16 @@
-"""How much memory and time a job asks for, by the size of its input."""
+"""Memory and time that a job requests, by the size of its input."""
 
 import os
 
 
 def growing(base, per_mb=0.0, of=None, when=None):
-    """Resource function: a base and an amount for each megabyte of the input, times the attempt.
+    """Resource function: (base + per_mb · size of the input in MB) · attempt.
 
     Args:
         base: MB, or minutes.
-        per_mb: for each MB of the input files.
-        of: path of another file to measure instead, from the folder of the first input.
-        when: function of wildcards; the base alone where it is not true.
+        per_mb: MB, or minutes, for each MB of the input files.
+        of: path of a file to measure instead, relative to the folder of the first input.
+        when: function of wildcards; only the base is requested where it is false.
     """
 
     def amount(wildcards, input, attempt):
@@ -22,5 +22,5 @@ def growing(base, per_mb=0.0, of=None, when=None):
 
 
 def _megabytes(paths):
-    """Size of the files that exist; in a group, an input may not be there yet when a job's size is asked for."""
+    """Total size of the files that exist; in a group, an input may not exist yet when its job's size is requested."""
     return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) / 2**20

@@ -1,4 +1,4 @@
-"""The batch of each cell, and whether batches can be told from cell types."""
+"""The batch of each cell, and warnings if batches are confounded with cell types."""
 
 import logging
 
@@ -18,7 +18,7 @@ SHOWN_TYPES = 5
 
 
 def of_cells(obs, column, cells):
-    """The batch of each of these cells.
+    """The batch of each cell.
 
     Args:
         obs: annotation of the cells as read.
@@ -29,27 +29,27 @@ def of_cells(obs, column, cells):
         pandas.Series: name ``batch``, index ``cell``, text; `tables.UNSCORED` where a cell has none.
 
     Raises:
-        UserError: if there is no such column, or what it holds is no batch.
+        UserError: if the column is missing, or its values do not look like batches.
     """
     annotation.check_column(obs, column, "batch")
     found = labels.without_words(obs[column]).loc[cells]
     labels.refuse_numbers(found, "batch", "batches")
     without = found.isna()
     if without.all():
-        raise UserError(f'batch: the column "{column}" is empty; name another one, or set batch to null')
+        raise UserError(f'batch: the column "{column}" is empty; choose another one, or set batch to null')
     if without.any():
-        log.log(NOTE, "%d of %d cells have no batch: not counted where batches are scored", without.sum(), len(found))
+        log.log(NOTE, "%d of %d cells have no batch: excluded from batch scores", without.sum(), len(found))
     found = found.astype(object).where(~without, tables.UNSCORED).astype(str)
     log.info("batches: %s", found[found != tables.UNSCORED].value_counts().to_dict())
     return found.rename("batch").rename_axis("cell")
 
 
 def read(path, column, cells):
-    """The batch of each of these cells, without the import of anndata, which is much of a small training job.
+    """The batch of each cell, without importing anndata, which is a large part of a small training job.
 
     Args:
-        path: of a counts.h5ad, whose annotation is plain (`scae.sources.annotation.plain`).
-        column, cells, returns, errors: as of `of_cells`.
+        path: of a counts.h5ad, with annotation as from `scae.sources.annotation.plain`.
+        column, cells: as for `of_cells`, which has the returned value and errors.
     """
     with h5py.File(path) as file:
         stored = file["obs"]
@@ -65,13 +65,13 @@ def read(path, column, cells):
 
 
 def warn_of_types(types, batches):
-    """Say where batches cannot be told from types, so that a score of mixing means little.
+    """Warn if batches are confounded with cell types, so that batch mixing cannot be judged.
 
     Args:
-        types, batches: Series by cell; `tables.UNSCORED` where there is none.
+        types, batches: Series by cell; `tables.UNSCORED` for missing ones.
     """
     if batches[batches != tables.UNSCORED].nunique() < 2:
-        log.warning("batch: all cells are of one batch, so that there is no score of mixing")
+        log.warning("batch: all cells are of one batch, so batch mixing is not scored")
         return
     known = (types != tables.UNSCORED) & (batches != tables.UNSCORED)
     for sentence in _alike(types[known], batches[known]):
@@ -86,18 +86,18 @@ def _alike(types, batches):
         return
     alone = cells.index[(cells > 0).sum(axis=1) == 1]
     if len(alone) == len(cells):
-        yield "each type occurs in one batch only: types and batches cannot be told apart, and mixing says nothing"
+        yield "each type occurs in only one batch: types and batches are confounded, so mixing scores mean nothing"
         return
     if len(alone):
         named = [f'"{name}" in "{cells.loc[name].idxmax()}"' for name in alone[:SHOWN_TYPES]]
         more = f" and {len(alone) - SHOWN_TYPES} more" if len(alone) > SHOWN_TYPES else ""
         yield (
-            f"{len(alone)} of {len(cells)} types occur in one batch only ({', '.join(named)}{more}): whether a "
-            "representation mixes these cannot be told"
+            f"{len(alone)} of {len(cells)} types occur in only one batch ({', '.join(named)}{more}): mixing of these "
+            "cannot be judged"
         )
     alike = adjusted_mutual_info_score(types, batches)
     if alike >= NEARLY_THE_SAME:
         yield (
-            f"types and batches are nearly the same partition (adjusted mutual information {alike:.2f}): what keeps "
-            "types apart keeps batches apart, and mixing says little"
+            f"types and batches are nearly the same partition (adjusted mutual information {alike:.2f}): separating "
+            "types separates batches, so mixing scores mean little"
         )

@@ -1,24 +1,24 @@
-"""Names of cells that differ between two files: what to change so that they match. Offered, never guessed."""
+"""Cell names that differ between two files: find changes that match them. They are suggested, never applied."""
 
 import itertools
 import re
 
 import pandas as pd
 
-CHANGES = ("drop_prefix", "drop_suffix", "digits", "add_prefix", "add_suffix")  # in the order in which they are made
-TRIED = 300  # names on which a change is tried
+CHANGES = ("drop_prefix", "drop_suffix", "digits", "add_prefix", "add_suffix")  # in order of application
+TRIED = 300  # names to try a change on
 LEVELS = 3  # parts at the beginning of a name, such as GSM1_sample_
 SHARED = 0.95
 ENOUGH = 0.5
 
 
 def rename(names, changes):
-    """Names with a prefix or suffix dropped, zeros added or dropped, then a prefix or suffix added.
+    """Names after dropping a prefix or suffix, padding with zeros, and adding a prefix or suffix.
 
     Args:
         names: iterable of text.
-        changes: dict with some of `CHANGES`; None makes no change. ``digits`` is how many digits a name that is a
-            number has: zeros are put before it, or dropped.
+        changes: dict with some of `CHANGES`; None is no change. ``digits`` is the length to which names that are
+            numbers are padded with zeros, or cut.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
     found = pd.Series(list(names), dtype=object)
@@ -32,10 +32,10 @@ def rename(names, changes):
 
 
 def suggest(names, cells):
-    """The fewest changes of ``names`` by which most of them are names of ``cells``.
+    """The fewest changes of ``names`` that match most of them to ``cells``.
 
     Returns:
-        (dict, int): changes and how many names they match; ({}, 0) where none matches at least half of what could.
+        (dict, int): changes and the number of names matched; ({}, 0) if none matches half of the possible names.
     """
     names, cells = pd.Index(names), pd.Index(cells)
     sample = names[:: max(1, len(names) // TRIED)]
@@ -59,7 +59,7 @@ def suggest(names, cells):
 
 
 def _beginnings(names):
-    """What nearly all names begin with: one or more parts up to a separator, or the letters that all share."""
+    """Prefixes of nearly all names: parts that end with a separator, or the letters that all share."""
     sample = names[:: max(1, len(names) // TRIED)]
     parts = re.findall(r"[^_:#|.-]*[_:#|.-]+", sample[0])[:LEVELS] if len(sample) else []
     found = ["".join(parts[: number + 1]) for number in range(len(parts))]
@@ -68,13 +68,13 @@ def _beginnings(names):
 
 
 def _shared(names):
-    """What all names begin with."""
+    """The common prefix of all names."""
     columns = zip(*(names.min(), names.max()), strict=False) if len(names) else ()
     return "".join(first for first, last in itertools.takewhile(lambda letters: letters[0] == letters[1], columns))
 
 
 def _ends(names):
-    """What nearly all names end with, from a separator on."""
+    """The suffix of nearly all names, from a separator on."""
     sample = names[:: max(1, len(names) // TRIED)]
     last = re.search(r"[_:#|.-][^_:#|.-]{1,12}$", sample[0]) if len(sample) else None
     return [last[0]] if last and sample.str.endswith(last[0]).mean() >= SHARED else []

@@ -1,4 +1,4 @@
-"""The CSV pair of the original study, as output."""
+"""Write the CSV pair of the original study."""
 
 import gzip
 import itertools
@@ -9,8 +9,8 @@ from scae.data.row_blocks import RowBlocks
 def write_csv(data, path):
     """Write expression as gzipped CSV: ``cell`` and one column per gene, the input format of the original study.
 
-    Each value is the shortest text that reads back as the same float32. Only non-zeros are formatted, and rows are
-    written one at a time: time follows the non-zeros, and memory a block of them. The bytes depend on the data alone.
+    Each value is the shortest text that reads back as the same float32. Only non-zeros are formatted and rows are
+    written one by one, so time scales with the non-zeros and memory with a block. The bytes depend only on the data.
 
     Args:
         data: AnnData in memory or backed, X CSR float32.

@@ -1,7 +1,6 @@
-"""Expression as training reads it: compressed rows, never dense, and on disk where memory is short.
+"""Expression for training: compressed sparse rows, kept on disk if memory is short.
 
-The file is opened with h5py alone. Reading it with anndata would load every layer of it, and its import more than
-doubles what a small training job needs.
+The file is read with h5py: anndata would load every layer, and its import more than doubles the time of a small job.
 """
 
 import logging
@@ -25,13 +24,13 @@ READ_ENTRIES = 1 << 24  # non-zeros read at a time
 class Expression:
     """Cells x genes as a compressed sparse row matrix plus a constant per gene: the matrix S + 1·offsetᵀ."""
 
-    indptr: np.ndarray  # (cells + 1,) int64: where each cell's entries begin
+    indptr: np.ndarray  # (cells + 1,) int64: start of each cell's entries
     indices: np.ndarray  # (non-zeros,) int32: gene of each entry, ascending within a cell
     data: np.ndarray  # (non-zeros,) float32
-    offset: np.ndarray  # (genes,) float32: what a gene without an entry holds
+    offset: np.ndarray  # (genes,) float32: value of a gene without an entry
     cells: np.ndarray  # names
     genes: np.ndarray  # names
-    batch_index: np.ndarray | None = None  # (cells,) int64: number of the batch in which each was measured, if told
+    batch_index: np.ndarray | None = None  # (cells,) int64: batch of each cell, if batch-conditioned
 
     @property
     def shape(self):
@@ -51,12 +50,11 @@ def read(path, scale=False, memory_mb=None, scratch=None):
 
     Args:
         path: an .h5ad whose X is CSR float32.
-        scale: standardise each gene and clip at 10 standard deviations. A gene without an entry then holds -mean / sd,
-            which becomes the offset, so that the matrix stays as sparse as it was.
-        memory_mb: above half of it the matrix is kept in a file that is mapped into memory; None keeps it in memory.
-            What is read from it is the same either way. A rule asks for more than that; the user sets less with
-            ``--set-resources train_model:mem_mb=…``.
-        scratch: folder for that file; None takes the system's.
+        scale: standardise each gene and clip at 10 standard deviations. The offset becomes -mean / sd, the value of a
+            gene without an entry, so the matrix stays sparse.
+        memory_mb: a matrix larger than half of it is kept in a memory-mapped file, with the same values; None keeps it
+            in memory. Rules request enough; a user sets less with ``--set-resources train_model:mem_mb=…``.
+        scratch: folder for that file; None is the system's.
 
     Returns:
         Expression
@@ -82,12 +80,12 @@ def read(path, scale=False, memory_mb=None, scratch=None):
 
 
 def with_batches(expression, batches, names=None):
-    """The expression for a model that is told the batch of each cell.
+    """The expression for a batch-conditioned model.
 
     Args:
         expression: Expression.
-        batches: (cells,) names, empty where a cell has none.
-        names: of the batches by their number, as a trained model knows them; None takes those there are, sorted.
+        batches: (cells,) names, empty for a cell without one.
+        names: of the batches by number, as in a trained model; None takes the sorted names of ``batches``.
 
     Returns:
         (Expression, list): the expression with the batches, and their names.
@@ -98,13 +96,13 @@ def with_batches(expression, batches, names=None):
     batches = np.asarray(batches, object)
     if without := int((batches == "").sum()):
         raise UserError(
-            f"batch: {without} of {len(batches)} cells have no batch, and a model with batch: true needs that of each; "
+            f"batch: {without} of {len(batches)} cells have no batch, but a model with batch: true needs one for each; "
             "complete the column, or set batch of the model to false"
         )
     names = sorted(set(batches)) if names is None else names
     if len(names) < 2:
         raise UserError(
-            f'batch: all cells are of one batch ("{names[0]}"), of which a model has nothing to be told; set batch of '
+            f'batch: all cells are of one batch ("{names[0]}"), so a model cannot be conditioned on it; set batch of '
             "the model to false"
         )
     numbers = {name: number for number, name in enumerate(names)}
@@ -114,14 +112,14 @@ def with_batches(expression, batches, names=None):
 
 
 def _empty(length, dtype, scratch):
-    """An array of this length: in memory, or, with a folder, in a file there that goes when the array does."""
+    """An array in memory or, with a scratch folder, in a file that is deleted with the array."""
     if scratch is None or not length:
         return np.empty(length, dtype)
     Path(scratch).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=scratch) as file:  # has no name; the mapping keeps it alive
+    with tempfile.TemporaryFile(dir=scratch) as file:  # without a name; the mapping keeps it
         try:
             os.posix_fallocate(file.fileno(), 0, length * np.dtype(dtype).itemsize)
-        except OSError as error:  # writing to a mapping of a full disk would end the process without a word
+        except OSError as error:  # writing to a mapping on a full disk would kill the process
             raise UserError(
                 f"{scratch}: no room for the expression ({error.strerror}); set the resource tmpdir to another folder, "
                 "or raise mem_mb"
@@ -130,7 +128,7 @@ def _empty(length, dtype, scratch):
 
 
 def _standardize(data, indices, offset, n_cells):
-    """Turn entries into clip((x - mean) / sd) - offset, in place, with offset = clip(-mean / sd); sd is over n - 1."""
+    """Entries become clip((x - mean) / sd) - offset, in place, with offset = clip(-mean / sd); sd has n - 1 degrees."""
     n_genes = len(offset)
     total, squares = np.zeros(n_genes), np.zeros(n_genes)
     for start in range(0, len(data), READ_ENTRIES):
@@ -139,7 +137,7 @@ def _standardize(data, indices, offset, n_cells):
         squares += np.bincount(gene, value**2, n_genes)
     mean = total / n_cells
     sd = np.sqrt(np.maximum(squares - n_cells * mean**2, 0) / max(n_cells - 1, 1))
-    sd[sd <= 1e-6 * np.abs(mean)] = np.inf  # a gene that does not vary is zero everywhere
+    sd[sd <= 1e-6 * np.abs(mean)] = np.inf  # a constant gene becomes zero everywhere
     offset[:] = np.clip(-mean / sd, -CLIP, CLIP)
     for start in range(0, len(data), READ_ENTRIES):
         chunk = slice(start, start + READ_ENTRIES)

@@ -1,4 +1,4 @@
-"""Cell types by gates on marker genes: without clustering, principal components or neighbours."""
+"""Cell types by gates on marker genes, without clustering, principal components or neighbours."""
 
 import logging
 
@@ -11,27 +11,26 @@ from scae.jobs.notes import NOTE
 
 log = logging.getLogger(__name__)
 
-PEAK = 0.99  # quantile of a gene over the cells that have it; the maximum would be a single cell's
+PEAK = 0.99  # quantile of a gene over the cells that express it; the maximum would depend on one cell
 SHOWN = 8  # missing markers in a message
 
 
 def from_markers(data, settings):
     """Label the cells in which all markers of one type are on.
 
-    A marker is on in a cell whose log-expression reaches a share of the marker's peak, so that a gene that all cells
-    have a little of (LYZ, S100A4) is on where there is much of it. Where all markers of two types are on and one type
-    has all markers of the other and more, that one counts (T: CD3D; CD8 T: CD3D, CD8A). Whatever else is of several
-    types or of none has no label.
+    A marker is on if its log-expression reaches a share of its peak, so genes with a low level in all cells (LYZ,
+    S100A4) are on only where they are high. If the markers of one type include those of another, the type with more
+    markers wins (T: CD3D; CD8 T: CD3D, CD8A). Other cells of several types, and cells of none, have no label.
 
     Args:
         data: AnnData with log-normalised X, which may stay in a file.
-        settings: a set of labels: ``markers``, {type: [genes]}, and ``threshold``, the share.
+        settings: a label set: ``markers``, {type: [genes]}, and ``threshold``, the share.
 
     Returns:
-        pandas.Series: type of each cell, by cell name; missing where it has none.
+        pandas.Series: type of each cell, by cell name; missing for cells without one.
 
     Raises:
-        UserError: if the data lack a marker, or no cell passes.
+        UserError: if a marker is missing from the data, or no cell passes.
     """
     markers = settings["markers"]
     refuse_missing(markers, data.var_names)
@@ -46,11 +45,11 @@ def from_markers(data, settings):
     of_types = member.sum(axis=1)
     if not (of_types == 1).any():
         raise UserError(
-            f"labels.threshold: in none of {data.n_obs} cells are all markers of one type on at "
-            f"{settings['threshold']:g} of their peak; lower it, or name other markers"
+            f"labels.threshold: no cell of {data.n_obs} has all markers of exactly one type on at "
+            f"{settings['threshold']:g} of their peak; change it, or choose other markers"
         )
     n_none, n_several = int((of_types == 0).sum()), int((of_types > 1).sum())
-    log.info("gates on markers: %d cells are of no type and %d of several", n_none, n_several)
+    log.info("gates on markers: %d cells have no type and %d have several", n_none, n_several)
     member &= (of_types == 1)[:, None]
     if empty := [name for name, cells in zip(markers, member.T, strict=True) if not cells.any()]:
         log.log(NOTE, "no cell passes the gate of %s", ", ".join(empty))
@@ -59,7 +58,7 @@ def from_markers(data, settings):
 
 
 def is_on(expression, share):
-    """Where a gene reaches a share of its peak; (cells,) bool.
+    """Whether a gene reaches a share of its peak; (cells,) bool.
 
     Args:
         expression: sparse (cells, 1), log-normalised.
@@ -71,16 +70,16 @@ def is_on(expression, share):
 
 
 def refuse_missing(markers, genes):
-    """Refuse markers that the data lack: with one gene less a gate would let other cells pass.
+    """Reject markers that the data lack, since a gate with fewer genes passes other cells.
 
     Raises:
-        UserError: naming them, with their types.
+        UserError: with their names and types.
     """
     there = set(genes)
     missing = [f"{gene} ({name})" for name, of_type in markers.items() for gene in of_type if gene not in there]
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise UserError(
-            f"labels.markers: the data lack {', '.join(missing[:SHOWN])}{more}, and a gate needs all its genes; they "
-            f"are named {', '.join(genes[:3])}, …: write the markers so, or leave these out"
+            f"labels.markers: the data lack {', '.join(missing[:SHOWN])}{more}, but a gate needs all its genes; name "
+            f"the markers as in the data ({', '.join(genes[:3])}, …), or remove these"
         )

@@ -1,4 +1,4 @@
-"""Which genes there are: their names, which are mitochondrial, which are left out, which vary most."""
+"""Gene names, mitochondrial genes, excluded genes and the most variable genes."""
 
 import json
 import logging
@@ -25,28 +25,28 @@ IDS = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_i
 ID = re.compile(r"(?:\w+_+)?(?:ENS[A-Z]*G\d{6,}|FBgn\d{5,}|WBGene\d{5,}|AT[1-5CM]G\d{5})(?:[.-]\d+)?", re.IGNORECASE)
 NUMBER = re.compile(r"\d+")
 
-# Human MT-, mouse and fish mt-, rat Mt-, fly mt:; R writes a dot for each; two species in one file: GRCh38_MT-
+# Human MT-, mouse and fish mt-, rat Mt-, fly mt:; R replaces them by a dot; files of two species have GRCh38_MT-
 GENOME = r"(?:\w+_|(?:GRC[a-z]\d+|hg\d+|mm\d+|rn\d+|dm\d+|BDGP\d+)[-.])?"
 MITOCHONDRIAL = re.compile(rf"{GENOME}(?:MT|mt|Mt)[-:.]\w")
 LIKELY = re.compile(r"^(.*?(?:^|[^a-z])mt[^a-z0-9])(?=[a-z0-9])", re.IGNORECASE)
-BARE = re.compile(r"ND[1-6]|ND4L|COX?[123]|ATP[68]|CYTB")  # the same genes where an annotation gives them no prefix
+BARE = re.compile(r"ND[1-6]|ND4L|COX?[123]|ATP[68]|CYTB")  # mitochondrial genes in annotations without a prefix
 SPIKE_IN = re.compile(r"ERCC-\d+")
 SPIKE_IN_SHARE = 0.05
-# Share of the genes in each local fit of variance to mean: Seurat's, and wider ones that stand few different means
+# Share of the genes in each local fit of variance to mean: Seurat's, then wider ones for few different means
 SPANS = (0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
-FEWEST_MEANS = 5  # with fewer different ones the fit fails, without any it ends the process
+FEWEST_MEANS = 5  # with fewer different means the fit fails, with none it crashes the process
 
 
 def name(var, column="auto"):
-    """Names of the genes: text, none empty, each once.
+    """Unique, non-empty names of the genes.
 
     Args:
         var: DataFrame, the annotation of the genes.
         column: column of ``var`` with the names, ``index``, or ``auto``: the index, unless it holds ids or numbers
-            and a column that is known to hold symbols is there.
+            and there is a column of symbols.
 
     Returns:
-        pandas.Index: where a name is missing, what the index has.
+        pandas.Index: missing names are replaced by those of the index.
 
     Raises:
         UserError: if there is no such column.
@@ -55,33 +55,33 @@ def name(var, column="auto"):
     if column == "auto":
         column = _symbol_column(index, var)
         if column == "index" and annotation.are_rows(index):
-            raise UserError(
-                f"genes.names: the genes have numbers for names; give the column with names, of {_listed(var.columns)}"
-            )
+            columns = annotation.quoted(var.columns)
+            raise UserError(f"genes.names: the genes are named by numbers; set it to a column of var: {columns}")
         if column != "index":
-            log.log(NOTE, 'genes are named by the column "%s" (%s)', column, _three(index, "instead of "))
+            log.log(NOTE, 'genes are named by the column "%s" (instead of %s)', column, _three(index))
     if column == "index":
         names = index
     elif column not in var:
-        raise UserError(f'genes.names: no column "{column}" describes the genes; there are {_listed(var.columns)}')
+        columns = annotation.quoted(var.columns)
+        raise UserError(f'genes.names: the data have no column "{column}"; columns of var: {columns}')
     else:
         names = _text(var[column])
         names = pd.Index(np.where(names == "", index, names))
     if names.has_duplicates:
         from anndata.utils import make_index_unique
 
-        log.info("%d gene names stand more than once; each after the first gets a number", names.duplicated().sum())
+        log.info("%d gene names are duplicates and get a number", names.duplicated().sum())
         names = make_index_unique(names)
     return names
 
 
 def _text(column):
-    """A column as text without blanks around it; what is missing is empty."""
+    """A column as stripped text; missing values are empty."""
     return column.astype(object).where(column.notna(), "").astype(str).str.strip()
 
 
 def _symbol_column(index, var):
-    """The column that names the genes better than the index does, or ``index``."""
+    """The column of symbols (or ids, if the index has numbers) to use as names, or ``index``."""
     by_number, by_id = _mostly(NUMBER, index), _mostly(ID, index)
     if by_number or by_id:
         columns = {str(column).lower(): column for column in reversed(list(var.columns))}
@@ -98,28 +98,28 @@ def _mostly(pattern, names):
 
 
 def exclude(names, prefixes):
-    """Which genes to leave out: (genes,) bool, those whose name begins with one of the prefixes."""
+    """Which genes begin with one of the prefixes, and are dropped; (genes,) bool."""
     names = pd.Index(names)
     excluded = np.zeros(len(names), bool)
     for prefix in prefixes:
         found = np.asarray(names.str.startswith(prefix))
         if not found.any():
-            log.warning('genes.exclude: no gene begins with "%s"; genes are named %s', prefix, _three(names))
+            log.warning('genes.exclude: no gene name begins with "%s"; genes are named %s', prefix, _three(names))
         excluded |= found
     return excluded
 
 
 def mitochondrial(names, qc, var=None):
-    """Which genes are mitochondrial: (genes,) bool.
+    """Which genes are mitochondrial; (genes,) bool.
 
     Args:
         names: names of the genes.
-        qc: dict with mito_genes (names, or the path of a file with a name a line; None takes the prefix), mito_prefix
-            (a prefix, a list of them, or ``auto``) and max_pct_mito.
-        var: annotation of the genes with their names in the source as index; a gene of mito_genes may be named by it.
+        qc: dict with mito_genes (names, or the path of a file with one name per line; None uses the prefix),
+            mito_prefix (a prefix, a list of them, or ``auto``) and max_pct_mito.
+        var: annotation of the genes, index: their names in the source, which mito_genes may use too.
 
     Raises:
-        UserError: if there is a limit on their share and no such gene.
+        UserError: if there is no such gene but a limit on their share.
     """
     names = pd.Index(names)
     if qc["mito_genes"] is not None:
@@ -150,12 +150,12 @@ def _gene_list(listed):
     try:
         lines = Path(listed).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"qc.mito_genes: {listed}: cannot be read; give a text file with a gene a line") from error
+        raise UserError(f"qc.mito_genes: {listed}: cannot be read; give a text file with one gene per line") from error
     return [gene for line in lines if (gene := re.split(r"[\t,;]", line)[0].strip().strip('"'))]
 
 
 def _remedy(names, var):
-    """What to write into the config so that mitochondrial genes are found."""
+    """Settings that would find mitochondrial genes, or advice."""
     if prefixes := likely_prefixes(names):
         n_genes = sum(name.startswith(tuple(prefixes)) for name in names)
         return f"qc.mito_prefix: {json.dumps(prefixes[0] if len(prefixes) == 1 else prefixes)} would match {n_genes}"
@@ -167,32 +167,32 @@ def _remedy(names, var):
     if len(bare := [name for name in names if BARE.fullmatch(name)]) >= 5:
         return f"qc.mito_genes: [{', '.join(bare)}] would match {len(bare)}"
     if _mostly(ID, names):
-        return "these are ids: list the mitochondrial ones in qc.mito_genes, or give data with gene symbols"
-    return "give their prefix in qc.mito_prefix or their names in qc.mito_genes"
+        return "these are ids: list the mitochondrial ones in qc.mito_genes, or use data with gene symbols"
+    return "set their prefix in qc.mito_prefix or their names in qc.mito_genes"
 
 
 def likely_prefixes(names):
-    """Prefixes by which some genes look mitochondrial, however they are written."""
+    """Prefixes of genes that look mitochondrial."""
     found = (LIKELY.match(name) for name in names)
     return sorted({match[1] for match in found if match})
 
 
 def warn_of_spike_ins(names, counts):
-    """Warn where ERCC spike-ins hold much of the counts; counts: (genes,) sums."""
+    """Warn if ERCC spike-ins have a large share of the counts; counts: (genes,) sums."""
     spikes = np.array([bool(SPIKE_IN.fullmatch(name)) for name in names], bool)
     share = counts[spikes].sum() / max(counts.sum(), 1e-12)
     if share > SPIKE_IN_SHARE:
-        log.warning("ERCC spike-ins hold %.0f %% of the counts; genes.exclude: [ERCC-] leaves them out", 100 * share)
+        log.warning("ERCC spike-ins have %.0f %% of the counts; genes.exclude: [ERCC-] drops them", 100 * share)
 
 
 def variable(data, n_genes):
     """Names of the most variable genes.
 
-    Of counts by the variance of standardised counts (vst; Stuart et al. 2019), else by the dispersion of the
+    With counts: by the variance of standardised counts (vst; Stuart et al. 2019); otherwise by the dispersion of
     log-normalised expression (Satija et al. 2015).
 
     Raises:
-        UserError: if the counts vary too little for the fit of the variance to the mean.
+        UserError: if the counts vary too little to fit variance to mean.
     """
     import scanpy
 
@@ -209,23 +209,17 @@ def variable(data, n_genes):
                 table = scanpy.pp.highly_variable_genes(
                     data, flavor="seurat_v3", layer="counts", n_top_genes=n_genes, span=span, inplace=False
                 )
-            except ValueError:  # of the fit, for want of different means nearby
+            except ValueError:  # of the fit, with too few different means nearby
                 continue
             if span != SPANS[0]:
-                log.warning("few cells or counts: the variance of genes is fitted over %.0f %% of them", 100 * span)
+                log.warning("few cells or counts: variance is fitted to mean over %.0f %% of the genes", 100 * span)
             return table.index[table["highly_variable"]]
     raise UserError(
-        f"no variable genes are found, since the counts vary too little ({data.n_obs} cells; "
-        f"{varies.sum()} of {data.n_vars} genes vary, with {len(means)} different means); take all genes, and labels "
-        "from obs or csv"
+        f"no variable genes are found, since the counts vary too little ({data.n_obs} cells; {varies.sum()} of "
+        f"{data.n_vars} genes vary, with {len(means)} different means); use all genes, and labels from obs or csv"
     )
 
 
-def _three(names, before=""):
+def _three(names):
     """Three of the names, as an example."""
-    shown = [str(name) for name in names[:3]]
-    return before + ", ".join(shown) + (", …" if len(names) > 3 else "")
-
-
-def _listed(columns):
-    return ", ".join(f'"{column}"' for column in columns) or "no columns"
+    return ", ".join(map(str, names[:3])) + (", …" if len(names) > 3 else "")

@@ -1,4 +1,4 @@
-"""Cell types: given with the data, or found by the clustering of the original study."""
+"""Cell types: given with the data, by gates on markers, or by the clustering of the original study."""
 
 import json
 import logging
@@ -18,19 +18,19 @@ from scae.sources import annotation
 
 log = logging.getLogger(__name__)
 
-MANY_NUMBERS = 20  # different numbers, more of which are no clusters if they are not whole or each of few cells
+MANY_NUMBERS = 20  # more different numbers are not clusters if they are decimals or have few cells each
 MANY_CLUSTERS = 100
 FEW_CELLS = 10
 MANY_SINGLE = 10
 
 
 def find(settings, expression, obs):
-    """The labels of all cells by one entry of the config, whatever they come from.
+    """The labels of all cells by one label set of the config.
 
     Args:
-        settings: a set of labels: ``from`` and what goes with it.
+        settings: the label set: ``from`` and its other keys.
         expression: AnnData with log-normalised X after quality control; its matrices may stay in a file.
-        obs: function without arguments to the annotation of the cells as read, which not every origin needs.
+        obs: function that returns the annotation of the cells as read; called only if needed.
 
     Returns:
         pandas.Series: as from `match`.
@@ -46,19 +46,20 @@ def find(settings, expression, obs):
 
 
 def given(settings, obs):
-    """The labels that come with the data: from its annotation or from a file.
+    """The labels from the annotation of the data or from a file.
 
     Args:
-        settings: the dataset's ``labels`` section, ``from`` obs or csv.
-        obs: annotation of the cells as read, index their names.
+        settings: a label set with ``from`` obs or csv.
+        obs: annotation of the cells as read, index: their names.
 
     Returns:
-        pandas.Series: text by cell name; missing where the source has no label, or a word that stands for none.
+        pandas.Series: text by cell name; missing for cells without a label or with an ignored one.
     """
     if settings["from"] == "obs":
-        found = from_annotation(obs, settings["column"])
+        annotation.check_column(obs, settings["column"])
+        found = obs[settings["column"]]
     else:
-        found = from_csv(settings["path"], settings["cell_column"], settings["column"])
+        found = label_tables.read(settings["path"], settings["cell_column"], settings["column"])
         found.index = cell_names.rename(found.index, settings["cell_names"])
         _refuse_other_cells(found, obs.index, settings)
     found = without_words(found, settings["ignore"])
@@ -66,23 +67,12 @@ def given(settings, obs):
     return found
 
 
-def from_annotation(obs, column):
-    """Labels from a column of the cells' annotation, by cell name."""
-    annotation.check_column(obs, column)
-    return obs[column]
-
-
-def from_csv(path, cell_column="cell", label_column="label"):
-    """Labels from a table with a column of cell names and one of labels, by cell name; missing where it is empty."""
-    return label_tables.read(path, cell_column, label_column).replace("", pd.NA)
-
-
 def without_words(labels, ignore=()):
-    """Labels as text without blanks around them; missing where they are empty or a word that stands for no label.
+    """Labels as stripped text; missing if they are empty or ignored.
 
     Args:
-        labels: Series of anything.
-        ignore: such words; upper and lower case are the same.
+        labels: Series of any type.
+        ignore: words that mean no label, in any case.
     """
     if pd.api.types.is_float_dtype(labels) and (labels.dropna() % 1 == 0).all():
         labels = labels.astype("Int64")  # cluster 3 among missing values is 3, not 3.0
@@ -91,42 +81,43 @@ def without_words(labels, ignore=()):
     ignored = text.str.casefold().isin({str(word).strip().casefold() for word in ignore}) & (text != "")
     if ignored.any():
         words = ", ".join(f'"{word}" ({number})' for word, number in text[ignored].value_counts().items())
-        log.log(NOTE, "labels that stand for none (labels.ignore): %s", words)
+        log.log(NOTE, "labels ignored (labels.ignore): %s", words)
     return text.where((text != "") & ~ignored, pd.NA)
 
 
 def refuse_numbers(labels, key="labels", wanted="cell types"):
-    """Refuse labels that are measurements or names of cells, not types (or batches).
+    """Reject labels that look like measurements or IDs, not types (or batches).
 
     Args:
-        labels: Series of text, missing where there is none.
-        key, wanted: of the config, and what it should name.
+        labels: Series of text, with missing ones.
+        key: of the config.
+        wanted: what its values should be.
 
     Raises:
-        UserError: showing what was seen.
+        UserError: with examples of the labels.
     """
     labels = labels.dropna()
     sizes = labels.value_counts()
     if len(sizes) < 2:
         return
     example = ", ".join(str(label) for label in sizes.index[:3])
-    seen = f"{len(sizes)} different labels of {len(labels)} cells ({example}, …)"
+    seen = f"{len(sizes)} different values for {len(labels)} cells ({example}, …)"
     numbers = pd.to_numeric(pd.Series(sizes.index, dtype=object), errors="coerce")
     few_each = len(labels) < FEW_CELLS * len(sizes)
     whole = (numbers % 1 == 0).all()
     many = len(sizes) > (MANY_CLUSTERS if whole and not few_each else MANY_NUMBERS)
     if numbers.notna().all() and many:
-        raise UserError(f"{key}: {seen} are numbers, which look measured; name a column with {wanted}")
+        raise UserError(f"{key}: {seen} look like measurements, not {wanted}; choose another column")
     if len(sizes) >= MANY_SINGLE and (sizes == 1).mean() > 0.5:
-        raise UserError(f"{key}: {seen}, most of one cell each, are no {wanted}; name another column")
+        raise UserError(f"{key}: {seen}, most with one cell each, look like IDs, not {wanted}; choose another column")
 
 
 def _refuse_other_cells(labels, cells, settings):
     if labels.index.isin(cells).any() or not len(labels):
         return
     raise UserError(
-        f'{settings["path"]}: has no cell of the data; it names "{labels.index[0]}", the data "{cells[0]}"'
-        + (_offer(labels.index, cells) or "; name the cells as the data do, or see labels.cell_names")
+        f'{settings["path"]}: none of its cells is in the data; cells are named "{labels.index[0]}" here, but '
+        f'"{cells[0]}" in the data' + (_offer(labels.index, cells) or "; rename them, or set labels.cell_names")
     )
 
 
@@ -142,22 +133,22 @@ def match(labels, cells, missing="error"):
     """Labels in the order of ``cells``.
 
     Args:
-        labels: Series by cell name, missing where a cell has none.
+        labels: Series by cell name, with missing ones.
         cells: names.
-        missing: what a cell without label is: an ``error``, or ``unscored``. (``drop`` has dropped it before.)
+        missing: an ``error``, or ``unscored``. (With ``drop``, cells without a label were dropped before.)
 
     Returns:
-        pandas.Series: name ``label``, index ``cell``, text; `tables.UNSCORED` where there is none.
+        pandas.Series: name ``label``, index ``cell``, text; `tables.UNSCORED` for cells without a label.
 
     Raises:
-        UserError: if a cell has none and should, none has any, or one holds what no table or picture can show.
+        UserError: if a label is missing and must not be, all are missing, or one contains a control character.
     """
     found = labels.reindex(cells)
     for label in found.dropna().unique():
         if control := control_character(str(label)):
             cell = cells[(found == label).to_numpy(dtype=bool, na_value=False).argmax()]
             raise UserError(
-                f"labels: cell {cell}: its label {str(label)[:80]!r} holds the control character {control}; rename it"
+                f"labels: cell {cell}: its label {str(label)[:80]!r} contains {control}, a control character; rename it"
             )
     without = found.isna()
     if without.any() and missing != "unscored":
@@ -168,7 +159,7 @@ def match(labels, cells, missing="error"):
         )
     if without.all():
         raise UserError(
-            f"labels: none of {len(cells)} cells has a label; set labels.from to none, or name another column"
+            f"labels: none of {len(cells)} cells has a label; set labels.from to none, or choose another column"
         )
     if without.any():
         log.log(NOTE, "%d of %d cells have no label: trained and drawn, not scored", without.sum(), len(cells))
@@ -182,45 +173,47 @@ def _offer_where_better(names, cells, without):
 
 
 def labelled(labels, cells):
-    """(cells,) bool: which have a label; said if some have not. For ``labels.missing: drop``."""
+    """Which cells have a label, for ``labels.missing: drop``; (cells,) bool."""
     found = labels.reindex(cells).notna().to_numpy()
     if not found.any():
-        raise UserError(f"labels: none of {len(cells)} cells has a label, and labels.missing would drop them all")
+        raise UserError(
+            f"labels: none of {len(cells)} cells has a label; set labels.missing to unscored, or labels.from to none"
+        )
     if not found.all():
         log.log(NOTE, "%d of %d cells have no label: dropped", (~found).sum(), len(cells))
     return found
 
 
 def unscored(cells):
-    """The labels of data without any."""
+    """The labels of a data set without labels."""
     return pd.Series(tables.UNSCORED, index=pd.Index(cells, name="cell"), name="label")
 
 
 def warn_of_sizes(labels):
-    """Warn of what makes scores mean little: a single type, types of one or two cells, names nearly alike."""
+    """Warn of types that distort scores: a single type, types of one or two cells, names that differ only in case."""
     sizes = tables.scored(labels).value_counts()
     if len(sizes) == 1:
         log.warning('all cells are of one type, "%s": scores of clusters against types are undefined', sizes.index[0])
     if len(small := sizes[sizes <= 2]):
         shown = ", ".join(f'"{name}" ({number})' for name, number in small.head(5).items())
-        log.warning("types of one or two cells, too few to be found: %d, such as %s", len(small), shown)
+        log.warning("%d types have only one or two cells, too few to be detected, such as %s", len(small), shown)
     alike = {}
     for name in sorted(sizes.index):
         alike.setdefault("".join(name.casefold().split()), []).append(f'"{name}"')
     for names in alike.values():
         if len(names) > 1:
-            log.warning("types that differ only in case or blanks: %s", ", ".join(names))
+            log.warning("types that differ only in case or spaces: %s", ", ".join(names))
 
 
 def from_clusters(data, settings):
     """Cell types by the pipeline of Seurat's PBMC3k tutorial.
 
     2,000 variable genes (vst on counts), scaled and clipped at 10, principal components, shared-nearest-neighbour
-    graph, modularity clustering, and the name whose markers stand out in the cluster.
+    graph, modularity clustering, and cluster names by markers.
 
     Args:
         data: AnnData with log-normalised X and ``layers["counts"]``, which may stay in a file.
-        settings: the dataset's ``labels`` section.
+        settings: a label set with ``from: clusters``.
 
     Returns:
         pandas.Series: label of each cell, by cell name.
@@ -232,18 +225,21 @@ def from_clusters(data, settings):
 
 
 def graph_of(data, settings):
-    """The graph that the cells are clustered on: sparse symmetric (cells, cells) of edge weights.
+    """The graph for clustering: symmetric sparse (cells, cells) of edge weights.
 
     Args:
-        data, settings: as those of `from_clusters`.
+        data, settings: as for `from_clusters`.
 
     Raises:
-        UserError: where the data are not enough for it.
+        UserError: if there are no counts, or too few cells, genes or edges.
     """
     if "counts" not in data.layers:
-        raise UserError("labels: from: clusters needs counts, but this data set is log_normalized; use obs or csv")
+        raise UserError("labels.from: clusters needs counts, but this data set is log_normalized; use obs or csv")
     if data.n_obs <= max(settings["n_neighbors"], settings["n_pcs"]):
-        raise UserError(f"labels: {data.n_obs} cells are too few for {settings['n_neighbors']} neighbours")
+        raise UserError(
+            f"labels: {data.n_obs} cells are too few for {settings['n_neighbors']} neighbours and {settings['n_pcs']} "
+            "components; lower labels.n_neighbors or labels.n_pcs"
+        )
     import anndata
 
     counts = {"counts": row_blocks.in_memory(data.layers["counts"])}
@@ -252,41 +248,43 @@ def graph_of(data, settings):
     )
     del counts
     if len(genes) <= settings["n_pcs"]:
-        raise UserError(f"labels.n_pcs: {settings['n_pcs']} components need more than {len(genes)} variable genes")
+        raise UserError(
+            f"labels.n_pcs: {settings['n_pcs']} components need more than {len(genes)} variable genes; lower it"
+        )
     expression = row_blocks.columns(data.X, data.var_names.get_indexer(genes))
     components = principal_components(expression, settings["n_pcs"])
     weights = shared_neighbor_graph(components, settings["n_neighbors"], settings["prune"])
     if not weights.nnz:
-        raise UserError(f"labels.prune: {settings['prune']:g} drops every edge between cells; lower it")
+        raise UserError(f"labels.prune: {settings['prune']:g} drops all edges between cells; lower it")
     return weights
 
 
 def cluster_again(graph, settings, times, seed):
-    """The clustering of the labels with other starts, and at a resolution so many times theirs; (cells,) int.
+    """The clustering behind the labels with other starts, at ``times`` their resolution; (cells,) int.
 
-    No seed shares a start with another or with the labels, whose starts are seeded from 0.
+    No two seeds share a start, and none is a start of the labels, which are seeded from 0.
     """
     n_starts = settings["n_starts"]
     return modularity_clusters(graph, times * settings["resolution"], n_starts, first=(seed + 1) * n_starts)
 
 
 def principal_components(expression, n_components):
-    """First components of the standardised expression, clipped at 10 standard deviations; (cells, n_components)."""
+    """Principal components of standardised expression, clipped at 10 standard deviations; (cells, n_components)."""
     import scanpy
 
     scaled = scanpy.pp.scale(expression.toarray(), max_value=10)
     if not np.any(scaled):
-        raise UserError("labels.from: clusters has nothing to go by, since all cells have the same expression; use csv")
+        raise UserError("labels.from: clusters is impossible, since all cells have the same expression; use csv")
     return scanpy.pp.pca(scaled, n_comps=n_components, svd_solver="arpack", random_state=0)
 
 
 def shared_neighbor_graph(points, n_neighbors, prune):
-    """Jaccard overlap of the neighbourhoods of each pair of cells (Seurat's FindNeighbors).
+    """Jaccard overlap of the neighbourhoods of two cells (Seurat's FindNeighbors).
 
     Args:
         points: (cells, dimensions).
-        n_neighbors: size of a neighbourhood, the cell itself included.
-        prune: weights below this are dropped.
+        n_neighbors: size of a neighbourhood, including the cell itself.
+        prune: lower weights are dropped.
 
     Returns:
         scipy.sparse.csr_matrix: symmetric (cells, cells), zero diagonal.
@@ -304,12 +302,12 @@ def shared_neighbor_graph(points, n_neighbors, prune):
 
 
 def modularity_clusters(weights, resolution, n_starts, first=0):
-    """Louvain clustering (Blondel et al. 2008), the partition of highest modularity among several seeded starts.
+    """Louvain clustering (Blondel et al. 2008): the partition of highest modularity among several seeded starts.
 
     Args:
         weights: symmetric sparse (cells, cells) of edge weights.
         resolution: above 1 more clusters, below 1 fewer.
-        n_starts: number of starts, seeded with ``first`` and the numbers after it.
+        n_starts: number of starts, seeded with ``first``, ``first`` + 1, …
         first: seed of the first start.
 
     Returns:
@@ -333,38 +331,38 @@ def modularity_clusters(weights, resolution, n_starts, first=0):
 
 
 def known_markers(markers, genes):
-    """{type: [those of its markers that are among the genes]} of the types that have some.
+    """{type: [its markers in the data]}, without types that have none.
 
     Raises:
-        UserError: if there are markers and none is among the genes.
+        UserError: if there are markers and the data have none of them.
     """
     there = set(genes)
     known = {name: found for name, of_type in markers.items() if (found := [gene for gene in of_type if gene in there])}
     if lost := sorted(set(markers) - set(known)):
         if not known:
             raise UserError(
-                f"labels.markers: none of the {sum(map(len, markers.values()))} genes is in the data, whose genes are "
-                f"named {', '.join(genes[:3])}, …; write the markers so, or see genes.names"
+                f"labels.markers: none of the {sum(map(len, markers.values()))} genes is in the data; name them as in "
+                f"the data ({', '.join(genes[:3])}, …), or set genes.names"
             )
-        log.warning("the data have no marker of %d of %d types: %s", len(lost), len(markers), ", ".join(lost))
+        log.warning("the data lack all markers of %d of %d types: %s", len(lost), len(markers), ", ".join(lost))
     elif missing := sorted({gene for of_type in markers.values() for gene in of_type} - there):
-        log.log(NOTE, "markers that the data lack: %s", ", ".join(missing))
+        log.log(NOTE, "markers missing from the data: %s", ", ".join(missing))
     return known
 
 
 def name_clusters(data, clusters, markers):
-    """Give each cluster the cell type whose markers stand out in it.
+    """Name each cluster by the cell type whose markers it expresses most.
 
     The score of a cluster for a type is the mean over the type's markers of the cluster's mean expression, in standard
-    deviations over the clusters; the names are dealt out so that their total score is highest, each once.
+    deviations over the clusters. Each name is used once, and the total score is maximal.
 
     Args:
         data: AnnData with log-normalised X, which may stay in a file.
         clusters: (cells,) cluster ids from 0.
-        markers: {cell type: [marker genes]}; markers that the data lacks are passed over.
+        markers: {cell type: [marker genes]}; markers missing from the data are skipped.
 
     Returns:
-        list[str]: the name of each cluster; "Cluster <id>" where types or markers run out.
+        list[str]: the name of each cluster; "Cluster <id>" for clusters without a type.
     """
     n_clusters = clusters.max() + 1
     names = [f"Cluster {cluster}" for cluster in range(n_clusters)]

@@ -1,4 +1,4 @@
-"""Normalisation of the original study (Seurat's PBMC3k tutorial), after quality control."""
+"""Normalisation as in the original study (Seurat's PBMC3k tutorial), after quality control."""
 
 import logging
 
@@ -7,30 +7,25 @@ import pandas as pd
 from scipy import sparse
 
 from scae.data import genes as gene_names
-from scae.data import quality, row_blocks
+from scae.data import row_blocks
 
 log = logging.getLogger(__name__)
 
-COUNTS = ("counts", "corrected_counts")  # what a source may hold that is normalised here
-
-
-def preprocess(data, qc, scale_factor, genes=gene_names.ALL):
-    """Filter cells and genes and log-normalise: `quality.measure`, then `normalize`."""
-    return normalize(quality.measure(data, qc, genes), scale_factor, genes["variable"])
+COUNTS = ("counts", "corrected_counts")  # kinds of values that are normalised here
 
 
 def normalize(passed, scale_factor, n_variable=None):
     """Expression of the cells and genes that passed quality control.
 
     Args:
-        passed: `quality.Quality`.
+        passed: `scae.data.quality.Quality`.
         scale_factor: counts per cell after normalisation.
-        n_variable: keep so many of the most variable genes; None keeps all. Cells are normalised over all genes.
+        n_variable: number of most variable genes to keep; None keeps all. Cells are normalised over all genes.
 
     Returns:
-        AnnData: X = log1p(counts / counts of the cell * scale_factor), CSR float32, or the logarithm of what is
-        normalised already; ``layers["counts"]`` if the source held counts, corrected or not; obs has n_genes and, of
-        these, total and pct_mito, never an annotation: training cannot see labels.
+        AnnData: X = log1p(counts / counts of the cell * scale_factor), CSR float32, or the logarithm of values that are
+        already normalised; ``layers["counts"]`` if the source has counts, corrected or not; obs has n_genes and, with
+        counts, total and pct_mito. It has no other annotation, so training cannot see labels.
     """
     import anndata
 
@@ -40,9 +35,9 @@ def normalize(passed, scale_factor, n_variable=None):
 
 
 def write(passed, scale_factor, n_variable, path):
-    """Write what `normalize` gives as .h5ad, block by block: memory does not follow the number of cells.
+    """Write the result of `normalize` as .h5ad in blocks, so that memory does not grow with the number of cells.
 
-    Only the most variable genes are looked for in memory, in counts or logarithms alone.
+    Only the search for variable genes needs one matrix in memory.
     """
     genes = _genes(passed, scale_factor, n_variable)
     blocks = _blocks(passed, scale_factor, genes)
@@ -63,7 +58,7 @@ def _var(passed, genes):
 
 
 def _genes(passed, scale_factor, n_variable):
-    """Numbers of the genes to take of those that passed: all, or the most variable."""
+    """Numbers of the genes to keep of those that passed: all, or the most variable."""
     import anndata
 
     everything = np.arange(len(passed.genes))
@@ -75,12 +70,12 @@ def _genes(passed, scale_factor, n_variable):
     if name == "counts":
         data.layers[name] = matrix
     chosen = np.flatnonzero(passed.genes.isin(gene_names.variable(data, n_variable)))
-    log.info("%d most variable genes taken", len(chosen))
+    log.info("kept the %d most variable genes", len(chosen))
     return chosen
 
 
 def _blocks(passed, scale_factor, genes):
-    """{"X": …} of each block of the kept cells, with {"counts": …} if the source held counts; of these genes."""
+    """{"X": …} of each block of the kept cells and these genes, with {"counts": …} if the source has counts."""
     for block in passed.blocks:
         block = block[:, passed.gene_rows]
         if passed.holds in COUNTS:

@@ -1,4 +1,4 @@
-"""Quality control: which cells and genes pass, and which limit the others do not meet."""
+"""Quality control: which cells and genes pass, and which limits remove the others."""
 
 import logging
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 TOP_GENES = 20
 MAD_TO_SD = 1.4826  # of a normal distribution
-MOST = 0.5  # a limit that removes a larger share of the cells is worth a word
+MOST = 0.5  # a limit that removes a larger share of the cells gives a warning
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What quality control found."""
+    """The result of quality control."""
 
     holds: str  # counts, corrected_counts, normalized or log_normalized
     blocks: RowBlocks  # the kept cells, all genes, values as in the source
@@ -33,27 +33,27 @@ class Quality:
 
 
 def measure(data, qc, genes=gene_names.ALL, chosen=None):
-    """Apply the limits of quality control, in passes over blocks of the cells.
+    """Apply the limits of quality control, in several passes over blocks of cells.
 
     Seurat's order: cells with at least ``min_genes`` genes, then genes found in at least ``min_cells`` of these
     cells, then cells with ``min_genes`` < genes < ``max_genes`` and less than ``max_pct_mito`` % mitochondrial counts.
-    Limits by median absolute deviation (MAD) join the last step, each within its sample: genes and counts on a
-    logarithmic scale on both sides, the mitochondrial percentage above. What a cell has is measured on the kept genes.
+    Limits by median absolute deviation (MAD) are part of the last step and computed per sample: genes and counts on a
+    logarithmic scale on both sides, the mitochondrial percentage above only. Cells are measured on the kept genes.
 
     Args:
-        data: AnnData, CSR, cells x genes, in memory or backed; obs may have a ``sample``; ``uns["values"]`` is what X
-            holds: ``counts``, ``corrected_counts``, ``normalized`` (in each cell, without logarithm) or
+        data: AnnData, CSR, cells x genes, in memory or backed; obs may have a ``sample``; ``uns["values"]`` is the
+            kind of values: ``counts``, ``corrected_counts``, ``normalized`` (per cell, without logarithm) or
             ``log_normalized``.
         qc: dict with min_cells, min_genes, max_genes, max_pct_mito (the last two may be None: no limit), mito_prefix,
             mito_genes, and mad (dict with genes, counts, pct_mito: numbers of MADs or None).
-        genes: dict with names, exclude and variable, as in the config.
-        chosen: (cells,) bool, the cells to look at; None is all.
+        genes: dict with names and exclude, as in the config.
+        chosen: (cells,) bool, the cells to use; None is all.
 
     Returns:
         Quality
 
     Raises:
-        UserError: if a limit needs counts and X holds logarithms, or no cell or gene passes.
+        UserError: if a limit needs counts but X holds logarithms, or no cell or gene passes.
     """
     names = gene_names.name(data.var, genes["names"])
     obs = data.obs if chosen is None else data.obs[chosen]
@@ -68,7 +68,7 @@ def measure(data, qc, genes=gene_names.ALL, chosen=None):
     names = names[rows]
 
     mitochondrial = None
-    if values != "log_normalized":  # a share of logarithms means nothing
+    if values != "log_normalized":  # a share of logarithms is meaningless
         mitochondrial = gene_names.mitochondrial(names, qc, data.var.iloc[rows])
     cells = pd.concat([_of_cells(block[:, rows], mitochondrial) for block in blocks]).set_axis(obs.index)
     cells.insert(0, "sample", _samples(obs))
@@ -84,7 +84,7 @@ def measure(data, qc, genes=gene_names.ALL, chosen=None):
 
 
 def _sums(blocks):
-    """Sum of each gene over the cells: (genes,) float64, in the order of the cells, so that blocks change no bit."""
+    """Sum of each gene over the cells, in their order, so that blocks do not change a bit; (genes,) float64."""
     sums = np.zeros(blocks.stored.shape[1])
     for block in blocks:
         np.add.at(sums, block.indices, block.data.astype(np.float64))
@@ -92,7 +92,7 @@ def _sums(blocks):
 
 
 def _found_in(blocks, counted, n_genes):
-    """Number of the counted cells in which each gene is found: (genes,)."""
+    """Number of the ``counted`` cells that express each gene; (genes,)."""
     found, start = np.zeros(n_genes, int), 0
     for block in blocks:
         stop = start + block.shape[0]
@@ -102,7 +102,7 @@ def _found_in(blocks, counted, n_genes):
 
 
 def _of_cells(matrix, mitochondrial):
-    """Genes, counts and, unless it is None which are mitochondrial, their percentage, of each cell."""
+    """Genes, counts and, unless ``mitochondrial`` is None, the mitochondrial percentage of each cell."""
     cells = pd.DataFrame({"genes": np.diff(matrix.indptr)})
     cells["counts"] = np.asarray(matrix.sum(axis=1)).ravel()
     if mitochondrial is not None:
@@ -112,10 +112,10 @@ def _of_cells(matrix, mitochondrial):
 
 
 def refuse_limits_on_logarithms(qc):
-    """Refuse a limit that needs counts where there are logarithms."""
+    """Reject limits that need counts, for log-normalised data."""
     if qc["max_pct_mito"] is not None or qc["mad"].get("pct_mito") is not None:
         raise UserError(
-            "qc.max_pct_mito: needs counts, but the data are log-normalised; set it to null, or take one with counts"
+            "qc.max_pct_mito: needs counts, but the data are log-normalised; set it to null, or use data with counts"
         )
 
 
@@ -133,7 +133,7 @@ def _samples(obs):
 
 
 def _limits(cells, enough_genes, qc):
-    """Who does not meet which limit: DataFrame of bool, cells x limits in their order, and the table of the limits."""
+    """(Which cells break which limits: DataFrame of bool, cells x limits in their order; the table of limits)."""
     breaks = pd.DataFrame({"min_genes": ~enough_genes | (cells["genes"] <= qc["min_genes"])}, index=cells.index)
     limits = {("", "min_genes"): (qc["min_genes"], np.nan)}
     for limit, column in (("max_genes", "genes"), ("max_pct_mito", "pct_mito")):
@@ -164,13 +164,13 @@ def _limits(cells, enough_genes, qc):
 
 
 def _mad_limits(values, n_mads, column):
-    """(lower, upper): the median and so many median absolute deviations, scaled to a standard deviation, around it."""
-    on_log = column != "pct_mito"  # as a rule of thumb, genes and counts are log-normal over cells
+    """(lower, upper) limits: the median ± ``n_mads`` median absolute deviations, scaled to standard deviations."""
+    on_log = column != "pct_mito"  # genes and counts are roughly log-normal over cells
     scaled = np.log1p(values) if on_log else values
     median = np.median(scaled)
     width = n_mads * MAD_TO_SD * np.median(np.abs(scaled - median))
     if width == 0:
-        log.warning("qc.mad.%s: more than half of the cells have the same value, so no cell is far from it", column)
+        log.warning("qc.mad.%s: more than half of the cells have the same value, so the limit removes none", column)
         return -np.inf, np.inf
     return (np.expm1(median - width), np.expm1(median + width)) if on_log else (-np.inf, median + width)
 
@@ -185,7 +185,7 @@ def _tell(breaks, kept, n_genes, all_genes):
 
 
 def _top_genes(names, before, after):
-    """The genes with most counts: their percentage of all counts, of all cells and of the kept ones."""
+    """The genes with most counts: their percentage of all counts, in all cells and in the kept cells."""
     sums = pd.DataFrame(
         {f"percent_{when}": 100 * sums / sums.sum() for when, sums in (("before", before), ("after", after))},
         index=names,

@@ -1,4 +1,4 @@
-"""A matrix of cells x genes some cells at a time, from memory or from an .h5ad, and an .h5ad written that way."""
+"""Read a matrix of cells x genes in blocks of cells, from memory or an .h5ad, and write an .h5ad in blocks."""
 
 from contextlib import contextmanager
 
@@ -6,14 +6,14 @@ import numpy as np
 from scipy import sparse
 
 BLOCK_ENTRIES = 1 << 22  # stored values in memory at a time
-MOST_ENTRIES = 2**31 - 1  # that positions of 32 bits count
+MOST_ENTRIES = 2**31 - 1  # with 32-bit positions
 
 
 @contextmanager
 def opened(path):
-    """An .h5ad as AnnData whose X and layers stay in the file; `columns`, `in_memory` and `RowBlocks` read of them.
+    """An .h5ad as AnnData whose X and layers stay in the file, for `columns`, `in_memory` and `RowBlocks`.
 
-    anndata's own backed mode reads every layer.
+    The backed mode of anndata would read every layer.
     """
     import anndata
     import h5py
@@ -25,24 +25,24 @@ def opened(path):
 
 
 def in_memory(matrix):
-    """All of a CSR matrix that may lie in a file."""
+    """A CSR matrix, read into memory if it is in a file."""
     return matrix if sparse.issparse(matrix) else matrix.to_memory()
 
 
 def columns(matrix, numbers):
-    """These columns, in this order, of a CSR matrix that may lie in a file; CSR."""
+    """Columns, in this order, of a CSR matrix in memory or in a file; CSR."""
     if sparse.issparse(matrix):
         return matrix[:, numbers]
     return sparse.vstack([block[:, numbers] for block in RowBlocks(matrix)], format="csr")
 
 
 class RowBlocks:
-    """A CSR matrix in blocks of rows, as often as it is iterated; one that is a single block is read once.
+    """A CSR matrix in blocks of rows, which can be iterated repeatedly; a single block is read only once.
 
-    Each block is a CSR matrix without stored zeros: a stored zero is no expression. A block without a row is left out.
+    Each block is a CSR matrix without stored zeros, which are not expression. Empty blocks are skipped.
 
     Args:
-        stored: CSR matrix, or one in an .h5ad as anndata's backed mode gives it.
+        stored: CSR matrix, or a backed one of anndata.
         rows: numbers of the rows to take, ascending; None takes all.
         entries: stored values of a block, unless a single row has more.
     """
@@ -55,7 +55,7 @@ class RowBlocks:
         self.single = None
 
     def taking(self, chosen):
-        """The same with the rows of this one that are chosen, (rows,) bool."""
+        """The blocks of chosen rows; chosen: (rows,) bool."""
         return RowBlocks(self.stored, self.rows[chosen])
 
     def __iter__(self):
@@ -78,7 +78,7 @@ class RowBlocks:
 
 
 def _bounds(ends, entries):
-    """Row numbers at which blocks begin and end, each block with up to so many entries and a row at least."""
+    """Row numbers where blocks begin and end; each block has at most ``entries`` values, or a single row."""
     bounds, n_rows = [0], len(ends) - 1
     while bounds[-1] < n_rows:
         stop = int(np.searchsorted(ends, ends[bounds[-1]] + entries, side="right")) - 1
@@ -87,7 +87,7 @@ def _bounds(ends, entries):
 
 
 def rewrite(path, data):
-    """Write an AnnData, whose X and layers may stay in the file it was opened from, block by block."""
+    """Write an AnnData, whose X and layers may be in a file, as .h5ad in blocks."""
     matrices = {"X": data.X, **data.layers}
     blocks = {name: RowBlocks(matrix) for name, matrix in matrices.items()}
     for of_layer in blocks.values():
@@ -100,14 +100,14 @@ def rewrite(path, data):
 
 
 def write(path, obs, var, blocks, n_entries, obsm=None, uns=None):
-    """Write an .h5ad block by block.
+    """Write an .h5ad in blocks.
 
     Args:
         path: of the file.
         obs, var: DataFrames, the annotation of all cells and of all genes.
-        blocks: iterable of {name of a layer, or ``X``: CSR matrix of the next cells}.
-        n_entries: stored values of X in all.
-        obsm, uns: dicts, what else there is of all cells and of the whole.
+        blocks: iterable of {``X`` or name of a layer: CSR matrix of the next cells}.
+        n_entries: total number of stored values of X.
+        obsm, uns: dicts, of all cells.
     """
     import anndata
     import h5py
@@ -123,7 +123,7 @@ def write(path, obs, var, blocks, n_entries, obsm=None, uns=None):
         first.layers.update({name: matrix for name, matrix in block.items() if name != "X"})
         if n_entries > MOST_ENTRIES:
             for matrix in (first.X, *first.layers.values()):
-                matrix.indptr = matrix.indptr.astype(np.int64)  # what is appended has the type of the first
+                matrix.indptr = matrix.indptr.astype(np.int64)  # appended positions have the same type
         first.write_h5ad(path)
     if n_before:
         with h5py.File(path, "r+") as file:

@@ -1,9 +1,8 @@
-"""Which look each cell type has: types that resemble each other get colours far apart.
+"""Colours and markers of cell types: similar types get very different colours.
 
-What lies side by side in a picture differs from one representation to the next and from seed to seed; a type has one
-colour in all of them. So the expression decides, from which they are all made: the closer the mean expression of two
-types, the further apart their colours. How far two colours are apart is their distance in CIE Lab as a reader sees them
-who tells them least, of normal sight or one of three colour blindnesses.
+A type has the same style in all figures, so the style depends on the expression, not on an embedding: the closer the
+mean expression of two types, the further apart their colours. The distance of two colours is that in CIE Lab, the
+smallest over normal vision and three colour vision deficiencies.
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from scae import style, tables
 
-# Machado, Oliveira & Fernandes (2009), table 1, severity 1; they act on linear RGB
+# Machado, Oliveira & Fernandes (2009), table 1, severity 1; for linear RGB
 VISION = {
     "normal": np.eye(3),
     "protanopia": np.array(
@@ -30,12 +29,12 @@ VISION = {
 XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
-SHAPE = 5.0  # what another marker adds to the distance of two looks; about 2 is just noticeable between colours
+SHAPE = 5.0  # added to the distance of two styles with different markers; 2 is just noticeable between colours
 CELLS_AT_ONCE = 10_000
 
 
 def lab(color, vision="normal"):
-    """CIE Lab of a hexadecimal colour as seen with one of `VISION`; (3,)."""
+    """CIE Lab of a hexadecimal colour under one of `VISION`; (3,)."""
     encoded = np.array([int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)])
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     ratio = XYZ @ np.clip(VISION[vision] @ linear, 0, 1) / XYZ.sum(axis=1)
@@ -43,14 +42,14 @@ def lab(color, vision="normal"):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def look_distances(looks):
-    """How far looks are apart for the reader who tells them least; (looks, looks).
+def style_distances(styles):
+    """Smallest perceived distance of two styles over all of `VISION`; (styles, styles).
 
     Args:
-        looks: (colour, matplotlib marker, plotly symbol) each.
+        styles: (colour, matplotlib marker, plotly symbol) each.
     """
-    seen = [squareform(pdist([lab(color, vision) for color, _, _ in looks])) for vision in VISION]
-    shapes = np.array([marker for _, marker, _ in looks])
+    seen = [squareform(pdist([lab(color, vision) for color, _, _ in styles])) for vision in VISION]
+    shapes = np.array([marker for _, marker, _ in styles])
     return np.min(seen, axis=0) + SHAPE * (shapes[:, None] != shapes[None])
 
 
@@ -59,7 +58,7 @@ def type_distances(expression, labels):
 
     Args:
         expression: scae.data.expression.Expression.
-        labels: (cells,); `tables.UNSCORED` counts nowhere.
+        labels: (cells,); cells with `tables.UNSCORED` are excluded.
 
     Returns:
         pandas.DataFrame: (types, types), names ascending.
@@ -78,11 +77,11 @@ def type_distances(expression, labels):
 
 
 def assign(distances):
-    """The look of each type, so that those that resemble each other are told apart best.
+    """The style of each type, with different styles for similar types.
 
-    Of all ways to hand out the looks one is sought with a small sum over pairs of types of 1 / (distance between the
-    types × distance between their looks): looks in the order of the names, then the exchange of two that helps most,
-    until none does. More types than there are looks keep the order of their names.
+    Minimises the sum over pairs of types of 1 / (distance of the types × distance of their styles), starting from
+    styles in the order of the names and exchanging the best two until nothing improves. If there are more types than
+    styles, the order of the names decides.
 
     Args:
         distances: DataFrame (types, types).
@@ -91,33 +90,33 @@ def assign(distances):
         dict: {type: (colour, matplotlib marker, plotly symbol)}.
     """
     plain = style.styles(distances.index)
-    n_types, looks = len(plain), style.available_styles(len(plain))
-    if not 1 < n_types <= len(looks):
+    n_types, styles = len(plain), style.available_styles(len(plain))
+    if not 1 < n_types <= len(styles):
         return plain
     values = distances.to_numpy(dtype=float)
     pairs = values[np.triu_indices(n_types, 1)]
-    alike = np.zeros((len(looks),) * 2)  # looks that no type has resemble nothing
+    alike = np.zeros((len(styles),) * 2)  # unused styles are similar to none
     alike[:n_types, :n_types] = pairs.mean() / np.maximum(values, 1e-3 * pairs.mean()) if pairs.mean() else 1
     np.fill_diagonal(alike, 0)
-    confused = 1 / np.maximum(look_distances(looks), 1e-9)
+    confused = 1 / np.maximum(style_distances(styles), 1e-9)
     np.fill_diagonal(confused, 0)
-    order = np.arange(len(looks))  # of the look of each type
+    order = np.arange(len(styles))  # of the style of each type
     while True:
         change = _changes(alike, confused[np.ix_(order, order)])
         best = np.unravel_index(np.argmin(change), change.shape)
         if change[best] > -1e-9 * (alike * confused[np.ix_(order, order)]).sum():
-            return {name: looks[place] for name, place in zip(distances.index, order, strict=False)}
+            return {name: styles[place] for name, place in zip(distances.index, order, strict=False)}
         order[list(best)] = order[list(best[::-1])]
 
 
 def _changes(alike, confused):
-    """What the exchange of two places changes in the sum of products of two symmetric matrices; (places, places)."""
+    """Change of the sum of products of two symmetric matrices if two places are exchanged; (places, places)."""
     products = alike @ confused
     own = np.diag(products)
     return 2 * (products + products.T - own[:, None] - own[None] + 2 * alike * confused)
 
 
-def table(looks):
-    """colors.csv of {type: look}: label, color, shape."""
-    rows = [(name, color, symbol) for name, (color, _, symbol) in looks.items()]
+def table(styles):
+    """The table colors.csv from {type: style}: label, color, shape."""
+    rows = [(name, color, symbol) for name, (color, _, symbol) in styles.items()]
     return pd.DataFrame(rows, columns=["label", "color", "shape"])

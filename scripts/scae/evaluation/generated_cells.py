@@ -13,7 +13,7 @@ from scae import results
 
 REAL, RECONSTRUCTED, GENERATED = "real", "reconstructed", "generated"
 MOST_CELLS = 5_000  # reconstructed cells, and generated cells; all real cells are used
-MADE_AT_ONCE = 250  # decoded cells in memory
+DECODED_AT_ONCE = 250  # decoded cells in memory
 READ_AT_ONCE = 5_000  # real cells whose entries are in double precision
 ROUNDING = 1e-9  # of the mean square: smaller variances are rounding errors
 SAME = 1e-4  # of the largest value: genes that differ by less are equal
@@ -61,13 +61,13 @@ def decoded_statistics(decode, points, batches, zero_below, expression):
         pandas.DataFrame: as from `real_statistics`.
     """
     sums, squares, zeros = (np.zeros(len(zero_below)) for _ in range(3))
-    for start in range(0, len(points), MADE_AT_ONCE):
-        some = slice(start, start + MADE_AT_ONCE)
-        made = decode(np.ascontiguousarray(points[some], np.float32), None if batches is None else batches[some])
-        made = made.astype(float) - expression.offset
-        sums += made.sum(axis=0)
-        squares += np.square(made).sum(axis=0)
-        zeros += (made < zero_below).sum(axis=0)
+    for start in range(0, len(points), DECODED_AT_ONCE):
+        some = slice(start, start + DECODED_AT_ONCE)
+        decoded = decode(np.ascontiguousarray(points[some], np.float32), None if batches is None else batches[some])
+        decoded = decoded.astype(float) - expression.offset
+        sums += decoded.sum(axis=0)
+        squares += np.square(decoded).sum(axis=0)
+        zeros += (decoded < zero_below).sum(axis=0)
     return _table(sums / len(points), squares / len(points), zeros / len(points), expression.genes)
 
 

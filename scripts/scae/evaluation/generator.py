@@ -3,14 +3,14 @@
 import numpy as np
 
 from scae.evaluation import generated_cells
-from scae.training import decoding, fitting
+from scae.training import decoding, trained
 
 
 def generate(model, expression, zero_below, seed):
     """Mean, variance and zeros of each gene in at most 5,000 reconstructed and in 5,000 generated cells.
 
     Args:
-        model: a trained model, as from `scae.training.fitting.load`.
+        model: a trained model, as from `scae.training.weights.load`.
         expression: scae.data.expression.Expression, with batches for a batch-conditioned model; generated cells have
             the batches of randomly drawn real ones.
         zero_below: (genes,) as from `scae.evaluation.generated_cells.real_statistics`.
@@ -29,9 +29,9 @@ def generate(model, expression, zero_below, seed):
         return {}
     random, batches = np.random.default_rng(seed), expression.batch_index
     cells = np.sort(random.choice(n_cells, min(n_cells, generated_cells.MOST_CELLS), replace=False))
-    points = fitting.embed(model, expression, "sample", seed)
+    points = trained.embed(model, expression, "sample", seed)
     draws = {generated_cells.RECONSTRUCTED: (points[cells], cells)}
-    prior = decoding.from_prior(model, generated_cells.MOST_CELLS, points.shape[1], seed)
+    prior = decoding.sample_prior(model, generated_cells.MOST_CELLS, points.shape[1], seed)
     if prior is not None:
         draws[generated_cells.GENERATED] = prior, random.choice(n_cells, generated_cells.MOST_CELLS)
     return {

@@ -3,7 +3,8 @@
 from scae.data import expression as expressions
 from scae.evaluation import generator
 from scae.evaluation.diagnose import Inspection
-from scae.training import decoding, fitting
+from scae.training import batches as training_batches
+from scae.training import decoding, trained, weights
 
 
 def inspect(path, expression, training, seed, zero_below, batches=None):
@@ -24,14 +25,14 @@ def inspect(path, expression, training, seed, zero_below, batches=None):
         UserError: if the model file returns something else than it should.
     """
     if batches is not None:
-        expression, _ = expressions.with_batches(expression, batches, fitting.hyperparameters(path)["batch"])
-    model, n_cells = fitting.load(path, expression.genes), len(expression.cells)
-    values = fitting.inside(model, expression)
-    trained_on, _ = fitting.split(n_cells, training, seed)
+        expression, _ = expressions.with_batches(expression, batches, weights.hyperparameters(path)["batch"])
+    model, n_cells = weights.load(path, expression.genes), len(expression.cells)
+    values = trained.diagnostics(model, expression)
+    trained_on, _ = training_batches.split(n_cells, training, seed)
     return Inspection(
         values=values,
-        slab=fitting.embed(model, expression, "slab_mean", seed) if "gate" in values else None,
-        losses=fitting.losses(model, expression, training, seed),
+        slab=trained.embed(model, expression, "slab_mean", seed) if "gate" in values else None,
+        losses=trained.losses(model, expression, training, seed),
         n_trained_on=len(trained_on),
         decode=decoding.decoder(model, len(expression.genes)),
         generated=generator.generate(model, expression, zero_below, seed),

@@ -1,4 +1,4 @@
-"""The code that a job's result depends on.
+"""Digest of the code that a job's result depends on, so that edited code reruns exactly the affected jobs.
 
 Standard library only, since each job and each start of the workflow loads it.
 """
@@ -14,51 +14,52 @@ from scae.errors import UserError
 from scae.jobs import source_code
 
 SCRIPTS = Path(__file__).resolve().parents[2]
-# Code that no result depends on: how a job starts, logs and fails, and where its files lie
+# Modules that no result depends on: how a job starts, logs and fails, and where its files are
 LEFT_OUT = ("scae.jobs", "scae.errors", "scae.results")
 LOGGERS = ("log", "logging")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-# Of a model file: read as text; the parts that matter reach a job as params
+# Names in a model file that are read without running it; the parts that matter reach a job as params
 DESCRIBING = ("ABOUT", "CONFIG", "DETERMINISTIC", "SAME_ESTIMATES")
 
 
 def code(script, *modules):
-    """What a job carries as a parameter, so that edited code is noticed: a digest, and what it is of.
+    """The parameter by which a job notices edited code: the digest, and the script and modules it is of.
 
-    Args and errors as of `digest`.
+    Args and errors as for `digest`.
     """
     return {"digest": digest(script, *modules), "of": [script, *modules]}
 
 
 def refuse_edited(code):
-    """Check that the code of this job is that of the plan, whose `code` it was given.
+    """Check that the code of this job is still the code that Snakemake planned with.
+
+    Args:
+        code: from `code`, when the workflow was read.
 
     Raises:
-        UserError: if it was edited in between; the results would be taken for those of the other code.
+        UserError: if it was edited since; its results would be recorded as those of the old code.
     """
     if digest(*code["of"]) != code["digest"]:
-        raise UserError(
-            f"scripts/{code['of'][0]}.py, or what it imports, was edited while the run was under way; run again"
-        )
+        raise UserError(f"scripts/{code['of'][0]}.py, or what it imports, was edited during the run; run again")
 
 
 def digest(script, *modules):
     """Digest of a script and of everything that it imports from ``scripts/``, directly or not.
 
-    Code is compared as parsed: comments, docstrings, formatting, the place of the checkout and the version of Python do
-    not count. Neither do log messages and the texts of a `UserError`, the modules in `LEFT_OUT`, and how a model file
-    describes itself (``ABOUT``, ``CONFIG`` …) unless its code reads that. Templates beside a module (``page.*.j2``
-    beside ``page.py``) and the columns of the tables that the code names do count.
+    The syntax tree is compared, so comments, docstrings, formatting, the folder of the checkout and the version of
+    Python do not count. Nor do log messages, the text of a `UserError`, the modules in `LEFT_OUT`, and the description
+    in a model file (``ABOUT``, ``CONFIG`` …) unless its code uses it. Templates beside a module (``page.*.j2`` beside
+    ``page.py``) and the columns of the tables that the code names do count.
 
     Args:
         script: name of a script, such as ``train_model``.
-        modules: further modules that the script loads by name, such as ``scae.models.dae``, or by path.
+        modules: modules that the script loads by name, such as ``scae.models.dae``, or by path.
 
     Returns:
         str: 16 hexadecimal digits.
 
     Raises:
-        UserError: naming a file that Python cannot read.
+        UserError: naming a file that is not valid Python.
     """
     found = files(script, *modules)
     places = [path.relative_to(SCRIPTS) if path.is_relative_to(SCRIPTS) else path.name for path in found]
@@ -88,12 +89,12 @@ class File(NamedTuple):
 
 @cache
 def _read(path):
-    """What a file depends on; its syntax tree is large and is not kept."""
+    """Digest, imports and tables of a file; its syntax tree is large and not kept."""
     try:
         tree = ast.parse(source_code.text(path), filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise UserError(f"{path}: is not Python{line} ({getattr(error, 'msg', error)})") from None
+        raise UserError(f"{path}: is not valid Python{line} ({getattr(error, 'msg', error)})") from None
     content = hashlib.sha256(_plain(tree).encode())
     for template in sorted(path.parent.glob(f"{path.stem}.*.j2")):
         content.update(template.read_bytes())
@@ -119,20 +120,20 @@ def _plain(node):
 
 
 def _is_user_error(node):
-    """Whether a statement raises a `UserError`, whose text is no result."""
+    """Whether a statement raises a `UserError`, whose text changes no result."""
     call = node.exc if isinstance(node, ast.Raise) else None
     return isinstance(call, ast.Call) and getattr(call.func, "id", None) == "UserError"
 
 
 def _is_log_message(node):
-    """Whether a statement does nothing but log."""
+    """Whether a statement only logs."""
     call = node.value if isinstance(node, ast.Expr) else None
     function = call.func if isinstance(call, ast.Call) else None
     return isinstance(function, ast.Attribute) and getattr(function.value, "id", None) in LOGGERS
 
 
 def _fields(node):
-    """The parts of a node as (name, value), a body without its docstring and what only describes."""
+    """The fields of a node as (name, value), bodies without docstrings and descriptions."""
     for name in node._fields:
         value = getattr(node, name, None)
         if name == "body" and isinstance(node, DOCUMENTED):
@@ -143,7 +144,7 @@ def _fields(node):
 
 
 def _describes(node, module):
-    """Whether a statement of a module only says what the module is: its text is read, and nothing in it is run."""
+    """Whether a statement assigns a description that the code of its module does not use."""
     names = [getattr(target, "id", None) for target in node.targets] if isinstance(node, ast.Assign) else []
     if len(names) != 1 or names[0] not in DESCRIBING:
         return False
@@ -152,7 +153,7 @@ def _describes(node, module):
 
 
 def _imports(path, tree):
-    """Files below ``scripts/`` that a file imports, wherever in it the import stands."""
+    """Files below ``scripts/`` that a file imports, at its top or inside functions."""
     found = []
     for node in _statements(tree):
         if isinstance(node, ast.Import):
@@ -161,12 +162,12 @@ def _imports(path, tree):
             found.extend(_module_files(node.module))
             found.extend(file for alias in node.names for file in _module_files(f"{node.module}.{alias.name}"))
         elif isinstance(node, ast.ImportFrom):
-            raise ValueError(f"{path}: relative imports are not followed; write the whole module name")
+            raise ValueError(f"{path}: relative imports are not followed; write the full module name")
     return tuple(found)
 
 
 def _statements(block):
-    """All statements of a block of code and of the blocks in it; expressions, most of the code, hold no import."""
+    """All statements of a block of code and of its inner blocks; expressions contain no imports."""
     for field in ("body", "handlers", "orelse", "finalbody", "cases"):
         for node in getattr(block, field, ()):
             yield node
@@ -175,7 +176,7 @@ def _statements(block):
 
 @cache
 def _module_files(module):
-    """The file of a module below ``scripts/`` and those of the packages around it; nothing for other modules."""
+    """The files of a module below ``scripts/`` and of its packages; none for other modules."""
     if module.endswith(".py"):  # a model file outside the library
         return [Path(module).absolute()]
     if any(module == name or module.startswith(f"{name}.") for name in LEFT_OUT):

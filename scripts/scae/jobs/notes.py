@@ -1,6 +1,6 @@
-"""What a user should see without opening a log: a job notes it, and it stands on the terminal when the run ends.
+"""Notes: messages of jobs that are printed at the end of the run, so that nobody has to open a log for them.
 
-Any module logs it at the level NOTE, or as a warning. Standard library only, since every job loads it.
+Any module logs one at the level NOTE, or as a warning. Standard library only, since every job loads it.
 """
 
 import json
@@ -9,8 +9,10 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-NOTE = 25  # between INFO, which stays in the log, and WARNING, which the terminal shows at once as well
-MARK = "noted "
+from scae.jobs import record as job_record
+
+NOTE = 25  # between INFO, which only reaches the log, and WARNING, which the terminal shows at once as well
+MARK = "noted "  # before the notes in a log
 CHECK = "check"  # the rule
 SHOWN = 30  # lines at the end of a run
 
@@ -19,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def is_ours(record):
-    """Whether a log record was made by the library or a script, not by another package."""
+    """Whether a log record comes from the library or a script, not from another package."""
     return record.name == "root" or record.name.partition(".")[0] == "scae"
 
 
@@ -30,7 +32,7 @@ def is_warning(record):
 
 @contextmanager
 def about(name):
-    """Have what is noted or warned of inside begin with a name."""
+    """Put a name before every note and warning that is logged inside."""
     make = logging.getLogRecordFactory()
 
     def named(*args, **options):
@@ -47,7 +49,7 @@ def about(name):
 
 
 class Collector(logging.Handler):
-    """Keeps what the library and the scripts note or warn of, and prints what is for the terminal alone."""
+    """Keeps the notes and warnings of the library and the scripts, and prints text that is for the terminal only."""
 
     def __init__(self, terminal=None):
         super().__init__(NOTE)
@@ -64,7 +66,7 @@ class Collector(logging.Handler):
             self.notes.append(found)
 
     def write(self, rule, wildcards):
-        """Log what was kept, for `read`."""
+        """Log the notes of a job, for `read`."""
         if self.notes:
             log.info("%s%s", MARK, json.dumps({"rule": rule, "wildcards": dict(wildcards), "notes": self.notes}))
 
@@ -73,28 +75,26 @@ def read(logs):
     """[(rule, wildcards, is it a warning, message)] from the logs of jobs, in the order of their names."""
     found = []
     for path in sorted(Path(logs).rglob("*.log")):
-        with suppress(FileNotFoundError, ValueError, KeyError):  # taken away meanwhile, or cut short
-            for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                _, marked, content = text.partition(MARK + "{")
-                if marked:
-                    job = json.loads("{" + content)
-                    found.extend((job["rule"], job["wildcards"], *note) for note in job["notes"])
+        with suppress(FileNotFoundError):  # removed meanwhile
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for job in job_record.entries(text, MARK):
+                found.extend((job["rule"], job["wildcards"], *note) for note in job["notes"])
     return found
 
 
 def show(logs, run, checked):
-    """Print `summary` on standard error, where Snakemake tells of its jobs."""
+    """Print `summary` on standard error, where Snakemake reports its jobs."""
     for text in summary(logs, run, checked):
         print(f"  {text}", file=sys.stderr)
 
 
 def summary(logs, run, checked=False):
-    """Lines for the end of a run: each message once, with the data set or the runs that it is about.
+    """Lines for the end of a run: each message once, with its data set or its runs.
 
     Args:
         logs: the folder of the logs.
-        run: the config's section ``run``; what other data sets, models and seeds noted earlier is left out.
-        checked: whether the notes are those of ``snakemake check``, not of a run.
+        run: the config's section ``run``; older notes of other data sets, models and seeds are left out.
+        checked: whether to show the notes of ``snakemake check`` instead of those of a run.
 
     Returns:
         list[str]: the notes, then the warnings.
@@ -106,10 +106,10 @@ def summary(logs, run, checked=False):
             wildcards[name] in values for name, values in chosen.items() if name in wildcards
         ):
             dataset, *rest = [str(wildcards[name]) for name in chosen if name in wildcards] or [""]
-            jobs.setdefault((is_warning, dataset, message), dict.fromkeys([]))["/".join(rest)] = None
+            jobs.setdefault((is_warning, dataset, message), {})["/".join(rest)] = None
     lines = []
-    for (is_warning, dataset, message), of in sorted(jobs.items(), key=lambda item: item[0][:2]):
-        runs = [name for name in of if name]
+    for (is_warning, dataset, message), names in sorted(jobs.items(), key=lambda item: item[0][:2]):
+        runs = [name for name in names if name]
         about = dataset + (f" ({', '.join(runs)})" if 0 < len(runs) <= 3 else f" ({len(runs)} runs)" if runs else "")
         lines.append(f"{'warning: ' if is_warning else ''}{f'{about}: ' if about else ''}{message}")
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} more, in {logs}"]

@@ -1,8 +1,8 @@
-"""What made a file: each job notes in its log what it made its files of and with, and what is in them.
+"""Provenance: each job logs its inputs, parameters, software and the content of its files.
 
-The manifest reads there what software and machine made them; a run whose Snakemake has forgotten it, what they were
-made of (rules/memory.smk); a job, whether its input is still what was written. Standard library only, since every job
-loads it.
+Three readers use these records: the manifest (software and machine), a run whose ``.snakemake`` is lost
+(rules/restore_metadata.smk), and each job, which checks that its inputs are unchanged since they were written. Standard
+library only, since every job loads it.
 """
 
 import hashlib
@@ -16,16 +16,15 @@ from pathlib import Path
 
 from scae.errors import UserError
 
-MARK = "made with "
+MARK = "made with "  # before a record in a log
 SIMD = ("avx512f", "avx2", "avx", "asimd")  # widest first, as Linux names them
-
-HASHED_BYTES = 100_000_000  # a larger file is known by its size
+HASHED_BYTES = 100_000_000  # a larger file is compared by its size; hashing it would slow down every start
 
 log = logging.getLogger(__name__)
 
 
 def note(snakemake):
-    """Log the files that a job made, its rule, inputs and params, and what this process has loaded and runs on.
+    """Log the files that a job made, its rule, inputs and params, and the software and machine of this process.
 
     Args:
         snakemake: the job as its script sees it.
@@ -42,31 +41,35 @@ def note(snakemake):
 
 
 def read(logs, files=None):
-    """{file: what `note` logged about it, with its own "content"}; the latest where there are two.
+    """The latest record of each file: {file: what `note` logged, and the file's own "content"}.
 
     Args:
         logs: folder of the logs.
         files: only read logs of jobs that may have made these files: a log is named after the wildcards of its job
             (``{rule}/{dataset}/{model}.log``), which are the folders of its files.
     """
-    found, read = {}, []
+    found, texts = {}, []
     names = None if files is None else _possible_logs(files)
     for path in Path(logs).rglob("*.log"):
         if names is not None and path.relative_to(logs).as_posix().partition("/")[2] not in names:
             continue
-        with suppress(FileNotFoundError):  # Snakemake takes away the log of a job that starts
-            read.append((path.stat().st_mtime_ns, path.read_text(encoding="utf-8", errors="replace")))
-    for _, text in sorted(read, key=lambda log: log[0]):
-        for line in text.splitlines():
-            _, marked, noted = line.partition(MARK + "{")
-            if marked:
-                try:
-                    origin = json.loads("{" + noted)
-                    contents = dict(origin.pop("files", {}))
-                except ValueError:  # a log that was cut short, or written before contents were noted
-                    continue
+        with suppress(FileNotFoundError):  # Snakemake removes the log of a job that starts
+            texts.append((path.stat().st_mtime_ns, path.read_text(encoding="utf-8", errors="replace")))
+    for _, text in sorted(texts, key=lambda log: log[0]):
+        for origin in entries(text, MARK):
+            contents = origin.pop("files", {})
+            if isinstance(contents, dict):  # a list in logs of early versions
                 found.update({file: origin | {"content": content} for file, content in contents.items()})
     return found
+
+
+def entries(text, mark):
+    """The JSON objects that follow a mark in the text of a log, one a line; those that were cut short are skipped."""
+    for line in text.splitlines():
+        _, marked, content = line.partition(mark + "{")
+        if marked:
+            with suppress(ValueError):
+                yield json.loads("{" + content)
 
 
 def _possible_logs(files):
@@ -80,10 +83,10 @@ def _possible_logs(files):
 
 
 def refuse_damaged(files, logs):
-    """Check that files are what the jobs wrote that made them; a file without a note in the logs is taken as it is.
+    """Check that files are as their jobs wrote them; a file without a record in the logs passes.
 
     Raises:
-        UserError: naming the first that is not. No job could tell what a cut table or another's weights would lead to.
+        UserError: naming the first that is not; results of a truncated table or of other weights would be wrong.
     """
     made = read(logs, files)
     for file in files:
@@ -94,7 +97,7 @@ def refuse_damaged(files, logs):
 
 
 def _content(file):
-    """What tells whether a file has changed."""
+    """Size and digest of a file; the digest is None for a large one."""
     size = Path(file).stat().st_size
     if size > HASHED_BYTES:
         return {"bytes": size, "sha256": None}
@@ -103,14 +106,14 @@ def _content(file):
 
 
 def software():
-    """{package: version} of Python and of every package outside its standard library that is loaded now."""
+    """{package: version} of Python and every loaded package outside its standard library."""
     loaded = {name: module for name, module in sys.modules.copy().items() if module and "." not in name}
     versions = {name: _version(loaded[name]) for name in sorted(loaded.keys() - sys.stdlib_module_names)}
     return {"python": platform.python_version()} | {name: version for name, version in versions.items() if version}
 
 
 def _version(module):
-    """Version of a package, by itself or by its installation; None for what has none, such as a script."""
+    """Version of a package, from its attribute or its installation; None for a module without one, such as a script."""
     version = vars(module).get("__version__")
     if isinstance(version, str):
         return version
@@ -121,14 +124,12 @@ def _version(module):
 
 
 def machine():
-    """System, architecture, model and vector instructions of the processor: what the last digits may depend on."""
+    """System, architecture, processor and its vector instructions, on which the last digits may depend."""
     model, instructions = platform.processor(), ""
-    try:
+    with suppress(OSError):  # not Linux
         fields = [line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line]
         described = {key.strip(): value.strip() for key, value in reversed(fields)}
         model = described.get("model name", model)
         flags = described.get("flags", described.get("Features", "")).split()
         instructions = next((name for name in SIMD if name in flags), "")
-    except OSError:
-        pass  # not Linux
     return ", ".join(part for part in (f"{platform.system()} {platform.machine()}", model, instructions) if part)

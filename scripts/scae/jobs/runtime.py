@@ -1,6 +1,6 @@
-"""What every job shares: where its output goes, how it fails, that it does not outlive Snakemake.
+"""The frame of every job: its log, its failure in one line, its end with Snakemake.
 
-Scripts import it before all else: from then on the job ends with Snakemake and runs the code that stands in the files.
+Scripts import it first: from then on the job is killed when Snakemake dies, and runs the code of the source files.
 """
 
 import errno
@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import scae.jobs.source_code  # noqa: F401 (first, since it decides how the others are loaded)
+import scae.jobs.source_code  # noqa: F401 (first: it decides how the others are loaded)
 from scae.errors import UserError, one_line
 from scae.jobs import code_digest, notes, orphans, record
 
@@ -27,9 +27,9 @@ DISK_PROBLEMS = {
 
 @contextmanager
 def job(snakemake):
-    """Send everything the job prints to its log; show the user one line, and no traceback, if it fails.
+    """Send everything the job prints to its log; if it fails, show the user one line without a traceback.
 
-    The redirection is at the level of file descriptors, so that compiled libraries are caught too.
+    File descriptors are redirected, so that the output of compiled libraries reaches the log too.
 
     Raises:
         SystemExit: with status 1 after any exception inside the block.
@@ -54,7 +54,7 @@ def job(snakemake):
                 failure = "interrupted"
             except Exception as error:
                 failure = _describe(error, snakemake)
-                logging.exception("the job ends here")
+                logging.exception("unexpected error")
     except OSError as error:  # the log itself cannot be written
         failure = failure or _describe(error, snakemake)
     if failure:
@@ -63,16 +63,16 @@ def job(snakemake):
 
 
 def _logs(log):
-    """The folder of all logs, which lie at ``…/logs/{rule}/…``."""
+    """The folder of all logs: logs are at ``…/logs/{rule}/…``."""
     return next((folder for folder in Path(log).parents if folder.name == "logs"), Path(log).parent)
 
 
 def _describe(error, snakemake):
-    """An exception as one line: what to do where the disk is at fault, else where its traceback stands."""
+    """An exception as one line: for a disk problem what to do, else where to find the traceback."""
     cause = error
-    while cause:  # torch.save hides an OSError behind an error of its own
-        told = re.search(r"errno = (\d+)", str(cause))  # by HDF5, whose error may be any
-        number = int(told[1]) if told else getattr(cause, "errno", None)
+    while cause:  # torch.save hides an OSError behind its own error
+        found = re.search(r"errno = (\d+)", str(cause))  # HDF5 raises various types with the number in the text
+        number = int(found[1]) if found else getattr(cause, "errno", None)
         if number in DISK_PROBLEMS:
             place = getattr(cause, "filename", None) or Path(snakemake.output[0]).parent
             return f"{place}: {os.strerror(number).lower()}; {DISK_PROBLEMS[number]}"
@@ -84,9 +84,9 @@ def _describe(error, snakemake):
 
 @contextmanager
 def _log_to(path, name):
-    """Have both outputs and the log messages of this process in a file; what is for the user is shown as well.
+    """Send both outputs and the log messages of this process to a file; warnings of ours are also shown.
 
-    That are messages marked ``terminal`` and our own warnings. Yields what keeps the notes for the end of the run.
+    So are messages marked ``extra={"terminal": True}``. Yields the collector of notes for the end of the run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -107,7 +107,7 @@ def _log_to(path, name):
             yield noted
         finally:
             for stream in (sys.stdout, sys.stderr):
-                with suppress(OSError):  # of a full disk; what could not be written is lost
+                with suppress(OSError):  # a full disk; unwritten text is lost
                     stream.flush()
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)

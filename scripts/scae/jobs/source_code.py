@@ -1,8 +1,8 @@
-"""The workflow's own code is run as it stands in the files, and each file is read once in a process.
+"""Run the workflow's own code from its source files, never from cached bytecode; each file is read once per process.
 
-So a digest of the code is a digest of what runs. Python alone would take bytecode for current that was compiled from
-another text of the same length and second. Once this is imported, all modules of the package are compiled from their
-files; those that are loaded before it have their bytecode removed as the workflow is read (`forget_bytecode`).
+So a digest of the code is a digest of what runs. Python alone would run bytecode that was compiled from another text of
+the same length and second. Once this is imported, all modules of the package are compiled from their files. Modules
+that a job loads before it have their bytecode removed when the workflow is read (`forget_bytecode`).
 """
 
 import os
@@ -20,7 +20,7 @@ BEFORE = ("__init__.py", "errors.py", "jobs/__init__.py", "jobs/runtime.py", "jo
 
 
 def text(path):
-    """A file of code as text.
+    """A source file as text.
 
     Raises:
         UserError: if Python could not read it in a job.
@@ -41,13 +41,13 @@ def _content(path):
 
 
 class _Loader(SourceFileLoader):
-    """Compiles what was read, and neither reads nor leaves bytecode."""
+    """Compiles the text that was read; neither reads nor writes bytecode."""
 
     def get_data(self, path):
         return _content(os.path.realpath(path))
 
     def path_stats(self, path):
-        raise OSError(f"{path}: its bytecode does not count")
+        raise OSError(f"{path}: bytecode is not used")
 
 
 class _Finder:
@@ -62,7 +62,7 @@ class _Finder:
 
 
 def forget_bytecode():
-    """Remove the bytecode of the modules that a job loads before this one, as far as it may be removed."""
+    """Remove the bytecode of the modules that a job loads before this one, where permissions allow it."""
     for file in BEFORE:
         with suppress(OSError):
             os.remove(cache_from_source(os.fspath(PACKAGE / file)))

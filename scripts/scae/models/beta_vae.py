@@ -6,7 +6,7 @@ Kingma & Welling (2014), "Auto-encoding variational Bayes"; Higgins et al. (2017
 import torch
 from torch import nn
 
-from scae.models.layers import Branch, Decoder, Trunk, WeightedKL
+from scae.models.layers import Branch, Decoder, Trunk, VariationalLoss
 
 ABOUT = {
     "title": "beta-VAE",
@@ -27,8 +27,8 @@ CONFIG = {
         "type": "boolean",
         "default": False,
         "off": False,
-        "description": "Weigh the KL divergence by beta times twice the residual variance of a gene in the batch; "
-        "beta 1 is then the weight for a Gaussian decoder whose variance fits (Rybkin et al. 2021)",
+        "description": "Multiply the weight of the KL divergence by twice the mean residual variance of the genes in a "
+        "batch; beta 1 then corresponds to a Gaussian decoder with the optimal variance (Rybkin et al. 2021)",
     },
     "kl_warmup": {
         "type": "integer",
@@ -36,7 +36,7 @@ CONFIG = {
         "maximum": 1000000,
         "default": 0,
         "off": 0,
-        "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
+        "description": "Epochs over which the weight of the KL divergence rises to its full value (Bowman et al. 2016)",
     },
     "free_nats": {
         "type": "number",
@@ -44,18 +44,18 @@ CONFIG = {
         "maximum": 1000,
         "default": 0.0,
         "off": 0.0,
-        "description": "KL divergence in nats that each latent may have on average at no further cost (free bits, "
+        "description": "KL divergence in nats that each latent may have, on average, without a penalty (free bits, "
         "Kingma et al. 2016)",
     },
     "batch": {
         "type": "boolean",
         "default": False,
         "off": False,
-        "description": "Tell the decoder the batch of each cell (datasets.<name>.batch), so that the latents need not; "
-        "of every data set of the run",
+        "description": "Condition the decoder on the batch of each cell, so that the latents need not encode it; every "
+        "data set of the run then needs a datasets.<name>.batch",
     },
 }
-# What a choice of latent.estimate comes to; read as CONFIG is
+# Choices of latent.estimate that give the same latent as another: {choice: the other}; a literal, as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean"}
 
 
@@ -71,7 +71,7 @@ class Model(nn.Module):
     def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0, free_nats=0.0, batch=()):
         super().__init__()
         self.n_latent = n_latent
-        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup, free_nats)
+        self.variational_loss = VariationalLoss(n_genes, beta, calibrated, kl_warmup, free_nats)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -88,14 +88,14 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma))
-        return self.weigh(reconstruction, kl_divergence(mu, log_sigma))
+        return self.variational_loss(reconstruction, kl_divergence(mu, log_sigma))
 
-    def health(self, x):
-        """What each latent does, (cells, n_latent): its KL divergence in nats."""
+    def diagnostics(self, x):
+        """KL divergence of each latent of each cell in nats, (cells, n_latent)."""
         return {"kl": kl_divergence(*self.posterior(x))}
 
     def embed(self, x, estimate):
-        """Latent of each cell, (cells, n_latent): the posterior's mean or a sample of it."""
+        """Latent of each cell, (cells, n_latent): mean of the posterior, or a sample from it."""
         mu, log_sigma = self.posterior(x)
         return self.sample(mu, log_sigma) if estimate == "sample" else mu
 

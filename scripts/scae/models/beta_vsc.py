@@ -1,19 +1,19 @@
 """beta-VSC: variational sparse coding; each latent is switched off (spike) or Gaussian (slab).
 
 Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding"; the weight beta and the layers as in the study. The
-gate by log sigmoid is that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
-regularization", doi:10.48550/arXiv.1712.01312, without its stretch.
+logsigmoid gate is that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
+regularization", doi:10.48550/arXiv.1712.01312, without the stretching.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scae.models.layers import Branch, Decoder, Trunk, WeightedKL
+from scae.models.layers import Branch, Decoder, Trunk, VariationalLoss
 
 ABOUT = {
     "title": "beta-VSC",
-    "summary": "each latent is switched off or Gaussian; the KL divergence from such a prior is weighted by beta",
+    "summary": "each latent is switched off or Gaussian; the KL divergence from the prior is weighted by beta",
     "reference": "Tonolini, Jensen & Murray-Smith 2019, Variational sparse coding, PMLR 115, 690-700",
     "doi": "",
 }
@@ -44,8 +44,8 @@ CONFIG = {
         "type": "boolean",
         "default": False,
         "off": False,
-        "description": "Weigh the KL divergence by beta times twice the residual variance of a gene in the batch; "
-        "beta 1 is then the weight for a Gaussian decoder whose variance fits (Rybkin et al. 2021)",
+        "description": "Multiply the weight of the KL divergence by twice the mean residual variance of the genes in a "
+        "batch; beta 1 then corresponds to a Gaussian decoder with the optimal variance (Rybkin et al. 2021)",
     },
     "kl_warmup": {
         "type": "integer",
@@ -53,7 +53,7 @@ CONFIG = {
         "maximum": 1000000,
         "default": 0,
         "off": 0,
-        "description": "Epochs over which the weight of the KL divergence rises to its whole (Bowman et al. 2016)",
+        "description": "Epochs over which the weight of the KL divergence rises to its full value (Bowman et al. 2016)",
     },
     "free_nats": {
         "type": "number",
@@ -61,22 +61,22 @@ CONFIG = {
         "maximum": 1000,
         "default": 0.0,
         "off": 0.0,
-        "description": "KL divergence in nats that each latent may have on average at no further cost (free bits, "
+        "description": "KL divergence in nats that each latent may have, on average, without a penalty (free bits, "
         "Kingma et al. 2016)",
     },
     "spike": {
         "enum": ["clamp", "logsigmoid"],
         "default": "clamp",
         "off": "clamp",
-        "description": "How the encoder's x gives the probability that a latent is on: exp(min(x, 0)), without "
-        "gradient where it is fully on; or sigmoid(x), with one everywhere (Louizos et al. 2018)",
+        "description": "Probability that a latent is on, from the encoder's output x: exp(min(x, 0)), which has no "
+        "gradient where x is positive, or sigmoid(x) (Louizos et al. 2018)",
     },
     "batch": {
         "type": "boolean",
         "default": False,
         "off": False,
-        "description": "Tell the decoder the batch of each cell (datasets.<name>.batch), so that the latents need not; "
-        "of every data set of the run",
+        "description": "Condition the decoder on the batch of each cell, so that the latents need not encode it; every "
+        "data set of the run then needs a datasets.<name>.batch",
     },
 }
 
@@ -86,8 +86,9 @@ GAMMA_MARGIN = 1e-6  # keeps the logarithms of gamma and 1 - gamma finite
 def kl_divergence(mu, log_sigma, gamma, alpha):
     """KL divergence of each latent's spike-and-slab posterior from its prior in nats, (cells, n_latent).
 
-    The slab counts as much as it is switched on; the switch itself is a Bernoulli(gamma) against a Bernoulli(alpha).
-    Tonolini et al. (2019), equation 7.
+    The divergence of the slab is weighted by gamma; that of the switch is from Bernoulli(gamma) to Bernoulli(alpha).
+    ``log_sigma`` is the logarithm of the standard deviation, ``gamma`` the probability that the latent is on. Tonolini
+    et al. (2019), equation 7.
     """
     gamma = gamma.clamp(GAMMA_MARGIN, 1 - GAMMA_MARGIN)
     slab = -0.5 * (1 + 2 * log_sigma - mu.square() - (2 * log_sigma).exp())
@@ -111,7 +112,7 @@ class Model(nn.Module):
     ):
         super().__init__()
         self.n_latent, self.alpha, self.c, self.spike = n_latent, alpha, c, spike
-        self.weigh = WeightedKL(n_genes, beta, calibrated, kl_warmup, free_nats)
+        self.variational_loss = VariationalLoss(n_genes, beta, calibrated, kl_warmup, free_nats)
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -134,20 +135,20 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma, gamma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma, gamma))
-        return self.weigh(reconstruction, kl_divergence(mu, log_sigma, gamma, self.alpha))
+        return self.variational_loss(reconstruction, kl_divergence(mu, log_sigma, gamma, self.alpha))
 
-    def health(self, x):
-        """What each latent does, each (cells, n_latent): its KL divergence in nats, and how far it is switched on."""
+    def diagnostics(self, x):
+        """KL divergence in nats and gate (probability of being on) of each latent, each (cells, n_latent)."""
         mu, log_sigma, gamma = self.posterior(x)
         return {"kl": kl_divergence(mu, log_sigma, gamma, self.alpha), "gate": gamma}
 
     def embed(self, x, estimate):
-        """Latent of each cell, (cells, n_latent): the posterior's mean, the slab's mean, or a sample."""
+        """Latent of each cell, (cells, n_latent): mean of the posterior, mean of the slab, or a sample."""
         mu, log_sigma, gamma = self.posterior(x)
         if estimate == "sample":
             return self.sample(mu, log_sigma, gamma)
         return mu if estimate == "slab_mean" else gamma * mu
 
     def prior(self, n_cells):
-        """Latents from the prior, (n_cells, n_latent) float32: on with probability alpha, by a switch that is hard."""
+        """Latents from the prior, (n_cells, n_latent) float32: on with probability alpha, by a hard switch."""
         return (torch.rand(n_cells, self.n_latent) < self.alpha) * torch.randn(n_cells, self.n_latent)

@@ -20,11 +20,11 @@ CONFIG = {
         "type": "boolean",
         "default": False,
         "off": False,
-        "description": "Tell the decoder the batch of each cell (datasets.<name>.batch), so that the latents need not; "
-        "of every data set of the run",
+        "description": "Condition the decoder on the batch of each cell, so that the latents need not encode it; every "
+        "data set of the run then needs a datasets.<name>.batch",
     },
 }
-# What a choice of latent.estimate comes to; read as CONFIG is
+# Choices of latent.estimate that give the same latent as another: {choice: the other}; a literal, as CONFIG is
 SAME_ESTIMATES = {"slab_mean": "posterior_mean", "sample": "posterior_mean"}
 
 

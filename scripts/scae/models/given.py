@@ -1,7 +1,7 @@
-"""An embedding that is there already: scVI's, Harmony's, Seurat's, a foundation model's …, scored beside the others.
+"""An existing embedding (scVI, Harmony, Seurat, a foundation model …), scored with the other models.
 
-It comes from ``obsm`` of the data set's source or from a table. Nothing here knows how it was made, nor whether that
-saw the cell types.
+It is read from ``obsm`` of the source or from a table. The workflow does not know whether it was computed with the cell
+types.
 """
 
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 ABOUT = {
     "title": "given embedding",
-    "summary": "an embedding that came with the data or from a file, as it was made elsewhere",
+    "summary": "an embedding that was computed elsewhere, read from the data set or from a file",
     "reference": "",
     "doi": "",
 }
@@ -24,14 +24,14 @@ CONFIG = {
         "type": ["string", "null"],
         "minLength": 1,
         "default": None,
-        "description": "Entry of obsm of the data set's source (an .h5ad, local or a URL, or a data set of scanpy)",
+        "description": "Entry of obsm of the source (an .h5ad, local or a URL, or a data set of scanpy)",
     },
     "path": {
         "type": ["string", "null"],
         "pattern": "[.](csv|tsv)([.]gz)?$",
         "default": None,
-        "description": "Table, .csv or .tsv, also .gz: first the cell, then two or more columns of numbers; cells "
-        "that quality control drops may stand in it, and are dropped",
+        "description": "Table, .csv or .tsv, also .gz: the cell, then two or more numeric columns; cells that quality "
+        "control removed are ignored",
     },
 }
 DETERMINISTIC = True
@@ -41,42 +41,49 @@ def embed(expression, seed, key=None, path=None, table=None):
     """The embedding of the cells of the expression, (cells, dimensions) float32; the same for every seed.
 
     Args:
-        expression: of which only the names of the cells matter.
-        seed: does not matter.
-        key: what ``table`` is called in obsm.
-        path: of a table to read; or
+        expression: only its cell names matter.
+        seed: ignored.
+        key: name of ``table`` in obsm, for messages.
+        path: path of a table to read; or
         table: the embedding, DataFrame with index cell.
 
     Raises:
-        UserError: if the embedding lacks a cell, or holds what is no number.
+        UserError: if the embedding lacks a cell, has fewer than two columns, or holds a value that is not finite.
     """
     place = path or f'obsm["{key}"]'
     table = from_table(path) if table is None else table
     if table.shape[1] < 2:
         raise UserError(
-            f"{place}: holds {table.shape[1]} column{'' if table.shape[1] == 1 else 's'} of numbers for each cell; "
-            "an embedding has two or more (one is a label, a score, or a table with another separator)"
+            f"{place}: has {table.shape[1]} numeric column{'' if table.shape[1] == 1 else 's'}; an embedding needs two "
+            "or more (is the separator right?)"
         )
     if (twice := table.index.duplicated()).any():
-        raise UserError(f"{place}: cell {table.index[twice][0]} stands twice")
+        raise UserError(f"{place}: cell {table.index[twice][0]} occurs twice; remove one row")
     if (missing := ~np.isin(expression.cells, table.index)).any():
         raise UserError(
-            f"{place}: cell {expression.cells[missing][0]} is missing ({missing.sum()} of {len(missing)} cells are); "
-            f"its own cells have names such as {table.index[0]}"
+            f"{place}: cell {expression.cells[missing][0]} is missing ({missing.sum()} of {len(missing)} cells are "
+            f"missing); the table names its cells like {table.index[0]}"
         )
-    log.info("%s: %d of its %d cells are in the expression", place, len(expression.cells), len(table))
+    log.info("%s: uses %d of %d cells", place, len(expression.cells), len(table))
     points = table.loc[expression.cells].to_numpy(np.float64)
     if not np.isfinite(points).all():
         cell, column = np.argwhere(~np.isfinite(points))[0]
         raise UserError(
-            f"{place}: cell {expression.cells[cell]}, column {table.columns[column]}: {points[cell, column]} is no "
+            f"{place}: cell {expression.cells[cell]}, column {table.columns[column]}: {points[cell, column]} is not a "
             "finite number"
         )
     return points.astype(np.float32)
 
 
 def from_table(path):
-    """An embedding from a table: DataFrame of numbers, index cell."""
+    """Read an embedding from a table.
+
+    Returns:
+        pandas.DataFrame: numbers, index cell.
+
+    Raises:
+        UserError: if the file is not a table, is empty, or a column is not numeric.
+    """
     try:
         table = pd.read_csv(
             path,
@@ -87,20 +94,19 @@ def from_table(path):
             keep_default_na=False,  # a cell may be called "NA"
             na_values=[""],
         )
-    except Exception as error:  # whatever a damaged file makes pandas raise
-        raise UserError(f"{path}: cannot be read as a table ({type(error).__name__}: {_line(error)})") from error
+    except Exception as error:  # a damaged file can make pandas raise anything
+        message = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read as a table ({type(error).__name__}: {message})") from error
     if table.empty:
-        raise UserError(f"{path}: holds {len(table)} cells with {table.shape[1]} columns of numbers each")
+        raise UserError(
+            f"{path}: holds {len(table)} cells and {table.shape[1]} numeric columns; an embedding needs two or more"
+        )
     table.index = table.index.astype(str)
     for name, column in table.items():
         if not pd.api.types.is_numeric_dtype(column):
             wrong = pd.to_numeric(column, errors="coerce").isna().argmax()
             raise UserError(
-                f'{path}: cell {table.index[wrong]}, column {name}: "{column.iloc[wrong]}" is no number; all columns '
-                "after the first must be"
+                f'{path}: cell {table.index[wrong]}, column {name}: "{column.iloc[wrong]}" is not a number; every '
+                "column after the first must be numeric"
             )
     return table
-
-
-def _line(error):
-    return " ".join(str(error).split())

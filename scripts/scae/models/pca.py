@@ -1,6 +1,6 @@
-"""Principal components of the expression: the linear yardstick that needs no training.
+"""Principal components of the expression: the linear baseline, without training.
 
-Exact, and never dense: the matrix is centred by what the solver multiplies with, not by subtracting from its zeros.
+Exact, and never dense: the solver (ARPACK) centres the matrix implicitly.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ DETERMINISTIC = True
 def embed(expression, seed, n_latent):
     """Scores on the first ``n_latent`` components, (cells, n_latent) float32; the same for every seed.
 
-    A constant per gene (``expression.offset``) is taken off again by the centring.
+    The centring removes the constant per gene (``expression.offset``).
 
     Raises:
         UserError: if there are not more cells and genes than components.
@@ -33,10 +33,10 @@ def embed(expression, seed, n_latent):
     n_cells, n_genes = expression.shape
     if n_latent >= min(expression.shape):
         raise UserError(
-            f"n_latent: {n_latent} principal components need more cells and genes than that; there are "
+            f"n_latent: {n_latent} principal components need more than {n_latent} cells and genes, but there are "
             f"{n_cells} cells x {n_genes} genes; set it to {min(expression.shape) - 1} or less"
         )
     arrays = expression.data.astype(np.float64), expression.indices, expression.indptr
     matrix = sparse.csr_matrix(arrays, shape=expression.shape)
-    with threadpool_limits(1):  # sums in another order have other last digits
+    with threadpool_limits(1):  # the order of summation changes the last digits
         return PCA(n_latent, svd_solver="arpack", random_state=0).fit_transform(matrix).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Random projection: what is left of the cell types in directions that nobody chose. The floor of every comparison."""
+"""Random projection: the lower bound of every comparison, since nothing is learned."""
 
 import numpy as np
 from scipy import sparse
@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 ABOUT = {
     "title": "random projection",
-    "summary": "the expression projected on random Gaussian directions: what is left where nothing was learned",
+    "summary": "the expression projected on random Gaussian directions; nothing is learned",
     "reference": "Johnson & Lindenstrauss 1984, Extensions of Lipschitz mappings into a Hilbert space",
     "doi": "10.1090/conm/026/737400",
 }
@@ -17,9 +17,9 @@ CONFIG = {
 
 
 def embed(expression, seed, n_latent):
-    """Projection on ``n_latent`` directions, (cells, n_latent) float32; each seed draws others.
+    """Projection on ``n_latent`` directions, (cells, n_latent) float32; each seed draws other directions.
 
-    A constant per gene (``expression.offset``) would only move all cells together, and is left out.
+    The constant per gene (``expression.offset``) is ignored: it would shift all cells by the same vector.
     """
     arrays = expression.data.astype(np.float64), expression.indices, expression.indptr
     matrix = sparse.csr_matrix(arrays, shape=expression.shape)

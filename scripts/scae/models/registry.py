@@ -1,9 +1,9 @@
-"""Pages: one file for each kind of representation, that says what it is and how it is made.
+"""Model files: one file for each kind of representation, with its description and its code.
 
-A page assigns ABOUT and CONFIG and has a class ``Model``, which is trained here, a function ``fit``, by which a package
-of its own trains on the counts, or a function ``embed``, which needs no training. A kind is the name of a page in this
-folder or the path of one elsewhere, ending in ``.py``. What a page says of itself is read without importing it.
-Standard library only, since it is read each time the workflow is parsed.
+A model file assigns ABOUT and CONFIG, and defines one of three: a class ``Model``, which this workflow trains; a
+function ``fit``, by which an external package trains on the counts; or a function ``embed``, which needs no training. A
+kind is the name of a model file in this folder, or the path of one elsewhere, ending in ``.py``. The description is
+read without importing the file. Standard library only, since each start of the workflow reads it.
 """
 
 import ast
@@ -19,40 +19,32 @@ from pathlib import Path
 from scae.errors import UserError
 
 FOLDER = Path(__file__).resolve().parent
-BESIDE = ("__init__", "layers", "registry")  # what else lies in this folder
+NO_MODELS = ("__init__", "layers", "registry")  # other files in this folder
 ABOUT = ("title", "summary", "reference", "doi")
 
 
 @dataclass(frozen=True)
-class Page:
-    """What a page says of itself.
-
-    ``about`` has title, summary, reference and doi, all text. ``config`` has the JSON schema of each hyperparameter.
-    ``same_estimates`` says what a choice of ``latent.estimate`` comes to, where two give the same numbers.
-    """
+class ModelFile:
+    """The description that a model file gives of itself."""
 
     kind: str
-    about: dict
-    config: dict
-    trained: bool
-    peer: bool  # trained by a package of its own, on the counts
+    about: dict  # title, summary, reference and doi, all text
+    config: dict  # JSON schema of each hyperparameter
+    trained: bool  # here or by an external package
+    external: bool  # trained by an external package, on the counts
     deterministic: bool  # not trained, and the same for every seed
-    same_estimates: dict
-    needs: dict  # ``module``, what it imports beside requirements.txt, and ``get``, the command that installs it
-
-    @property
-    def external(self):
-        return self.peer
+    same_estimates: dict  # choices of ``latent.estimate`` that give the same numbers as another: {choice: the other}
+    needs: dict  # ``module``, the package beyond requirements.txt, and ``get``, the command that installs it
 
     @property
     def module(self):
-        """What a digest of code follows: the name of the module, or the path."""
+        """Name of the module, or path of the file, for the digest of the code."""
         return self.kind if is_path(self.kind) else f"scae.models.{self.kind}"
 
     def settings(self, entry):
-        """A model's entry of the config without the options that are ``off``, as if they had never been added.
+        """A model's entry of the config, without the options that are at their ``off`` value in CONFIG.
 
-        An option that is added to a page names in CONFIG the value at which it does nothing: results of before it stay.
+        So a new option, which is off, leaves the results of earlier versions valid.
         """
         return {
             key: value
@@ -61,138 +53,149 @@ class Page:
         }
 
     def estimate(self, name):
-        """What a ``latent.estimate`` comes to; two names for the same numbers are no reason to embed again."""
+        """The estimate that gives the same numbers as this ``latent.estimate``, so that cells are embedded once."""
         return self.same_estimates.get(name, name)
 
     def missing(self):
-        """What to do about a package that the page needs and that is not here; None where nothing is missing."""
+        """Message about a package that the model needs and that is not installed; None if nothing is missing."""
         if not self.needs or importlib.util.find_spec(self.needs["module"]):
             return None
         return (
             f"{self.about['title']} needs the package {self.needs['module']}, which is not installed here; "
-            f"{self.needs['get']}, or let --sdm conda bring it"
+            f"{self.needs['get']}, or let --sdm conda install it"
         )
 
 
 def is_path(kind):
-    """Whether a kind is the path of a page outside the library."""
+    """Whether a kind is the path of a model file outside the library."""
     return kind.endswith(".py")
 
 
 def kinds():
-    """Names of the pages of the library, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in BESIDE)
+    """Names of the model files of the library, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NO_MODELS)
 
 
 def find(kind):
-    """Read what a page says of itself.
+    """Read the description in a model file.
+
+    Returns:
+        ModelFile
 
     Raises:
-        UserError: naming the file and what it lacks.
+        UserError: if the file does not exist, is not valid Python, or lacks a part.
     """
     path = Path(kind) if is_path(kind) else FOLDER / f"{kind}.py"
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f'"{kind}" does not exist (looked in {Path.cwd()}). Give the path of a page, relative to the working '
+            f'"{kind}" does not exist (looked in {Path.cwd()}). Give the path of a model file, relative to the working '
             "directory"
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as Python ({error})") from None
     except SyntaxError as error:
-        raise UserError(f"{path}: line {error.lineno}: {error.msg}; the page must be Python") from None
+        raise UserError(f"{path}: line {error.lineno}: {error.msg}; fix the Python code") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            raise UserError(f"{path}: line {node.lineno}: a page has no relative imports; write the whole module name")
+            raise UserError(
+                f"{path}: line {node.lineno}: relative imports do not work here; write the full module name"
+            )
     about, config = _literal(path, tree, "ABOUT"), _literal(path, tree, "CONFIG")
     if not isinstance(about, dict) or any(not isinstance(about.get(name), str) for name in ABOUT):
         raise UserError(f'{path}: needs ABOUT = {{"title": …, "summary": …, "reference": …, "doi": …}}, each text')
     if not isinstance(config, dict) or not all(isinstance(entry, dict) for entry in config.values()):
-        raise UserError(
-            f"{path}: needs CONFIG = {{…}} with the JSON schema of each hyperparameter; {{}} if it has none"
-        )
+        raise UserError(f"{path}: needs CONFIG = {{…}} with the JSON schema of each hyperparameter, or {{}}")
     if "kind" in config:
-        raise UserError(f'{path}: CONFIG: "kind" names the page itself; call the hyperparameter something else')
+        raise UserError(f'{path}: CONFIG: "kind" is reserved for the model file; rename the hyperparameter')
     trained = _defines(tree, ast.ClassDef, "Model")
-    peer = not trained and _defines(tree, ast.FunctionDef, "fit")
-    if not (trained or peer or _defines(tree, ast.FunctionDef, "embed")):
-        raise UserError(f"{path}: needs a class Model, or a function embed if it is not trained")
+    external = not trained and _defines(tree, ast.FunctionDef, "fit")
+    if not (trained or external or _defines(tree, ast.FunctionDef, "embed")):
+        raise UserError(f"{path}: needs a class Model, or a function fit (external package) or embed (no training)")
     needs = _literal(path, tree, "NEEDS") or {}
-    if peer and not ({"module", "get"} <= set(needs) and "batch_size" in config):
+    if external and not ({"module", "get"} <= set(needs) and "batch_size" in config):
         raise UserError(
-            f'{path}: with a function fit it needs NEEDS = {{"module": …, "get": …}}, what it imports and the command '
-            "that installs it, and batch_size in CONFIG"
+            f'{path}: a function fit needs NEEDS = {{"module": …, "get": …}}, the package and the command that '
+            "installs it, and batch_size in CONFIG"
         )
-    return Page(
+    return ModelFile(
         kind,
         {name: about[name] for name in ABOUT},
         config,
-        trained or peer,
-        peer,
-        deterministic=not (trained or peer) and bool(_literal(path, tree, "DETERMINISTIC")),
+        trained=trained or external,
+        external=external,
+        deterministic=not (trained or external) and bool(_literal(path, tree, "DETERMINISTIC")),
         same_estimates=_literal(path, tree, "SAME_ESTIMATES") or {},
         needs=needs,
     )
 
 
 def load(kind):
-    """The module of a page.
+    """The module of a model file.
 
     Raises:
-        UserError: if a page outside the library cannot be imported.
+        UserError: if a file outside the library cannot be imported.
     """
     if not is_path(kind):
         return importlib.import_module(f"scae.models.{kind}")
-    loader = _Source(f"scae_page_{Path(kind).stem}", kind)
+    loader = _Source(f"scae_model_{Path(kind).stem}", kind)
     module = sys.modules[loader.name] = module_from_spec(spec_from_loader(loader.name, loader))
     try:
         loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"{kind}: cannot be imported ({type(error).__name__}: {_line(error)})") from error
+        message = " ".join(str(error).split())
+        raise UserError(f"{kind}: cannot be imported ({type(error).__name__}: {message})") from error
     return module
 
 
-def called(kind, name, /, *arguments, **hyperparameters):
-    """What ``Model``, ``fit`` or ``embed`` of a page gives for these arguments and the hyperparameters of its CONFIG.
+def call(kind, name, /, *arguments, **hyperparameters):
+    """Call ``Model``, ``fit`` or ``embed`` of a model file.
 
     Raises:
-        UserError: if it does not take them.
+        UserError: if its signature does not accept the arguments and the hyperparameters of CONFIG.
     """
     function = getattr(load(kind), name)
     try:
         inspect.signature(function).bind(*arguments, **hyperparameters)
     except TypeError as error:
-        raise UserError(f"{kind}: {name} does not take what it is given by CONFIG: {error}") from error
+        raise UserError(f"{kind}: {name} does not accept the hyperparameters of CONFIG: {error}") from error
     return function(*arguments, **hyperparameters)
 
 
-def checked(latent, n_cells, kind, first=0, method="embed"):
-    """Latents as ``embed`` and ``prior`` of a page should return them: (cells, latents), every number finite.
+def validate_latent(latent, n_cells, kind, first=0, method="embed"):
+    """Check that a model file returned latents of shape (cells, latents), every number finite.
+
+    Args:
+        latent: array or tensor that ``method`` of the model file returned.
+        n_cells: number of cells it should have.
+        kind: the model file, for the message.
+        first: index of the first of these cells, for the message.
+        method: name of the method, for the message.
 
     Returns:
-        numpy.ndarray: float32.
+        numpy.ndarray: (cells, latents), float32.
 
     Raises:
-        UserError: naming the page and the cell that is wrong, the first one being number ``first``.
+        UserError: naming the model file and the first wrong cell.
     """
     import numpy as np
 
     shape = getattr(latent, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != n_cells or not shape[1]:
-        found = type(latent).__name__ if shape is None else f"an array of shape {tuple(shape)}"
-        raise UserError(f"{kind}: {method} returned {found}, not one of shape (cells, latents) with {n_cells} cells")
+        found = type(latent).__name__ if shape is None else f"shape {tuple(shape)}"
+        raise UserError(f"{kind}: {method} returned {found}; return shape (cells, latents) with {n_cells} cells")
     latent = np.asarray(latent, np.float32)
     if not np.isfinite(latent).all():
         cell, number = np.argwhere(~np.isfinite(latent))[0]
         raise UserError(
-            f"{kind}: {method} returned {latent[cell, number]} in latent {number + 1} of cell number {first + cell}"
+            f"{kind}: {method} returned {latent[cell, number]} in latent {number + 1} of cell number {first + cell + 1}"
         )
     return latent
 
 
 class _Source(SourceFileLoader):
-    """Reads the page itself, never a compiled copy, which would survive an edit within the same second."""
+    """Compiles the file itself: cached bytecode would survive an edit within the same second."""
 
     def get_code(self, name):
         return self.source_to_code(self.get_data(self.path), self.path)
@@ -205,14 +208,10 @@ def _literal(path, tree, name):
                 return ast.literal_eval(node.value)
             except ValueError:
                 raise UserError(
-                    f"{path}: line {node.lineno}: {name} is read without importing the page and must be a literal"
+                    f"{path}: line {node.lineno}: {name} must be a literal, since it is read without importing the file"
                 ) from None
     return None
 
 
 def _defines(tree, kind, name):
     return any(isinstance(node, kind) and node.name == name for node in tree.body)
-
-
-def _line(error):
-    return " ".join(str(error).split())

@@ -1,8 +1,8 @@
-"""scVI: the field's variational autoencoder of counts, by scvi-tools with its own layers, loss, optimiser, schedule.
+"""scVI: a variational autoencoder of counts, trained by scvi-tools with its own layers, loss, optimiser and schedule.
 
 Lopez et al. (2018), "Deep generative modeling for single-cell transcriptomics"; Gayoso et al. (2022), "A Python library
-for probabilistic analysis of single-cell omics data". Nothing of it is ours but the seed, the single thread and that it
-trains on all cells; it runs on a CPU and begins anew after a kill.
+for probabilistic analysis of single-cell omics data". The workflow sets the seed, one CPU thread and training on all
+cells. There is no checkpoint: a killed job starts over.
 """
 
 import logging
@@ -15,13 +15,14 @@ import numpy as np
 
 from scae.errors import UserError
 from scae.jobs.notes import NOTE
+from scae.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
 
 ABOUT = {
     "title": "scVI",
-    "summary": "the variational autoencoder of scvi-tools: it models the counts themselves, with what a cell was "
-    "sequenced and its batch apart from the latents",
+    "summary": "the variational autoencoder of scvi-tools, which models the counts, with sequencing depth and batch "
+    "kept apart from the latents",
     "reference": "Lopez et al. 2018, Deep generative modeling for single-cell transcriptomics",
     "doi": "10.1038/s41592-018-0229-2",
 }
@@ -37,14 +38,14 @@ CONFIG = {
     "gene_likelihood": {
         "enum": ["zinb", "nb", "poisson"],
         "default": "zinb",
-        "description": "Distribution of the counts: negative binomial, with or without more zeros, or Poisson",
+        "description": "Distribution of the counts: zero-inflated negative binomial, negative binomial or Poisson",
     },
     "epochs": {
         "type": ["integer", "null"],
         "minimum": 1,
         "maximum": 1000000,
         "default": None,
-        "description": "Passes over all cells; null takes scVI's own, 400, and fewer for more than 20,000 cells",
+        "description": "Passes over all cells; null is the default of scvi-tools: 400, and fewer above 20,000 cells",
     },
     "batch_size": {
         "type": "integer",
@@ -56,11 +57,9 @@ CONFIG = {
 }
 NEEDS = {"module": "scvi", "get": "pip install -r requirements-scvi.txt"}
 
-# Columns of history.csv by what scVI calls them
+# {column of history.csv: name in scvi-tools}
 TERMS = {"loss": "train_loss", "reconstruction": "reconstruction_loss_train", "kl": "kl_local_train"}
 KL_WARMUP = 400  # epochs over which scVI raises the weight of its KL divergence to 1
-PROGRESS_S = 10  # seconds between lines of progress in the log
-TERMINAL_S = 60  # and between those that the user sees
 
 
 def fit(counts, batches, seed, n_latent, n_layers, gene_likelihood, epochs, batch_size):
@@ -68,33 +67,33 @@ def fit(counts, batches, seed, n_latent, n_layers, gene_likelihood, epochs, batc
 
     Args:
         counts: scipy CSR matrix, (cells, genes).
-        batches: (cells,) text, the batch of each cell, to which the decoder and encoder are conditioned; or None.
-        seed: of weights, order and noise; the same seed gives the same bits.
+        batches: (cells,) text, the batch of each cell, on which encoder and decoder are conditioned; or None.
+        seed: of weights, order of the cells and noise; the same seed gives the same bytes.
         n_latent, n_layers, gene_likelihood, epochs, batch_size: as in CONFIG.
 
     Returns:
         dict: ``latent`` (cells, n_latent), the mean of the posterior; ``kl`` (cells, n_latent), its KL divergence from
-        the standard normal in nats; ``history``, a dict for each epoch with epoch, loss (with the weight of the KL
-        divergence in that epoch), reconstruction and kl, means over the cells; ``seconds`` of training.
+        the standard normal in nats; ``history``, a dict per epoch with epoch and the means over cells of loss (with the
+        weight of the KL divergence in that epoch), reconstruction and kl; ``seconds`` of training.
 
     Raises:
-        UserError: if a cell has no counts, or the loss stops being a number.
+        UserError: if a cell has no counts, or the loss is not finite.
     """
     import anndata
     import torch
 
-    scvi = _imported()
+    scvi = import_scvi()
     totals = np.asarray(counts.sum(axis=1)).ravel()
     if not totals.all():
         raise UserError(
-            f"scVI needs counts in every cell, but cell number {np.flatnonzero(totals == 0)[0] + 1} has none in these "
-            "genes; raise qc.min_genes, or take more genes"
+            f"scVI needs counts in every cell, but cell number {np.flatnonzero(totals == 0)[0] + 1} has none in the "
+            "selected genes; raise qc.min_genes, or select more genes"
         )
     if (counts.data % 1).any():
-        log.log(NOTE, "the counts are not whole numbers, as scVI takes them to be")
-    own = scvi.model._utils.get_max_epochs_heuristic(len(totals))
-    n_epochs = own if epochs is None else epochs
-    _tell_epochs(n_epochs, own, len(totals))
+        log.log(NOTE, "the counts are not whole numbers, which scVI assumes")
+    default = scvi.model._utils.get_max_epochs_heuristic(len(totals))
+    n_epochs = default if epochs is None else epochs
+    _log_epochs(n_epochs, default, len(totals))
     torch.set_num_threads(1)
     scvi.settings.seed = seed
     data = anndata.AnnData(counts)
@@ -111,8 +110,8 @@ def fit(counts, batches, seed, n_latent, n_layers, gene_likelihood, epochs, batc
     return {"latent": mean, "kl": kl, "history": history, "seconds": seconds}
 
 
-def _imported():
-    """scvi, with what it, Lightning and their packages say of themselves kept out of the log."""
+def import_scvi():
+    """Import scvi with the messages of its packages silenced."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import scvi.model
@@ -122,69 +121,57 @@ def _imported():
     return scvi
 
 
-def _tell_epochs(n_epochs, own, n_cells):
-    """Say where fewer epochs than scVI's own are trained, or its KL divergence does not come to its whole weight."""
+def _log_epochs(n_epochs, default, n_cells):
+    """Note if there are fewer epochs than scVI's default, or too few for the full weight of the KL divergence."""
     weight = min((n_epochs - 1) / KL_WARMUP, 1)
-    log.info("%d epochs; scVI's own for %d cells are %d", n_epochs, n_cells, own)
-    if n_epochs < own or n_epochs < KL_WARMUP:
-        fewer = f"fewer than scVI's own {own}" if n_epochs < own else f"scVI's own for {n_cells:,} cells"
+    log.info("%d epochs; scVI's default for %d cells is %d", n_epochs, n_cells, default)
+    if n_epochs < default or n_epochs < KL_WARMUP:
+        short = f"fewer than its default of {default}" if n_epochs < default else f"the default for {n_cells:,} cells"
         log.log(
             NOTE,
-            f"{n_epochs} epoch{'s' if n_epochs > 1 else ''} of training, {fewer}; the weight of the KL divergence rose "
-            f"to {weight:.2g} of 1, which takes {KL_WARMUP} epochs",
+            f"scVI was trained for {n_epochs} epoch{'s' if n_epochs > 1 else ''}, {short}; the weight of the KL "
+            f"divergence reached {weight:.2g} of 1 (full after {KL_WARMUP} epochs)",
         )
 
 
 def _train(model, n_epochs, batch_size, n_cells):
-    """Train a model; rows of history.csv, an epoch each."""
-    os.environ.pop("SLURM_NTASKS", None)  # by which Lightning would take a job of the queue for several of its own
-    progress = _progress(n_epochs)
+    """Train a model; returns the rows of history.csv."""
+    os.environ.pop("SLURM_NTASKS", None)  # Lightning would start one process per SLURM task
+    recorder = history_callback(n_epochs)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Lightning on workers, intervals and what it would rather be started with
+        warnings.simplefilter("ignore")  # of Lightning about workers, intervals and settings
         model.train(
             max_epochs=n_epochs,
             batch_size=batch_size,
             train_size=1.0,
-            # a cell that is left over has no batch to be normalised with; another one in each epoch
+            # batch normalisation fails on a batch of one cell; each epoch drops another cell
             datasplitter_kwargs={"drop_last": n_cells > batch_size and n_cells % batch_size == 1},
             accelerator="cpu",
             devices=1,
-            callbacks=[progress],
+            callbacks=[recorder],
             default_root_dir=folder,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-    return progress.history
+    return recorder.history
 
 
-def _progress(n_epochs):
-    """Callback that keeps the rows of history.csv, and logs the loss every few seconds and shows it each minute."""
+def history_callback(n_epochs):
+    """Lightning callback that collects the rows of history.csv and logs progress."""
     from lightning.pytorch.callbacks import Callback
 
-    class Progress(Callback):
+    class History(Callback):
         def on_train_start(self, trainer, plan):
-            self.history = []
-            self.start = self.shown = time.perf_counter()
-            self.reported = 0.0
+            self.history, self.progress = [], Progress(n_epochs)
 
         def on_train_epoch_end(self, trainer, plan):
-            now, done = time.perf_counter(), trainer.current_epoch + 1
-            means = {name: float(trainer.callback_metrics[key]) for name, key in TERMS.items()}
-            self.history.append({"epoch": done} | means)
-            if not np.isfinite(means["loss"]):
+            row = {"epoch": trainer.current_epoch + 1}
+            row |= {name: float(trainer.callback_metrics[key]) for name, key in TERMS.items()}
+            self.history.append(row)
+            if not np.isfinite(row["loss"]):
                 raise UserError(
-                    f"the loss of scVI became {means['loss']} in epoch {done}; look for extreme values in the data"
+                    f"the loss of scVI is {row['loss']} in epoch {row['epoch']}; look for extreme values in the data"
                 )
-            if now - self.reported < PROGRESS_S and done not in (1, n_epochs):
-                return
-            self.reported, due = now, now - self.shown >= TERMINAL_S
-            self.shown = now if due else self.shown
-            terms = ", ".join(f"{name} {value:.2f}" for name, value in means.items())
-            each = (now - self.start) / done
-            log.info(
-                "epoch %d of %d: %s; %.2f s an epoch, %.0f s to go",
-                *(done, n_epochs, terms, each, each * (n_epochs - done)),
-                extra={"terminal": due},
-            )
+            self.progress(row)
 
-    return Progress()
+    return History()

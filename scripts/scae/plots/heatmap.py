@@ -15,7 +15,7 @@ def heatmap(metrics, published, metric_info, roles):
     Args:
         metrics: metrics.csv.
         published: {data set: {"citation": …, "scores": {model: {metric: value}}}}, drawn as additional rows.
-        metric_info: as from `scae.evaluation.metrics.described`; metrics whose best value is 1 are drawn.
+        metric_info: as from `scae.evaluation.metrics.metric_info`; metrics whose best value is 1 are drawn.
         roles: {model: "model", "pca" or "floor"}; baselines are below the models, with grey names.
     """
     rows = summary.score_rows(summary.models_first(metrics, roles), published)

@@ -27,11 +27,11 @@ def scores(intervals, roles, metric_info, label_sources):
     Args:
         intervals: intervals.csv of one data set; scores of the labels themselves are vertical lines.
         roles: {model: "model", "pca" or "floor"}.
-        metric_info: as from `scae.evaluation.metrics.described`.
+        metric_info: as from `scae.evaluation.metrics.metric_info`.
         label_sources: {label set: where it comes from}; one row of panels each.
     """
     references = select(intervals, space=summary.NO_SPACE, over="seeds")
-    intervals = summary.of_representations(intervals)
+    intervals = summary.representation_scores(intervals)
     sets = [name for name in label_sources if (intervals["labels"] == name).any()]
     n_names = intervals["model"].nunique()
     figure, panels = plt.subplots(

@@ -22,7 +22,7 @@ def sweep(intervals, points, roles, metric_info, label_sources):
         intervals: intervals.csv of one data set.
         points: {model: {parameter: value}}.
         roles: {model: "model", "pca" or "floor"}.
-        metric_info: as from `scae.evaluation.metrics.described`.
+        metric_info: as from `scae.evaluation.metrics.metric_info`.
         label_sources: {label set: where it comes from}.
     """
     parameter = along(points)

@@ -15,13 +15,13 @@ NO_LABEL, NO_BATCH = "no label", "no batch"
 class Study:
     """A finished run; each table is read once."""
 
-    files: results.Files
+    files: tables.Files
     datasets: list  # in the order of the config, as are the models
     models: dict  # {model: title, summary, reference, doi, trained, deterministic and whether it is external}
     seeds: list
     roles: dict  # {model: "model", "pca" or "floor"}; the last two are baselines
     label_sources: dict  # {dataset: {label set: where it comes from}}; pictures use the first
-    metric_info: dict  # as from scae.evaluation.metrics.described
+    metric_info: dict  # as from scae.evaluation.metrics.metric_info
     published: dict  # {dataset: {"citation": …, "scores": …}}
     settings: dict
     sweeps: dict = field(default_factory=dict)  # {sweep: {model: {parameter: value}}}
@@ -38,7 +38,7 @@ class Study:
 
     def scores(self, dataset, labels):
         """Rows of intervals.csv that are about a representation."""
-        return summary.of_representations(self.table("intervals", dataset=dataset, labels=labels))
+        return summary.representation_scores(self.table("intervals", dataset=dataset, labels=labels))
 
     @cached_property
     def labels(self):
@@ -70,7 +70,8 @@ class Study:
         """A picture of the results as `html.picture`; None if the run has none."""
         if not self.files.all(name, **wildcards):
             return None
-        return html.picture(self.files.path(name, **wildcards), alt, colors, light)
+        file_name = results.BY_NAME[name].path.format(**wildcards).replace("/", "_")
+        return html.picture(self.files.path(name, **wildcards), alt, colors, light) | {"name": file_name}
 
     def first_labels(self, dataset):
         """Name of the label set of the pictures."""

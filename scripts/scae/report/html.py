@@ -108,7 +108,7 @@ def picture(path, alt, colors=None, light=False):
         "width": round(width),
         "height": round(height),
         "alt": alt,
-        "name": "_".join(path.parts[-4:]).replace("results_", ""),
+        "name": path.name,
     }
 
 

@@ -20,7 +20,6 @@ DIAGNOSTICS = {  # of each latent dimension: heading and unit
 }
 OVERALL = {  # of the latent as a whole
     "latents": "latent dimensions",
-    "live": "active",
     "active": "active",
     "effective_dimension": "effective dimension",
     "reconstruction": "squared error per cell, model's decoder",
@@ -142,7 +141,7 @@ def generated(study, dataset, model):
         dict: said, table, picture (of the first seed).
     """
     where = {"dataset": dataset, "model": model}
-    if not study.files.all("generated", **where):
+    if not study.files.all("generated_png", **where):
         return None
     table = study.files.read("generated", **where)
     kinds = [kind for kind in (generated_cells.RECONSTRUCTED, generated_cells.GENERATED) if kind in set(table["cells"])]

@@ -64,7 +64,7 @@ def methods(study):
     """A paragraph to paste into a paper, and the works that it cites."""
     settings = study.settings
     training, tsne, kmeans = (settings.get(name, {}) for name in ("training", "tsne", "kmeans"))
-    external = [name for name, model in study.models.items() if _is_external(model)]
+    external = [name for name, model in study.models.items() if model["external"]]
     trained = [name for name, model in study.models.items() if model["trained"] and name not in external]
     said = [_data(study, dataset) for dataset in study.datasets]
     kinds = [f"{name} ({_cited(model)})" for name, model in study.models.items()]
@@ -111,11 +111,6 @@ def methods(study):
         if model["reference"]
     ]
     return {"paragraph": " ".join(said), "works": list(dict.fromkeys(works))}
-
-
-def _is_external(model):
-    """Whether a package of its own trains the model."""
-    return model.get("external", model.get("peer", False))
 
 
 def _data(study, dataset):

@@ -196,21 +196,14 @@ def all_scores(study, dataset, labels):
     tables = []
     for space in dict.fromkeys(space for space, _ in found):
         for against, heading in AGAINST.items():
-            shown = [score for score in found if score[0] == space and _against(study.metric_info[score[1]]) == against]
+            shown = [
+                score for score in found if score[0] == space and study.metric_info[score[1]]["against"] == against
+            ]
             if shown:
                 caption = f"{dataset}: {heading}, in the {summary.SPACE_NAMES.get(space, space)}"
                 caption += f", {labels_from(study, dataset, labels)}" if against == "types" else ""
                 tables.append(_scores(study, caption, rows, shown))
     return tables
-
-
-def _against(info):
-    """What a metric compares with: "types", "input" or "batches"."""
-    if "against" in info:
-        return info["against"]
-    if info["of_batches"]:
-        return "batches"
-    return "types" if info["heatmap"] or info["heading"].startswith("Leiden") else "input"
 
 
 def _scores(study, caption, rows, shown):

@@ -1,4 +1,4 @@
-"""Where a data set comes from. Standard library only: read each time the workflow is parsed."""
+"""Where a data set comes from. Standard library only, since the workflow loads it at each parse."""
 
 import csv
 import hashlib
@@ -7,42 +7,35 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scae.errors import UserError
+from scae.jobs.record import HASHED_BYTES
 
 URL = re.compile(r"https?://", re.IGNORECASE)
-SIMULATED = "simulated"  # the source that is none: its cells are made
+SIMULATED = "simulated"  # not a file: the cells are drawn
 SHIPPED = re.compile(r"scanpy:")
-# What `scanpy:` may name: what scanpy.datasets loads by name alone
+# Data sets that scanpy.datasets loads by name alone
 SHIPPED_DATASETS = (
     *("blobs", "burczynski06", "krumsiek11", "moignard15", "paul15"),
     *("pbmc3k", "pbmc3k_processed", "pbmc68k_reduced", "toggleswitch", "visium_sge"),
 )
-HASHED_BYTES = 100_000_000  # larger files would make each start of the workflow slow
-EXPORTED_BYTES = 100_000_000  # larger sources have some hundred million values and more, minutes to write as text
+EXPORTED_BYTES = 100_000_000  # larger sources hold over a hundred million values and take minutes to write as text
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
-# What a folder is searched for, each perhaps compressed
+# File names that a folder is searched for, compressed or not
 MATRIX_FILES = (".mtx", ".h5", ".h5ad", ".h5mu", ".hdf5", ".loom")
 ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz")
 TEXT_FILES = (".csv", ".tsv", ".txt")
-# How the files beside a matrix.mtx are called; the last such word in a name counts
+# Words in the names of the files beside a matrix.mtx; the last one in a name counts
 GENE_WORDS = ("features", "genes", "gene_names", "feature", "gene", "cols")
 CELL_WORDS = ("barcodes", "cells", "cell_metadata", "barcode", "cell", "rows")
 ZARR_FILES = (".zattrs", ".zgroup", ".zmetadata", "zarr.json")
-# Names that promise nothing that can be read, and what to do
+# File types that cannot be read, by suffix, and what to do
 HOPELESS = {
-    (".rds", ".rdata", ".rda", ".h5seurat", ".qs"): "is of R; write it from R as .h5ad or as matrix.mtx "
+    (".rds", ".rdata", ".rda", ".h5seurat", ".qs"): "is an R file; write it from R as .h5ad or matrix.mtx "
     "(docs/own-data.md has the lines)",
     (".xls", ".xlsx", ".ods"): "is a workbook; save the sheet as CSV",
-    (
-        ".bam",
-        ".sam",
-        ".cram",
-        ".fastq",
-        ".fq",
-        ".sra",
-    ): "holds reads, not counts; give what Cell Ranger or STARsolo made of it",
-    (".cloupe", ".loupe"): "is for Loupe; give the .h5 or the folder filtered_feature_bc_matrix beside it",
-    (".pkl", ".pickle"): "is a Python pickle, which could run anything and is not opened; write it as .h5ad",
-    (".zip", ".rar", ".7z"): "is an archive of a kind that is not opened; unpack it and give the folder",
+    (".bam", ".sam", ".cram", ".fastq", ".fq", ".sra"): "holds reads; give the counts from Cell Ranger or STARsolo",
+    (".cloupe", ".loupe"): "is a Loupe file; give the .h5 or the folder filtered_feature_bc_matrix beside it",
+    (".pkl", ".pickle"): "is a Python pickle, which could run any code; write it as .h5ad",
+    (".zip", ".rar", ".7z"): "is an archive of an unsupported type; unpack it and give the folder",
 }
 
 
@@ -56,34 +49,35 @@ def is_shipped(source):
 
 
 def is_simulated(source):
-    """Whether the cells are made by scae.sources.simulation; a file of this name is ./simulated."""
+    """Whether scae.sources.simulation draws the cells; for a file of this name write ./simulated."""
     return source == SIMULATED
 
 
 def origin_of_labels(source, labels):
-    """Where labels come from: what their entry says, or the simulation if that has made the annotation they are of."""
+    """Source of a label set: its ``from``, or ``simulation`` for the annotation of simulated cells."""
     return "simulation" if is_simulated(source) and labels["from"] == "obs" else labels["from"]
 
 
 def problem_of_url(url):
-    """What is wrong with an address, and what to do; None if nothing is. Never repeats a password."""
+    """The problem with a URL and what to do, or None. Never repeats a password."""
+    not_a_url = "is not the URL of a file; it has the form https://host/path/file.h5ad"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "is no address of a file; it has the form https://host/path/file.h5ad"
+        return not_a_url
     if not host or re.search(r"\s", url) or not all(0 < len(part) < 64 for part in host.removesuffix(".").split(".")):
-        return "is no address of a file; it has the form https://host/path/file.h5ad"
+        return not_a_url
     if parts.username is not None or parts.password is not None:
         return (
-            "holds a user name or password, which would stand in the results; leave them out, and write to ~/.netrc: "
+            "contains a user name or password, which would appear in the results; remove them and write to ~/.netrc: "
             f"machine {host} login … password …"
         )
     return None
 
 
 def shown(source):
-    """A source as a page may name it: of an address nothing that may be secret, of an absolute path the file alone."""
+    """A source as reports show it: a URL without secrets, an absolute path by its file name only."""
     if is_url(source):
         return re.sub(r"//[^/@]*@", "//", source.partition("?")[0].partition("#")[0])
     path = Path(source)
@@ -91,7 +85,7 @@ def shown(source):
 
 
 def shown_samples(dataset):
-    """The source of a data set as a page may name it, or those of its samples."""
+    """The source of a data set, or those of its samples, as reports show them."""
     found = {sample: shown(entry["source"]) for sample, entry in samples(dataset).items()}
     return found.get(None) or ", ".join(f"{sample}: {source}" for sample, source in found.items())
 
@@ -100,14 +94,14 @@ def samples(dataset):
     """The samples of a data set, sorted by name.
 
     Args:
-        dataset: its entry in the config; of ``source``, ``samples`` and ``sha256`` is made use.
+        dataset: its entry in the config: ``source``, ``samples`` and ``sha256``.
 
     Returns:
         dict: {sample: {"source": path or URL, "sha256": digest or None, "columns": {column of obs: text}}}; a data set
-        that is one source has one sample, None.
+        with a single source has one sample, None.
 
     Raises:
-        UserError: if the table of samples cannot be read as such.
+        UserError: if the sample table is not valid.
     """
     source, table = dataset["source"], dataset.get("samples")
     if table is None and not isinstance(source, dict):
@@ -124,22 +118,22 @@ def _table_of_samples(path):
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a table of samples ({error})") from None
+        raise UserError(f"{path}: cannot be read as a sample table ({error})") from None
     header = text.partition("\n")[0]
     reader = csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in header else ",")
     rows = [{(key or "").strip(): value for key, value in row.items()} for row in reader]
     if not rows or not {"sample", "path"} <= rows[0].keys():
-        raise UserError(f"{path}: a table of samples has the columns sample and path, and a row for each sample")
+        raise UserError(f"{path}: a sample table needs the columns sample and path, and one row per sample")
     found = {}
     for number, row in enumerate(rows, start=2):
         if "" in row or None in row.values():
-            raise UserError(f"{path}: row {number} has not as many fields as the header; mend it")
+            raise UserError(f"{path}: row {number} does not have as many fields as the header; fix it")
         columns = {name: value.strip() for name, value in row.items()}
         sample, source, sha256 = columns.pop("sample"), columns.pop("path"), columns.pop("sha256", None)
         if problem := problem_of_sample(sample):
             raise UserError(f"{path}: row {number}: {problem}")
         if sample in found:
-            raise UserError(f"{path}: row {number}: sample {sample} stands twice; give each sample a name of its own")
+            raise UserError(f"{path}: row {number}: sample {sample} is given twice; give each sample its own name")
         if not source:
             raise UserError(f"{path}: row {number}: sample {sample} has no path")
         found[sample] = {"source": source, "sha256": sha256 or None, "columns": columns}
@@ -147,20 +141,20 @@ def _table_of_samples(path):
 
 
 def problem_of_sample(name):
-    """What is wrong with the name of a sample; None if nothing is."""
+    """The problem with a sample name, or None."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
-        return f"{name[:40]!r} cannot name a sample; use up to 100 letters, digits, _, . and -"
+        return f"{name[:40]!r} is not a valid sample name; use up to 100 letters, digits, _, . and -"
     return None
 
 
 def sample_name(member):
-    """A name for the sample that a member of an archive is."""
+    """The sample name for a member of an archive."""
     stem = re.sub(r"\.(h5ad|h5|h5mu|hdf5|loom|zarr|csv|tsv|txt)(\.(gz|bz2|xz))?$", "", member, flags=re.IGNORECASE)
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("_.-") or "sample"
 
 
 def files_of(dataset):
-    """The local files that a data set is read from, its table of samples too."""
+    """The local files that a data set is read from, including its sample table."""
     if is_simulated(dataset["source"]):
         return []
     table = [dataset["samples"]] if dataset.get("samples") else []
@@ -168,14 +162,14 @@ def files_of(dataset):
 
 
 def is_exported(dataset):
-    """Whether a data set is written as CSV too: as ``export`` says, or by the size of its local files as they lie."""
+    """Whether a data set is also written as CSV: by ``export``, or ``auto``: by the total size of its local files."""
     if dataset["export"] != "auto":
         return dataset["export"]
     return sum(Path(file).stat().st_size for file in files_of(dataset) if Path(file).exists()) <= EXPORTED_BYTES
 
 
 def local_files(source):
-    """The files of a local source, which Snakemake watches; none for a URL or a data set that scanpy ships."""
+    """The files of a local source, which Snakemake watches; none for a URL or a data set from scanpy."""
     if is_url(source) or is_shipped(source):
         return []
     path = Path(source)
@@ -187,19 +181,19 @@ def local_files(source):
     stores = {file.parent for file in files if file.name in ZARR_FILES}
     matrices = [file for file in files if has_suffix(file, MATRIX_FILES) or stores.intersection(file.parents)]
     tables = [file for file in files if has_suffix(file, TEXT_FILES)]
-    if matrices:  # other tables beside them are something else
+    if matrices:  # of the tables beside them, only genes and cells count
         tables = [file for file in tables if any(word in file.name.lower() for word in GENE_WORDS + CELL_WORDS)]
     return sorted({str(file) for file in matrices + tables})
 
 
 def has_suffix(file, suffixes):
-    """Whether the name of a file ends in one of these, compressed or not."""
+    """Whether a file name ends in one of these suffixes, compressed or not."""
     name = Path(file).name.lower()
     return any(name.endswith(suffix + packed) for suffix in suffixes for packed in COMPRESSIONS)
 
 
 def problem_of_name(source):
-    """What a file of this name is, and what to do, where it cannot be read; None for all others."""
+    """For a file type that cannot be read: what it is and what to do; None for all others."""
     for suffixes, problem in HOPELESS.items():
         if has_suffix(source, suffixes):
             return f'"{source}" {problem}'
@@ -207,20 +201,20 @@ def problem_of_name(source):
 
 
 def is_hashed(file):
-    """Whether a file is known by its content; a larger one by its size and time."""
+    """Whether changes of a file are detected by its content; those of a larger file by size and time."""
     return Path(file).stat().st_size <= HASHED_BYTES
 
 
 def content(files):
-    """What tells whether files have changed: the SHA-256 of each, or the size of a larger one.
+    """What changes with the files: the SHA-256 of each, or the size of a large one.
 
-    The time of a larger one is Snakemake's to watch, and stands here where Snakemake cannot have its path.
+    Snakemake watches the time of a large file; it is included here if Snakemake cannot take the path as an input.
     """
-    return [_sha256(file) if is_hashed(file) else _size(file) for file in files]
+    return [sha256(file) if is_hashed(file) else _size(file) for file in files]
 
 
 def is_pattern(file):
-    """Whether Snakemake would look for wildcards in the path of a file."""
+    """Whether Snakemake would find wildcards in the path of a file."""
     return bool(re.search(r"\{[^{}]*\}", str(file)))
 
 
@@ -229,6 +223,7 @@ def _size(file):
     return f"{found.st_size} bytes" + (f", changed {found.st_mtime_ns}" if is_pattern(file) else "")
 
 
-def _sha256(file):
+def sha256(file):
+    """SHA-256 of a file, in hexadecimal."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""AnnData and its kin, of every age: .h5ad, .zarr, .h5mu and .loom, read lean.
+"""AnnData and related formats of all versions: .h5ad, .zarr, .h5mu and .loom.
 
-Only the annotation is read at first; a matrix is when it is asked for. What no run needs (uns, obsm, obsp …) is never
-looked at, so that an entry that cannot be read does no harm.
+The annotation is read at once, a matrix only when it is needed. Entries that no run needs (uns, obsm, obsp …) are not
+read, so that an unreadable one does no harm.
 """
 
 import logging
@@ -11,23 +11,23 @@ import pandas as pd
 
 from scae.errors import UserError
 from scae.sources import annotation, hdf5_files
-from scae.sources.matrices import Content, Stored
+from scae.sources.matrices import REPAIR, Content, Stored
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_h5ad(path):
+def open_h5ad(path, reading):
     """Content of an .h5ad."""
     with hdf5_files.opened(path) as file:
-        if not isinstance(file.get("obs"), type(file["/"])):  # before 2020 a table, with its categories in uns
+        if not isinstance(file.get("obs"), type(file["/"])):  # before 2020: a table, with categories in uns
             yield in_memory(_read_old(path))
         else:
             yield _content(file)
 
 
 @contextmanager
-def open_zarr(path):
+def open_zarr(path, reading):
     """Content of an AnnData in a zarr store (a folder)."""
     import zarr
 
@@ -35,18 +35,18 @@ def open_zarr(path):
 
 
 @contextmanager
-def open_h5mu(path, modality):
-    """Content of one modality of a MuData file."""
+def open_h5mu(path, reading):
+    """Content of one modality (``reading.modality``) of a MuData file."""
     with hdf5_files.opened(path) as file:
         modalities = sorted(file["mod"])
-        if modality not in modalities:
-            raise UserError(f'has no modality "{modality}"; write modality: with one of {", ".join(modalities)}')
-        yield _content(file["mod"][modality])
+        if reading.modality not in modalities:
+            raise UserError(f'has no modality "{reading.modality}"; set modality to one of {", ".join(modalities)}')
+        yield _content(file["mod"][reading.modality])
 
 
 @contextmanager
-def open_loom(path):
-    """Content of a .loom: genes x cells, names in attributes that go by several names."""
+def open_loom(path, reading):
+    """Content of a .loom: genes x cells, with names in one of several attributes."""
     with hdf5_files.opened(path) as file:
         cells, genes = _attributes(file["col_attrs"]), _attributes(file["row_attrs"])
         cells = _named(cells, ("CellID", "obs_names", "cell_id", "cell_names", "barcode"), "cells (col_attrs/CellID)")
@@ -92,28 +92,28 @@ def _matrix(element, obs, genes):
         kind = str(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", "")))[:3]
         claimed = tuple(map(int, element.attrs.get("shape", element.attrs.get("h5sparse_shape", shape))))
         if kind not in ("csr", "csc"):
-            raise UserError(f'its matrix "{element.name}" is stored in an unknown way')
+            raise UserError(f'its matrix "{element.name}" has the unknown encoding "{kind}"; write it as CSR')
         stored = None
     else:
         stored, claimed = hdf5_files.dense(element, genes), tuple(element.shape)
     if claimed != shape:
         raise UserError(
-            f'its matrix "{element.name}" has {claimed[0]} x {claimed[1]} values, but {shape[0]} cells and {shape[1]} '
-            "genes have names"
+            f'its matrix "{element.name}" is {claimed[0]} x {claimed[1]}, but there are names of {shape[0]} cells and '
+            f"{shape[1]} genes; {REPAIR}"
         )
     return stored or hdf5_files.compressed(element, shape, kind, genes)
 
 
 def _frame(group, name, what):
-    """A table of annotation; where it cannot be read as a whole, the columns that can."""
+    """A table of annotation, or its readable columns if some are not readable."""
     from anndata.io import read_elem
 
     if name not in group:
-        raise UserError(f"has no names of {what} (no {name})")
+        raise UserError(f"has no names of {what} (no {name}); write them into the file")
     table = group[name]
     index = table.attrs.get("_index", table.attrs.get("index"))
     if index is None or index not in table:
-        raise UserError(f"has no names of {what} (no index in {name})")
+        raise UserError(f"has no names of {what} (no index in {name}); write them into the file")
     try:
         return annotation.plain(read_elem(table))
     except Exception:
@@ -123,7 +123,7 @@ def _frame(group, name, what):
         try:
             columns[column] = pd.Series(read_elem(table[column]), index=pd.RangeIndex(len(names)))
         except Exception as error:
-            log.warning('%s: column "%s" cannot be read and is left out (%s)', name, column, type(error).__name__)
+            log.warning('%s: column "%s" cannot be read and is dropped (%s)', name, column, type(error).__name__)
     return annotation.plain(pd.DataFrame(columns, index=pd.RangeIndex(len(names))).set_axis(list(names)))
 
 
@@ -140,4 +140,4 @@ def _named(table, candidates, what):
     for name in candidates:
         if name in table:
             return annotation.plain(table.set_index(name))
-    raise UserError(f"has no names of {what}; it has {', '.join(table.columns) or 'no attributes'}")
+    raise UserError(f"has no names of {what}; its attributes are {', '.join(table.columns) or 'none'}")

@@ -1,4 +1,4 @@
-"""Names and annotation of cells and genes as plain text, categories and numbers, whatever a file made of them."""
+"""Names and annotation of cells and genes as plain text, categories and numbers, whatever their types in a file."""
 
 import logging
 import re
@@ -10,31 +10,31 @@ from scae.errors import UserError
 
 log = logging.getLogger(__name__)
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # would break a line of a table, or a terminal
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # would break a table or a terminal
 RESERVED = {"_index": "index_"}  # of .h5ad
 
 
 def plain(frame):
-    """Annotation with text names as index and columns of numbers, truth values or categories of text.
+    """Annotation with text names as index and columns of numbers, booleans or categories of text.
 
-    What is missing stays missing; lists, dates and all else becomes text. A column that has the name of another one
-    before it is left out.
+    Missing values stay missing; lists, dates and all other types become text. Of columns with the same name the first
+    is kept.
     """
     columns = {}
     for position, name in enumerate(map(str, frame.columns)):
         name = RESERVED.get(name, name)
         if name in columns:
-            log.warning('column "%s" stands twice; the first is kept', name)
+            log.warning('there are several columns "%s"; the first is kept', name)
         else:
             columns[name] = _plain_column(frame.iloc[:, position])
-    kept = isinstance(frame.index.name, str) and frame.index.name not in {*columns, *RESERVED}  # else no .h5ad takes it
+    kept = isinstance(frame.index.name, str) and frame.index.name not in {*columns, *RESERVED}  # as .h5ad requires
     return pd.DataFrame(
         columns, index=pd.Index(text(frame.index), dtype=object, name=frame.index.name if kept else None)
     )
 
 
 def text(names):
-    """Names as text; a missing one is empty."""
+    """Names as text; missing ones are empty."""
     return ["" if name is None or name is pd.NA or name != name else _as_text(name) for name in list(names)]
 
 
@@ -61,7 +61,7 @@ def _plain_column(column):
 
 
 def check_cells(names):
-    """Refuse cells without a name of their own.
+    """Reject cell names that are empty, duplicated or contain control characters.
 
     Raises:
         UserError: naming three of the cells.
@@ -71,39 +71,43 @@ def check_cells(names):
     if names.duplicated().any():
         some = ", ".join(names[names.duplicated()].unique()[:3])
         raise UserError(
-            f"{names.duplicated().sum()} cells have the name of another one ({some}); if these are samples, give each "
-            "a file of its own (source: {name: path, …}), else make the names distinct"
+            f"{names.duplicated().sum()} cells have the same name as another cell ({some}); make the names unique, or "
+            "give each sample as its own file (source: {name: path, …})"
         )
 
 
 def check_column(obs, column, key="labels.column"):
-    """Refuse data without the column of obs that a key of the config names.
+    """Reject data without the column of obs that a config key names.
 
     Raises:
-        UserError: naming those that there are.
+        UserError: with the columns that exist.
     """
     if column not in obs:
-        there = ", ".join(f'"{name}"' for name in sorted(obs.columns)) or "none"
-        raise UserError(f'{key}: the data has no column "{column}"; it has {there}')
+        raise UserError(f'{key}: the data have no column "{column}"; columns of obs: {quoted(sorted(obs.columns))}')
+
+
+def quoted(names):
+    """Names in quotation marks, for a message."""
+    return ", ".join(f'"{name}"' for name in names) or "none"
 
 
 def check_genes(genes):
-    """Refuse genes whose names are missing: empty, or numbers where no column of the annotation holds a text."""
+    """Reject genes without names: empty ones, or row numbers if no column of the annotation holds text."""
     names = genes.index
     _check_text(names, "gene")
     by_text = any(isinstance(genes[column].dtype, pd.CategoricalDtype) for column in genes)
     if are_rows(names) and not by_text:  # else a column may name them (genes.names)
-        raise UserError("its genes have no names (they are 0, 1, 2, …); write them into the file (var_names)")
+        raise UserError("its gene names are 0, 1, 2, …; write the names into the file (var_names)")
 
 
 def are_rows(names):
-    """Whether names are but the numbers of rows, which stand where there are none."""
+    """Whether names are just row numbers."""
     return len(names) > 1 and list(names) == [str(number) for number in range(len(names))]
 
 
 def _check_text(names, kind):
     for number, name in enumerate(names):
         if not name:
-            raise UserError(f"{kind} number {number + 1} has no name; give it one")
+            raise UserError(f"{kind} {number + 1} has no name; give it one")
         if CONTROL.search(name):
-            raise UserError(f"{kind} number {number + 1} has a control character in its name: {name[:40]!r}; rename it")
+            raise UserError(f"{kind} {number + 1}: its name {name[:40]!r} contains a control character; rename it")

@@ -1,4 +1,4 @@
-"""Archives and compressed files of strangers, unpacked into a folder of their own and no further than a bound."""
+"""Untrusted archives and compressed files, unpacked into a folder of their own, up to a size limit."""
 
 import logging
 import shutil
@@ -17,7 +17,7 @@ def unpack(path, folder):
     """Unpack the files of a tar archive, compressed or not.
 
     Raises:
-        UserError: if a member would lie outside the folder, is no file, or all of them are suspiciously large.
+        UserError: if a member would lie outside the folder or is not a file, or the members are too large or too many.
     """
     limit, total, count = formats.largest(path), 0, 0
     with tarfile.open(path) as archive:
@@ -25,14 +25,11 @@ def unpack(path, folder):
             count += 1
             if member.isdir():
                 continue
-            if not member.isfile():
-                raise UserError(
-                    f'its member "{member.name}" is no file but a link or device; unpack it by hand and look'
-                )
+            problem = None if member.isfile() else "is a link or device, not a file"
             if member.name.startswith("/") or ".." in Path(member.name).parts:
-                raise UserError(
-                    f'its member "{member.name}" would lie outside the archive\'s folder; it is not unpacked'
-                )
+                problem = "would be unpacked outside the folder"
+            if problem:
+                raise UserError(f'its member "{member.name}" {problem}; unpack and check the archive by hand')
             total += member.size
             if total > limit or count > MOST_MEMBERS:
                 raise formats.too_large(limit)
@@ -40,7 +37,7 @@ def unpack(path, folder):
 
 
 def decompress(path, folder):
-    """Unpack one compressed file into a folder; returns the path there."""
+    """Unpack one compressed file into a folder; returns its new path."""
     target = Path(folder) / (Path(path).stem or "unpacked")
     with formats.open_unpacked(path) as packed, target.open("wb") as out:
         shutil.copyfileobj(packed, out)

@@ -1,4 +1,4 @@
-"""Folders and archives: the matrices in them, however they are called and wherever they lie."""
+"""The matrices in folders and archives, whatever their names and places."""
 
 import logging
 from pathlib import Path
@@ -10,9 +10,9 @@ log = logging.getLogger(__name__)
 
 
 def find(folder):
-    """{name: (format, what to open)} of all matrices in a folder and below it; archives in it must be unpacked already.
+    """{name: (format, what to open)} of all matrices in a folder and below it; archives must be unpacked before.
 
-    Tables count only where nothing else is found: they lie beside most matrices and hold other things.
+    Tables count only if there is nothing else, since most matrices have tables of other things beside them.
     """
     found, tables, problems = {}, {}, []
     for path in triples.matrices(folder):
@@ -21,7 +21,7 @@ def find(folder):
             found[triple.name] = ("triple", triple)
         except UserError as error:
             problems.append(error)
-            log.info("%s is passed over: %s", path.name, error)
+            log.info("%s is skipped: %s", path.name, error)
     for path in sorted(Path(folder).rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir() and formats.detect(path) == "zarr" and not _is_inside(path, found):
@@ -30,7 +30,7 @@ def find(folder):
             try:
                 found[name] = (formats.detect(path), path)
             except UserError as error:
-                log.info("%s is passed over: it %s", name, error)
+                log.info("%s is skipped: it %s", name, error)
         elif path.is_file() and address.has_suffix(path, address.TEXT_FILES):
             tables[name] = ("table", path)
     if problems and not found:
@@ -43,7 +43,7 @@ def _is_inside(path, found):
 
 
 def unpack_all(path, folder):
-    """Unpack an archive and the archives in it, each into a folder of its own name."""
+    """Unpack an archive and the archives in it, each into a folder of the same name."""
     archives.unpack(path, folder)
     for inner in sorted(Path(folder).rglob("*")):
         if inner.is_file() and address.has_suffix(inner, address.ARCHIVES):
@@ -54,19 +54,19 @@ def unpack_all(path, folder):
 
 
 def choose(found, member, path):
-    """The names of the matrices to read: the only one, the one that ``member`` names, or all for ``all``.
+    """The names of the matrices to read: the only one, the one given by ``member``, or all for ``all``.
 
     Raises:
-        UserError: listing those there are.
+        UserError: if there is no such matrix, with those that exist.
     """
     if not found:
-        raise UserError(f"holds no matrix that can be read; it holds {_some_files(path)}")
+        raise UserError(f"contains no readable matrix, only {_some_files(path)}; docs/own-data.md lists the formats")
     listed = ", ".join(found)
     if member is None:
         if len(found) > 1:
             raise UserError(
-                f"holds {len(found)} matrices: {listed}. Write member: with the one to take, or member: all to take "
-                "each as a sample"
+                f"contains {len(found)} matrices: {listed}. Set member to the one to read, or to all to read each as a "
+                "sample"
             )
         return list(found)
     if member == "all":
@@ -74,7 +74,7 @@ def choose(found, member, path):
     fitting = [member] if member in found else [name for name in found if member in name]
     if len(fitting) != 1:
         what = "no matrix" if not fitting else f"{len(fitting)} matrices"
-        raise UserError(f'has {what} "{member}"; member: must name one of {listed}')
+        raise UserError(f'has {what} "{member}"; set member to one of {listed}')
     return fitting
 
 

@@ -1,4 +1,4 @@
-"""Genes as 10x and its kin describe them: an id, a symbol, a type and a genome."""
+"""Genes as in 10x files: an id, a symbol, a type and a genome."""
 
 import logging
 
@@ -13,31 +13,31 @@ EXPRESSION = "Gene Expression"
 
 
 def named(table):
-    """Annotation of genes with the symbol as name, and the id where a gene has none.
+    """Annotation of genes with their symbols as names, or ids where there is no symbol.
 
     Args:
         table: columns name and, where known, gene_ids, feature_types and genome; text.
 
     Returns:
-        pandas.DataFrame: index: names of genes, not all different; the other columns, and the symbol as it stood.
+        pandas.DataFrame: index: gene names, perhaps duplicated; the other columns.
     """
     names = pd.Series(annotation.text(table["name"]), dtype=object).str.strip()
     others = table.drop(columns="name")
     if "gene_ids" in others and (empty := names == "").any():
-        log.info("%d genes have no symbol and go by their id", empty.sum())
+        log.info("%d genes have no symbol and are named by their id", empty.sum())
         names = names.where(~empty, others["gene_ids"])
     return annotation.plain(others.set_index(pd.Index(names)))
 
 
 def wanted(genes, genome=None):
-    """Positions of the genes to read: those of gene expression, and of one genome if that is asked for.
+    """Which features to read: gene expression, of one genome if given.
 
     Args:
-        genes: annotation; without a column feature_types all are genes.
-        genome: its name in a column genome, or before the names of its genes (``GRCh38_MT-CO1``).
+        genes: annotation; without a column feature_types all features are genes.
+        genome: its name, as in a column genome or as prefix of the gene names (``GRCh38_MT-CO1``).
 
     Returns:
-        numpy.ndarray: (genes,) truth values.
+        numpy.ndarray: (genes,) bool.
     """
     keep = pd.Series(True, index=range(len(genes)))
     if "feature_types" in genes:
@@ -46,7 +46,7 @@ def wanted(genes, genome=None):
             keep &= types == EXPRESSION
             if (~keep).any():
                 log.info(
-                    "left out %d features that are no genes (%s)", (~keep).sum(), ", ".join(sorted(set(types[~keep])))
+                    "dropped %d features other than genes (%s)", (~keep).sum(), ", ".join(sorted(set(types[~keep])))
                 )
     if genome is not None:
         if "genome" in genes and (genes["genome"] == genome).any():
@@ -54,9 +54,7 @@ def wanted(genes, genome=None):
         else:
             own = pd.Series(genes.index.str.startswith(f"{genome}_"))
         if not own.any():
-            known = (
-                f"; its genomes are {', '.join(sorted(set(genes['genome'].astype(str))))}" if "genome" in genes else ""
-            )
-            raise UserError(f'no gene is of genome "{genome}"{known}')
+            known = f" to one of {', '.join(sorted(set(genes['genome'].astype(str))))}" if "genome" in genes else ""
+            raise UserError(f'has no gene of genome "{genome}"; set genome{known or " to null"}')
         keep &= own
     return keep.to_numpy()

@@ -1,6 +1,5 @@
-"""HDF5 files of strangers: opened so that nothing outside them is read, and their matrices in checked pieces."""
+"""Untrusted HDF5 files: opened so that nothing outside them is read, their matrices checked."""
 
-import os
 from contextlib import contextmanager
 
 import h5py
@@ -8,10 +7,10 @@ import numpy as np
 from scipy import sparse
 
 from scae.errors import UserError
-from scae.sources.matrices import BLOCK_BYTES, SAMPLED_VALUES, Stored, check_compressed, check_numbers
+from scae.sources.matrices import BLOCK_BYTES, REPAIR, SAMPLED_VALUES, Stored, check_compressed, check_numbers
 
 COMPRESSION_LIMIT = 1100  # no filter of HDF5 packs more tightly
-SMALL_BYTES = 1 << 28  # below this a claim does no harm
+SMALL_BYTES = 1 << 28  # always allowed
 SAMPLED_BLOCKS = 8
 
 
@@ -20,34 +19,34 @@ def opened(path):
     """An HDF5 file, open for reading.
 
     Raises:
-        UserError: if it takes data from elsewhere (external link, external raw storage, virtual data set), which could
-            be any file of this machine, or claims more than it could hold.
+        UserError: if it refers to other files (external link, external storage, virtual data set), which could be any
+            file of this machine, or declares more data than it can hold.
     """
     with h5py.File(path, "r") as file:
-        problem = file.visititems_links(lambda name, link: _problem(file, name, link))  # which may not raise
+        problem = file.visititems_links(lambda name, link: _problem(file, name, link))  # a visitor must not raise
         if problem:
             raise UserError(f'its entry "{problem[0]}" {problem[1]}')
         yield file
 
 
 def _problem(file, name, link):
-    """(name of an entry, why it is not read), or None."""
+    """(name of an entry, why it is rejected), or None."""
     entry = file.get(name) if isinstance(link, h5py.HardLink) else None
     if isinstance(link, h5py.ExternalLink):
         problem = "is a link to another file"
     elif not isinstance(entry, h5py.Dataset):
         return None
     elif entry.is_virtual:
-        problem = "is a virtual data set, whose values lie in other files"
+        problem = "is a virtual data set with values in other files"
     elif entry.external:
         problem = "has its values in another file"
     else:
         return (name, problem) if (problem := _problem_of_size(entry)) else None
-    return name, f"{problem}; only files that hold all of their data are read"
+    return name, f"{problem}; write all data into one file"
 
 
 def check_size(array):
-    """Refuse an array that claims more than what is stored of it could hold, before memory is asked for."""
+    """Reject an array that declares more data than is stored, before memory is allocated for it."""
     if problem := _problem_of_size(array):
         raise UserError(f'its entry "{array.name}" {problem}')
 
@@ -55,7 +54,7 @@ def check_size(array):
 def _problem_of_size(array):
     n_bytes = int(np.prod(array.shape or (), dtype=object)) * array.dtype.itemsize
     if n_bytes > SMALL_BYTES and n_bytes > COMPRESSION_LIMIT * _stored_bytes(array):
-        return f"claims {n_bytes:,} bytes, and almost nothing of it is stored; write the file again"
+        return f"declares {n_bytes:,} bytes, but almost none are stored; write the file again"
     return None
 
 
@@ -64,20 +63,20 @@ def _stored_bytes(array):
 
 
 def compressed(group, shape, kind, genes):
-    """A compressed matrix (group with data, indices, indptr), cells x genes.
+    """A compressed sparse matrix (group with data, indices, indptr), cells x genes.
 
     Args:
         group: of HDF5 or zarr.
         shape: (cells, genes).
-        kind: ``csr`` if indptr is of the cells, ``csc`` if it is of the genes.
+        kind: ``csr`` if indptr is over cells, ``csc`` if it is over genes.
         genes: annotation of the genes.
     """
     for name in ("data", "indices", "indptr"):
         if name not in group:
-            raise UserError(f'its matrix "{group.name}" has no {name}')
+            raise UserError(f'its matrix "{group.name}" has no {name}; {REPAIR}')
         check_size(group[name])
         if name != "indptr" and (lost := _lost_chunks(group[name])):
-            raise UserError(f'its entry "{group[name].name}" lacks {lost} of its pieces; copy or download it again')
+            raise UserError(f'its entry "{group[name].name}" lacks {lost} of its chunks; copy or download it again')
 
     def load():
         data, indices, indptr = (group[name][...] for name in ("data", "indices", "indptr"))
@@ -88,7 +87,7 @@ def compressed(group, shape, kind, genes):
     def sample():
         indptr = group["indptr"][...]
         if group["data"].shape[0] <= SAMPLED_VALUES or (indptr[1:] < indptr[:-1]).any():
-            cells = load()  # which says what is wrong, if something is
+            cells = load()  # which reports what is wrong, if anything
             return cells.data, cells
         parts, starts = [], []
         for start in np.linspace(0, len(indptr) - 1, SAMPLED_BLOCKS, endpoint=False).astype(int):
@@ -106,10 +105,10 @@ def compressed(group, shape, kind, genes):
 
 
 def dense(array, genes, transposed=False):
-    """A dense matrix, read in blocks and never as a whole; ``transposed`` if it is stored genes x cells."""
+    """A dense matrix, read in blocks; ``transposed`` if it is stored genes x cells."""
     check_size(array)
     if array.ndim != 2:
-        raise UserError(f'its matrix "{array.name}" has {array.ndim} dimensions, not 2')
+        raise UserError(f'its matrix "{array.name}" has {array.ndim} dimensions; write it with 2')
     step = max(1, BLOCK_BYTES // max(1, array.shape[1] * array.dtype.itemsize))
 
     def block(start):
@@ -129,14 +128,10 @@ def dense(array, genes, transposed=False):
 
 
 def _lost_chunks(array):
-    """How many pieces of a zarr array are not there; it would be read as zeros."""
+    """Number of missing chunks of a zarr array, which would be read as zeros."""
     return array.nchunks - array.nchunks_initialized if hasattr(array, "nchunks_initialized") else 0
 
 
 def text(array):
-    """Text of an HDF5 or zarr array, whether fixed or variable in length."""
+    """Text of an HDF5 or zarr array, of fixed or variable length."""
     return [item.decode("utf-8") if isinstance(item, bytes) else str(item) for item in array[...].tolist()]
-
-
-def is_hdf5(path):
-    return os.path.isfile(path) and h5py.is_hdf5(path)

@@ -1,4 +1,4 @@
-"""Embeddings that came with a data set: an entry of obsm, read without the rest of the file."""
+"""Embeddings in obsm of a source, read without the rest of the file."""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +8,13 @@ from scae.sources import address, annotation, hdf5_files
 
 
 def of_source(source, key):
-    """An entry of obsm of an .h5ad, or of a data set that scanpy ships.
+    """An entry of obsm of an .h5ad or of a data set from scanpy.
 
     Returns:
-        pandas.DataFrame: numbers, index cell.
+        pandas.DataFrame: (cells, dimensions), index: names of cells.
 
     Raises:
-        UserError: if there is none of this name (it names those that are), or it is no table of numbers.
+        UserError: if there is no such entry, with those that exist, or it is not a table of numbers.
     """
     try:
         if address.is_shipped(source):
@@ -41,20 +41,22 @@ def _of_h5ad(file, key):
     for array in [entry] if hasattr(entry, "dtype") else entry.values():
         if hasattr(array, "dtype"):
             hdf5_files.check_size(array)
-    if hasattr(file["obs"], "dtype"):  # before 2020: a table, its first column the names
+    if hasattr(file["obs"], "dtype"):  # before 2020: a table with the names in its first column
         return file["obs"][file["obs"].dtype.names[0]], read_elem(entry)
     return read_elem(file["obs"][file["obs"].attrs["_index"]]), read_elem(entry)
 
 
 def _chosen(obsm, key):
     if key not in obsm:
-        raise UserError(f'has no obsm["{key}"]; it has {", ".join(sorted(obsm)) or "none"}')
+        raise UserError(f'has no obsm["{key}"]; entries of obsm: {", ".join(sorted(obsm)) or "none"}')
     return obsm[key]
 
 
 def _table(cells, points, key):
     points = points.toarray() if hasattr(points, "toarray") else np.asarray(points)
     if points.ndim != 2 or points.dtype.kind not in "fiu" or len(points) != len(cells):
-        raise UserError(f'obsm["{key}"] is no table of numbers with a row for each cell')
+        raise UserError(
+            f'obsm["{key}"] is not a table of numbers with one row per cell; write it as cells x dimensions'
+        )
     names = [str(number) for number in range(1, points.shape[1] + 1)]
     return pd.DataFrame(points, pd.Index(annotation.text(cells), dtype=object), names)

@@ -1,6 +1,6 @@
-"""Reading a data set from wherever it lives into cells x genes."""
+"""Read a source of any format into cells x genes."""
 
-import hashlib
+import importlib
 import logging
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -13,17 +13,15 @@ from scipy import sparse
 
 from scae.errors import UserError
 from scae.jobs.notes import NOTE
-from scae.sources import address, anndata_files, annotation, archives, containers, features, formats, matrices
+from scae.sources import address, annotation, archives, features, formats, matrices
 from scae.sources import values as kinds
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("h5ad", "zarr", "h5mu", "loom", "10x_h5", "triple", "table")  # what ``format`` can name
-
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is read: the keys of a data set of these names, with their defaults."""
+    """How to read a source: keys of a data set in the config, with their defaults."""
 
     matrix: str = "auto"
     values: str = "auto"
@@ -36,13 +34,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Description:
-    """What a source holds, as far as it can be said without reading all of it.
+    """The content of a source, as far as it is known without reading all of it.
 
-    ``obs`` and ``var`` are the annotation of the cells and of the genes of the matrix that is taken, with their names
-    as text; ``matrices`` says what each matrix holds (name: `scae.sources.values.Values`, whose text is for people);
-    ``matrix`` is the one that is taken and ``holds`` what it holds by a sample, in the words of `read`; ``n_values``
-    is how many values it stores. Where the
-    source cannot be used, ``problems`` says why, one line each, and what is not known is None.
+    ``matrix`` is the name of the matrix that `read` would take, ``holds`` its kind of values by a sample, as in
+    ``uns["values"]`` of `read`, and ``n_values`` its number of stored values. ``obs`` and ``var`` are the annotation of
+    its cells and genes, with names as text; ``matrices`` has the `scae.sources.values.Values` of each matrix. If the
+    source cannot be used, ``problems`` has one line per reason, and unknown fields are None.
     """
 
     format: str
@@ -59,17 +56,17 @@ def read(source, **reading):
     """Read one source.
 
     Args:
-        source: ``scanpy:<name>`` for a data set that scanpy ships, or the path of a file, folder or archive of any
-            kind that docs/own-data.md lists.
-        reading: see `Reading`.
+        source: ``scanpy:<name>`` for a data set from scanpy, or the path of a file, folder or archive in one of the
+            formats of docs/own-data.md.
+        reading: fields of `Reading`.
 
     Returns:
-        anndata.AnnData: X is CSR float32, cells x genes; counts are whole numbers. obs and var as found, as numbers and
-        categories of text; names are text, those of genes made distinct. ``uns`` says what was found: format, matrix
-        and values (``counts``, ``corrected_counts``, ``normalized`` or ``log_normalized``).
+        anndata.AnnData: X is CSR float32, cells x genes; counts are whole numbers. obs and var as in the source, as
+        numbers and categories of text; names are text, and gene names are made unique. ``uns`` has the format, the
+        matrix and its values (``counts``, ``corrected_counts``, ``normalized`` or ``log_normalized``).
 
     Raises:
-        UserError: if the source cannot be read, or its values are not what they are said to be.
+        UserError: if the source cannot be read, or its values contradict ``values``.
     """
     reading = Reading(**reading)
     with _one_line(source), _content(str(source), reading) as (kind, content):
@@ -77,10 +74,10 @@ def read(source, **reading):
 
 
 def describe(source, **reading):
-    """Say what a source holds, for a check before any job: in seconds, since each matrix is sampled only.
+    """Describe a source in seconds, from a sample of each matrix, to check it before any job.
 
-    Tables, and files that are compressed as a whole, are read completely. Takes the arguments of `read`; never raises a
-    UserError, but returns it among the ``problems``.
+    Tables and compressed files are read completely. Takes the arguments of `read`; errors are returned as
+    ``problems``.
 
     Returns:
         Description
@@ -104,17 +101,18 @@ def describe(source, **reading):
 
 
 def members(source):
-    """Names of the matrices in a folder or archive, as ``member`` takes them."""
+    """Names of the matrices in a folder or archive, to use as ``member``."""
     with _one_line(source), ExitStack() as stack:
         kind = formats.detect(source)
         if kind not in ("archive", "folder"):
-            raise UserError("is no folder or archive; write no member: all")
+            raise UserError("is not a folder or archive; remove member: all")
+        containers = importlib.import_module(formats.CONTAINERS)
         return containers.choose(containers.find(_unpacked(kind, source, stack)), "all", source)
 
 
 @contextmanager
 def _one_line(source):
-    """Have every error name the source, on one line."""
+    """Turn every error into one line that names the source."""
     try:
         yield
     except UserError as error:
@@ -123,13 +121,9 @@ def _one_line(source):
         raise UserError(f"{source}: does not fit into memory") from error
     except Exception as error:
         raise UserError(
-            f"{source}: cannot be read ({type(error).__name__}: {_first_line(error)}); it is damaged, cut off, or not "
-            "what it is called"
+            f"{source}: cannot be read ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}); it is "
+            "damaged, truncated or not what its name says"
         ) from error
-
-
-def _first_line(error):
-    return str(error).strip().split("\n")[0]
 
 
 @contextmanager
@@ -137,22 +131,25 @@ def _content(source, reading):
     """(format, content) of a source."""
     with ExitStack() as stack:
         if address.is_shipped(source):
+            anndata_files = importlib.import_module(formats.READERS["h5ad"])
             yield "scanpy", anndata_files.in_memory(_scanpy_dataset(source.removeprefix("scanpy:")))
             return
         kind, place = _format_of(source, reading), Path(source)
         if kind in ("archive", "folder"):
+            containers = importlib.import_module(formats.CONTAINERS)
             found = containers.find(_unpacked(kind, source, stack))
             [name] = containers.choose(found, reading.member, place)
             kind, place = found[name]
-            log.info("taken: %s (%s)", name, kind)
+            log.info("matrix: %s (%s)", name, kind)
         if kind == "compressed":
             place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
             kind = _format_of(place, reading)
-        yield kind, stack.enter_context(_open(kind, place, reading))
+        reader = importlib.import_module(formats.READERS[kind])
+        yield kind, stack.enter_context(getattr(reader, f"open_{kind}")(place, reading))
 
 
 def _format_of(path, reading):
-    """The format of a file by its content, or the one that the config names for what is no archive or folder."""
+    """The format of a file by its content, or by the config, except for folders, archives and compressed HDF5."""
     try:
         kind = formats.detect(path)
     except UserError:
@@ -163,40 +160,19 @@ def _format_of(path, reading):
 
 
 def _unpacked(kind, source, stack):
-    """A folder, or the one that an archive is unpacked to."""
+    """The folder, or the one that an archive is unpacked to."""
     if kind == "folder":
         return Path(source)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    containers.unpack_all(source, folder)
+    importlib.import_module(formats.CONTAINERS).unpack_all(source, folder)
     return folder
-
-
-def _open(kind, place, reading):
-    """The reader of a format, as a context that gives the content."""
-    if kind == "triple":
-        from scae.sources import triples
-
-        return triples.open_triple(place if isinstance(place, triples.Triple) else triples.of_matrix(place))
-    if kind == "10x_h5":
-        from scae.sources import tenx_h5
-
-        return tenx_h5.open_h5(place, reading.genome)
-    if kind == "table":
-        from scae.sources import text_tables
-
-        return text_tables.open_table(place, reading.orientation)
-    if kind == "h5mu":
-        return anndata_files.open_h5mu(place, reading.modality)
-    return {"h5ad": anndata_files.open_h5ad, "zarr": anndata_files.open_zarr, "loom": anndata_files.open_loom}[kind](
-        place
-    )
 
 
 def _scanpy_dataset(name):
     import scanpy
 
     if name not in scanpy.datasets.__all__:
-        raise UserError('scanpy has no such data set; try "scanpy:pbmc68k_reduced"')
+        raise UserError('is not a data set of scanpy; try "scanpy:pbmc68k_reduced"')
     return getattr(scanpy.datasets, name)()
 
 
@@ -206,22 +182,22 @@ def _check_names(content, genes):
 
 
 def _take(content, kind, reading, source):
-    """The chosen matrix of a source as an AnnData whose values are what its ``uns`` says."""
+    """The chosen matrix of a source as AnnData, with its kind of values in ``uns``."""
     import anndata
 
     described = matrices.describe(content)
     name = matrices.choose(content, described, reading.matrix, reading.values)
-    log.info("%s: %s; taken is %s", source, matrices.listing(described), name)
+    log.info("%s: %s; reading %s", source, matrices.listing(described), name)
     stored = content.matrices[name]
     genes = features.wanted(stored.genes, reading.genome)
     if 0 in (len(content.obs), genes.sum()):
-        raise UserError(f"holds {len(content.obs)} cells x {genes.sum()} genes; nothing to analyse")
+        raise UserError(f"contains {len(content.obs)} cells x {genes.sum()} genes, nothing to analyse; give other data")
     _check_names(content, stored.genes[genes])
     matrix = stored.load()
     if matrix.shape != (len(content.obs), len(stored.genes)):
         raise UserError(
-            f"its matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {len(content.obs)} cells and "
-            f"{len(stored.genes)} genes have names"
+            f"its matrix is {matrix.shape[0]} x {matrix.shape[1]}, but there are names of {len(content.obs)} cells and "
+            f"{len(stored.genes)} genes; {matrices.REPAIR}"
         )
     if not genes.all():
         matrix = matrix[:, np.flatnonzero(genes)]
@@ -234,9 +210,7 @@ def _take(content, kind, reading, source):
     was_chosen = reading.matrix == "auto" and len(described) > 1
     was_found = values not in (reading.values, "counts")  # noqa: PD011 (no table)
     if was_chosen or was_found:
-        log.log(
-            NOTE, "%s: matrix %s is taken, as %s; %s", source, name, data.uns["values"], matrices.listing(described)
-        )
+        log.log(NOTE, "%s: matrix %s is read as %s; %s", source, name, data.uns["values"], matrices.listing(described))
     data.var_names_make_unique()
     log.info(
         "read %s: %d cells x %d genes, %d non-zeros, %s",
@@ -250,18 +224,20 @@ def _take(content, kind, reading, source):
 
 
 def _check_values(matrix, data, held, described):
-    """Refuse values that no expression has, with cell and gene."""
+    """Reject values that expression cannot have, naming cell and gene."""
     if held.kind not in ("not_finite", "scaled") and held.highest < np.finfo(np.float32).max:
         return
     with np.errstate(over="ignore"):
         beyond = np.isinf(matrix.data.astype(np.float32))
     for problem, wrong in (
-        ("is not a finite number; expression always is", ~np.isfinite(matrix.data)),
-        ("is beyond the numbers of float32; a count never is", beyond),
-        ("is negative; expression never is", matrix.data < 0),
+        ("is not a finite number", ~np.isfinite(matrix.data)),
+        ("exceeds the range of float32", beyond),
+        ("is negative, but expression cannot be", matrix.data < 0),
     ):
         if wrong.any():
-            raise UserError(f"{_entry(matrix, wrong, data)} {problem}. {matrices.listing(described)}")
+            raise UserError(
+                f"{_entry(matrix, wrong, data)} {problem}; {matrices.listing(described)}; fix it or set matrix"
+            )
 
 
 def _entry(matrix, wrong, data):
@@ -271,24 +247,16 @@ def _entry(matrix, wrong, data):
 
 
 def _as_float32(matrix, values, data):
-    """The matrix as CSR float32 with sorted entries, each once; counts as whole numbers."""
+    """The matrix as CSR float32 with sorted, unique entries; counts as whole numbers."""
     if values in ("counts", "log_counts"):
         whole = np.expm1(matrix.data.astype(np.float64)) if values == "log_counts" else matrix.data
         whole = np.rint(whole, out=whole) if whole.dtype.kind == "f" else whole
         if (large := whole > kinds.LARGEST_COUNT).any():
             raise UserError(
-                f"{_entry(matrix, large, data)} is more than {kinds.LARGEST_COUNT:,}, up to which float32 has every "
-                "whole number; is it a count?"
+                f"{_entry(matrix, large, data)} exceeds {kinds.LARGEST_COUNT:,}, the largest count that float32 holds "
+                "exactly; is it a count?"
             )
         matrix = sparse.csr_matrix((whole, matrix.indices, matrix.indptr), matrix.shape)
     matrix = matrix.astype(np.float32, copy=False)
     matrix.sum_duplicates()  # and sort
     return matrix
-
-
-def sha256(path):
-    """SHA-256 of a file, in hexadecimal."""
-    if not Path(path).is_file():
-        raise UserError(f"{path}: is not a file and has no SHA-256; set sha256 to null")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,8 @@
-"""Data sets of one source or of several samples, read into one table of cells."""
+"""Read a data set, of one source or of several samples, into one AnnData."""
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import anndata
 import pandas as pd
@@ -12,7 +13,7 @@ from scae.sources import address, annotation, reader, simulation
 
 log = logging.getLogger(__name__)
 
-# Corrected counts and counts are normalised in the same way
+# Kinds of values that are normalised in the same way
 TOGETHER = {frozenset(["counts", "corrected_counts"]): "corrected_counts"}
 
 
@@ -20,17 +21,17 @@ def read(settings, downloads):
     """Read a data set.
 
     Args:
-        settings: of the data set in the config: source or samples, sha256, join and the keys of `counts.Reading`; or
-            a source that is simulated, and its simulation.
-        downloads: folder for what comes from a URL.
+        settings: entry of the data set in the config: source or samples, sha256, join and the keys of
+            `scae.sources.reader.Reading`; or simulation.
+        downloads: folder for downloaded files.
 
     Returns:
-        anndata.AnnData: as `counts.read` gives it. Of several samples the cells are called ``<sample>_<cell>``, obs has
-        a column ``sample`` and those of the table of samples; genes are those of all samples (join: inner) or of any
-        (outer, with zeros where a sample has none). The order of the samples is that of their names.
+        anndata.AnnData: as from `scae.sources.reader.read`. With several samples, sorted by name, cells are named
+        ``<sample>_<cell>``, obs has a column ``sample`` and those of the sample table, and genes are those in all
+        samples (join: inner) or in any (outer, with zeros for missing ones).
 
     Raises:
-        UserError: if a source cannot be read, or the samples do not go together.
+        UserError: if a source cannot be read, or samples cannot be joined.
     """
     if address.is_simulated(settings["source"]):
         return simulation.simulate(settings["simulation"])
@@ -40,13 +41,13 @@ def read(settings, downloads):
         if sample is None:
             return part
         if sample in parts:
-            raise UserError(f"{entry['source']}: two matrices would be sample {sample}; take one with member:")
+            raise UserError(f"{entry['source']}: two matrices are named {sample}; choose one with member")
         parts[sample] = _named(part, sample, entry["columns"])
     return _joined(dict(sorted(parts.items())), settings["join"])
 
 
 def describe(settings, downloads):
-    """{sample, or None where there is one source: `counts.Description`}; what lies at a URL is downloaded."""
+    """{sample, or None for a single source: `scae.sources.reader.Description`}; URLs are downloaded."""
     if address.is_simulated(settings["source"]):
         obs, var = simulation.cells(settings["simulation"]), simulation.genes(settings["simulation"])
         return {None: reader.Description("simulated", obs=obs, var=var, matrix="X", holds="counts")}
@@ -65,7 +66,7 @@ def _reading(settings):
 
 
 def _parts(settings, downloads):
-    """(sample or None, entry with its place on this machine, member) of each matrix to read."""
+    """(sample or None, entry with the local path as ``place``, member) of each matrix to read."""
     member = settings.get("member")
     for sample, entry in address.samples(settings).items():
         entry = entry | {"place": _fetched(entry["source"], entry["sha256"], downloads)}
@@ -78,22 +79,24 @@ def _parts(settings, downloads):
 
 
 def _fetched(source, sha256, downloads):
-    """Where a source lies on this machine, its digest checked."""
+    """Local path of a source, after checking its SHA-256."""
     if address.is_url(source):
         from scae.sources import download
 
         return download.fetch(source, downloads, sha256)
-    if sha256 is not None and (found := reader.sha256(source)) != sha256:
-        raise UserError(f"{source}: SHA-256 is {found}, expected {sha256}; set sha256 to null to read it all the same")
+    if sha256 is not None and not Path(source).is_file():
+        raise UserError(f"{source}: is not a file and has no SHA-256; set sha256 to null")
+    if sha256 is not None and (found := address.sha256(source)) != sha256:
+        raise UserError(f"{source}: SHA-256 is {found}, expected {sha256}; set sha256 to null to skip the check")
     return source
 
 
 def _named(data, sample, columns):
-    """The cells of a sample under its name, with its name and what the table of samples says of it in obs."""
+    """The cells of a sample, named by it, with the columns of the sample table in obs."""
     data.obs_names = [f"{sample}_{cell}" for cell in data.obs_names]
     for name, value in {"sample": sample, **columns}.items():
         if name in data.obs:
-            log.warning('sample %s: its own column "%s" gives way to that of the samples', sample, name)
+            log.warning('sample %s: its column "%s" is replaced by that of the sample table', sample, name)
         data.obs[name] = value
     return data
 
@@ -103,15 +106,15 @@ def _joined(parts, join):
     values = kinds.pop() if len(kinds) == 1 else TOGETHER.get(frozenset(kinds))
     if values is None:
         said = ", ".join(f"{sample} {part.uns['values']}" for sample, part in parts.items())
-        raise UserError(f"samples hold different values: {said}; give the same matrix of each (matrix:, values:)")
+        raise UserError(
+            f"samples hold different kinds of values: {said}; set matrix and values to the same kind for all"
+        )
     data = anndata.concat(parts.values(), join=join, merge="first", fill_value=0)
     n_genes = len(set().union(*(part.var_names for part in parts.values())))
     shared = len(set.intersection(*(set(part.var_names) for part in parts.values())))
-    log.log(NOTE, "%d samples; %d of %d genes are in each of them; join: %s", len(parts), shared, n_genes, join)
+    log.log(NOTE, "%d samples; %d of %d genes are in all of them; join: %s", len(parts), shared, n_genes, join)
     if not data.n_vars:
-        raise UserError(
-            "samples have no gene in common; are their genes named in the same way? (join: outer takes all)"
-        )
+        raise UserError("samples have no gene in common; use the same gene names in all, or set join to outer")
     data.X = data.X.tocsr()
     data.X.sort_indices()
     data.obs = annotation.plain(pd.concat([part.obs for part in parts.values()]))

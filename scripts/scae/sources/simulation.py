@@ -1,8 +1,8 @@
-"""Cells whose types are known because they were made: gamma-Poisson counts with sparse programs.
+"""Simulated cells of known types: gamma-Poisson counts with sparse gene programs.
 
-The logarithm of a gene's expected share of a cell is its own level plus the programs that are active in the cell, plus
-a shift of the cell's batch. Counts are gamma-Poisson (negative binomial) around share times depth (Zappia, Phipson &
-Oshlack 2017, whose Splatter has the same parts), and some are lost, the more likely the smaller they would be.
+The logarithm of a gene's expected share of a cell's counts is the gene's level plus the programs active in the cell
+plus a shift of the cell's batch. Counts are gamma-Poisson (negative binomial) with mean share times depth (as in
+Splatter, Zappia, Phipson & Oshlack 2017); dropout removes small counts more often.
 """
 
 import anndata
@@ -11,22 +11,22 @@ import pandas as pd
 from scipy import sparse
 
 CELLS_AT_ONCE = 1_000
-LEVEL_SD = 1.5  # of the levels of the genes, natural logarithm
-GAIN_SHAPE = 50  # of the gamma by which cells have more or less of a program: a coefficient of variation of 0.14
-RISING = 0.8  # share of the genes of a program that it raises; it lowers the others
+LEVEL_SD = 1.5  # of gene levels, natural logarithm
+GAIN_SHAPE = 50  # of the gamma distribution of a program's activity over cells: coefficient of variation 0.14
+RISING = 0.8  # share of a program's genes that it raises; it lowers the others
 
 
 def simulate(settings):
-    """Draw a data set.
+    """Simulate a data set.
 
     Args:
         settings: the ``simulation`` section of a data set in the config.
 
     Returns:
-        anndata.AnnData: X are counts, CSR float32. The truth stands beside them: obs has type, batch, depth and, with a
-        trajectory, pseudotime, with a cycle, phase; obsm["true_programs"] (cells, programs) and
-        varm["true_programs"] (genes, programs) multiply to the logarithm of the fold changes that tell types apart,
-        and "true_nuisance" likewise to those that do not, where there are some.
+        anndata.AnnData: X: counts, CSR float32; obs: type, batch, depth and, with a trajectory, pseudotime, with a
+        cycle, phase. The product of obsm["true_programs"] (cells, programs) and varm["true_programs"] (genes, programs)
+        is the log fold change between types, and that of "true_nuisance", if there is any, the log fold change
+        unrelated to types.
     """
     source = np.random.default_rng(settings["seed"])
     truth, obs = _cells(settings, source)
@@ -55,26 +55,26 @@ def simulate(settings):
 
 
 def cells(settings):
-    """What obs will say of the cells, without drawing their counts."""
+    """The obs of a simulated data set, without drawing its counts."""
     return _cells(settings, np.random.default_rng(settings["seed"]))[1].drop(columns="batch_number")
 
 
 def genes(settings):
-    """The var of a simulated data set: names alone."""
+    """The var of a simulated data set: only names."""
     return pd.DataFrame(index=[f"Gene{number + 1}" for number in range(settings["genes"])])
 
 
 def sizes_of_types(types):
-    """Relative sizes of the types, from their number or as they are given; (types,)."""
+    """Relative sizes of the types, equal if only their number is given; (types,)."""
     return np.array(types if isinstance(types, list) else [1] * types, dtype=float)
 
 
 def _cells(settings, source):
-    """({name: activity of these programs, (cells, programs)}, obs) of the cells; the first that is drawn."""
+    """({name: program activity, (cells, programs)}, obs); drawn before anything else."""
     n_cells = settings["cells"]
     sizes = sizes_of_types(settings["types"])
     types = source.choice(len(sizes), n_cells, p=sizes / sizes.sum())
-    types[: len(sizes)] = np.arange(len(sizes))  # none is missing, however rare
+    types[: len(sizes)] = np.arange(len(sizes))  # each type has a cell, however rare
     types = source.permutation(types)
     batch = source.integers(settings["batches"], size=n_cells)
     depth = np.exp(source.normal(0, settings["depth_sd"], n_cells) - settings["depth_sd"] ** 2 / 2)
@@ -86,9 +86,9 @@ def _cells(settings, source):
         "depth": settings["depth"] * depth,
     }
     if settings["trajectory"]:
-        edges = np.concatenate([[0], np.cumsum(sizes) / sizes.sum()])  # the types are successive parts of it
+        edges = np.concatenate([[0], np.cumsum(sizes) / sizes.sum()])  # types are successive segments
         obs["pseudotime"] = edges[types] + source.random(n_cells) * np.diff(edges)[types]
-        programs = _waves(obs["pseudotime"] / 2, settings["trajectory"])  # half a round: its ends are apart
+        programs = _waves(obs["pseudotime"] / 2, settings["trajectory"])  # half a circle, so that the ends are apart
     else:
         programs = _of_types(types, len(sizes), settings["programs_per_type"], source)
     nuisance = [source.normal(size=(n_cells, settings["nuisance"]))]
@@ -103,19 +103,19 @@ def _cells(settings, source):
 
 
 def _waves(place, n_waves):
-    """A line or circle bent through so many planes that no few straight directions hold it; (cells, 2 · waves)."""
+    """A curve that no low-dimensional linear subspace contains; (cells, 2 · waves)."""
     angle = 2 * np.pi * place[:, None] * np.arange(1, n_waves + 1)
     return np.column_stack([np.sin(angle), np.cos(angle)])
 
 
 def _of_types(types, n_types, programs_per_type, source):
-    """Programs of which each is active in the cells of one type, more in some than in others; (cells, programs)."""
+    """Activity of programs, each active in the cells of one type; (cells, programs)."""
     mine = np.repeat(np.arange(n_types), programs_per_type) == types[:, None]
     return mine * source.gamma(GAIN_SHAPE, 1 / GAIN_SHAPE, mine.shape)
 
 
 def _programs(n_programs, settings, source):
-    """Logarithm of the fold change of each gene where a program is fully active, sparse; (genes, programs)."""
+    """Log fold change of each gene by a fully active program, sparse; (genes, programs)."""
     programs = np.zeros((settings["genes"], n_programs))
     for number in range(n_programs):
         chosen = source.choice(settings["genes"], settings["program_genes"], replace=False)
@@ -125,7 +125,7 @@ def _programs(n_programs, settings, source):
 
 
 def _counts(expected, settings, source):
-    """Gamma-Poisson counts of this mean, variance mean + dispersion · mean²; some of the small ones are lost."""
+    """Gamma-Poisson counts with this mean and variance mean + dispersion · mean², after dropout."""
     dispersion = settings["dispersion"]
     mean = source.gamma(1 / dispersion, expected * dispersion) if dispersion else expected
     counts = source.poisson(mean)

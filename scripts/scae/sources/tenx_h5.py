@@ -1,4 +1,4 @@
-"""The .h5 of Cell Ranger, of both ages, and what has its layout (CellBender)."""
+"""The .h5 files of Cell Ranger, in the layouts before and since version 3, and of CellBender."""
 
 from contextlib import contextmanager
 
@@ -6,21 +6,21 @@ import pandas as pd
 
 from scae.errors import UserError
 from scae.sources import annotation, features, hdf5_files
-from scae.sources.matrices import Content
+from scae.sources.matrices import REPAIR, Content
 
 
 @contextmanager
-def open_h5(path, genome):
-    """Content of a 10x .h5; before Cell Ranger 3 it holds one matrix for each genome, of which one is taken.
+def open_10x_h5(path, reading):
+    """Content of a 10x .h5; before Cell Ranger 3 it has one matrix per genome, and ``reading.genome`` chooses one.
 
-    Its arrays are those of a compressed matrix genes x cells by columns: cells x genes by rows.
+    Its arrays are genes x cells by columns, which is cells x genes by rows.
     """
     with hdf5_files.opened(path) as file:
         if "matrix" in file:
             group, table = file["matrix"], file["matrix/features"]
             columns = {"name": "name", "id": "gene_ids", "feature_type": "feature_types", "genome": "genome"}
         else:
-            chosen = _choose_genome(sorted(file), genome)
+            chosen = _choose_genome(sorted(file), reading.genome)
             group = table = file[chosen]
             columns = {"gene_names": "name", "genes": "gene_ids"}
         genes = pd.DataFrame(
@@ -32,8 +32,8 @@ def open_h5(path, genome):
         shape = tuple(map(int, group["shape"][...]))[::-1]
         if shape != (len(cells), len(genes)):
             raise UserError(
-                f"its matrix has {shape[0]} cells x {shape[1]} genes, but {len(cells)} cells and {len(genes)} genes "
-                "have names"
+                f"its matrix has {shape[0]} cells x {shape[1]} genes, but there are names of {len(cells)} cells and "
+                f"{len(genes)} genes; {REPAIR}"
             )
         genes = features.named(genes)
         yield Content(pd.DataFrame(index=cells), {"X": hdf5_files.compressed(group, shape, "csr", genes)})
@@ -44,4 +44,4 @@ def _choose_genome(genomes, genome):
         return genome
     if len(genomes) == 1 and genome is None:
         return genomes[0]
-    raise UserError(f"holds a matrix for each of the genomes {', '.join(genomes)}; write genome: with one of them")
+    raise UserError(f"contains one matrix per genome ({', '.join(genomes)}); set genome to one of them")

@@ -1,4 +1,4 @@
-"""Tables of expression as text: any separator, decimal commas, comments, R's short header, either orientation."""
+"""Expression tables as text: any separator, decimal commas, comments, R's short header, either orientation."""
 
 import csv
 import io
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 SEPARATORS = "\t,; |"
 LOOKED_AT_LINES = 20
 LONGEST_LINE = 1 << 26
+NO_ROWS = "has no rows below its header; is it a table of counts?"
 ZEROS = {"0", "0.0"}
 MISSING = {"", "NA", "NaN", "nan", "null", "None"}
 CELL_HEADINGS = {
@@ -29,19 +30,10 @@ CELL_HEADINGS = {
     "unnamed: 0", "x", "rownames", "row.names",
 }  # fmt: skip
 GENE_HEADINGS = {
-    "gene",
-    "genes",
-    "gene_id",
-    "gene_ids",
-    "geneid",
-    "gene_name",
-    "gene_symbol",
-    "symbol",
-    "feature",
-    "features",
+    *("gene", "genes", "gene_id", "gene_ids", "geneid", "gene_name", "gene_symbol", "symbol", "feature", "features"),
 }
 HEADINGS = (CELL_HEADINGS | GENE_HEADINGS) - {""}
-# Columns that stand among genes in exported tables and are none
+# Columns of annotation among the genes of exported tables
 NO_GENES = {
     "cluster", "clusters", "seurat_clusters", "leiden", "louvain", "batch", "n_counts", "n_genes", "total_counts",
     "ncount_rna", "nfeature_rna", "n_genes_by_counts", "numi", "ngene", "percent.mt", "percent_mito", "percent.mito",
@@ -56,7 +48,7 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?$")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is written; ``line`` is that of the header, from 1."""
+    """The layout of a table; ``line`` is the number of its header line, from 1."""
 
     separator: str
     decimal_comma: bool
@@ -65,29 +57,32 @@ class Layout:
 
 
 @contextmanager
-def open_table(path, orientation):
-    """Content of a table; it is read as a whole.
+def open_table(path, reading):
+    """Content of a table, read completely.
 
     Args:
         path: of the table, compressed or not.
-        orientation: ``auto`` (cells in rows, unless the names say otherwise: then it stops), ``cells_in_rows`` or
-            ``genes_in_rows``.
+        reading: with an orientation: ``auto`` (cells in rows; an error if names suggest otherwise), ``cells_in_rows``
+            or ``genes_in_rows``.
 
     Raises:
-        UserError: naming the line, row or column that is wrong.
+        UserError: with the line, row or column that is wrong.
     """
+    orientation = reading.orientation
     layout = _layout(path)
     rows, columns, matrix, texts = _read(path, layout)
     _check_orientation(layout, rows, columns, orientation)
     cells, genes = (columns, rows) if orientation == "genes_in_rows" else (rows, columns)
     if orientation == "genes_in_rows":
         if texts:
-            raise UserError(f'its column "{next(iter(texts))}" holds text; with genes in rows all columns are cells')
+            raise UserError(
+                f'its column "{next(iter(texts))}" holds text; with genes in rows every column must be a cell'
+            )
         matrix = matrix.T.tocsr()
     no_genes = [number for number, gene in enumerate(genes) if gene.lower() in NO_GENES]
     obs = {genes[number]: matrix[:, [number]].toarray().ravel() for number in no_genes} | texts
     if obs:
-        log.warning("annotation among the genes goes to obs: %s", ", ".join(obs))
+        log.warning("columns of annotation among the genes are moved to obs: %s", ", ".join(obs))
     keep = np.setdiff1d(np.arange(len(genes)), no_genes)
     matrix, genes = matrix[:, keep], [genes[number] for number in keep]
     stored = Stored.of(matrix, annotation.plain(pd.DataFrame(index=genes)))
@@ -95,13 +90,13 @@ def open_table(path, orientation):
 
 
 def _layout(path):
-    """Separator, decimal mark, header and number of the line that it stands in, from the beginning of a table."""
+    """The `Layout` of a table, from its first lines."""
     with formats.open_unpacked(path) as file:
         head = list(itertools.islice(_lines(file), LOOKED_AT_LINES))
     before = sum(1 for _ in itertools.takewhile(lambda line: line.startswith(("#", "%")) or not line.strip(), head))
     head = [line for line in head[before:] if line.strip()]
     if len(head) < 2:
-        raise UserError("has no rows below its first line; is it a table of counts?")
+        raise UserError(NO_ROWS)
     rows = {mark: list(csv.reader(head, delimiter=mark)) for mark in SEPARATORS}
     separator = max(SEPARATORS, key=lambda mark: _fitness(rows[mark]))
     header, *rows = [[field.strip() for field in row] for row in rows[separator]]
@@ -109,7 +104,7 @@ def _layout(path):
     if short:
         header = ["", *header]  # R leaves out the heading of the names
     if len(header) < 2:
-        raise UserError("has no column besides the names; are its columns separated by commas or tabs?")
+        raise UserError("has only one column; separate columns by commas or tabs")
     decimal_comma = separator != "," and any(DECIMAL_COMMA.match(field) for row in rows for field in row[1:])
     _check_header(
         header, [[field.replace(",", ".") if decimal_comma else field for field in row] for row in rows], short
@@ -118,22 +113,22 @@ def _layout(path):
 
 
 def _fitness(rows):
-    """How well a separator cuts these lines: into several fields, as many in each, and many."""
+    """How well a separator splits these lines: into several fields, equally many per line, and many."""
     widths = [len(row) for row in rows]
     return widths[-1] > 1, np.mean([width == widths[-1] for width in widths[1:]]), widths[-1]
 
 
 def _lines(file):
-    """Lines of text without their ends; what would harm the reader stops it."""
+    """Lines of text, checked for NUL, length and encoding."""
     stream = io.TextIOWrapper(file, encoding="utf-8-sig", newline=None)
     number = 0
     try:
         while line := stream.readline(LONGEST_LINE):
             number += 1
             if len(line) == LONGEST_LINE:
-                raise UserError(f"line {number} is longer than {LONGEST_LINE:,} characters; is this a table?")
+                raise UserError(f"line {number} is longer than {LONGEST_LINE:,} characters; is this a table of counts?")
             if "\0" in line:
-                raise UserError(f"line {number} holds a NUL; the file is damaged, or no text")
+                raise UserError(f"line {number} contains a NUL; copy or download the file again")
             yield line
     except UnicodeDecodeError as error:
         raise UserError(f"line {number + 1} or one after it is not UTF-8; save the table as UTF-8") from error
@@ -145,16 +140,15 @@ def _check_header(header, rows, short):
     headed = heading in HEADINGS or (heading == "" and not short)
     repeated = len(set(numbers)) < len(numbers) or any(float(number) % 1 or float(number) == 0 for number in numbers)
     if len(numbers) == len(header) - 1 and (not headed or (heading == "" and repeated)):
-        raise UserError("has no header; write a first line with cell and the names of the genes")
+        raise UserError("has no header; write a first line with cell and the gene names")
     if not headed and not short and all(NUMBER.match(row[0]) for row in rows if row):
         raise UserError(
-            f'has no column with the names of the cells: its first column "{header[0]}" holds numbers; add a column '
-            "cell before it"
+            f'has no column of cell names: its first column "{header[0]}" holds numbers; add a column cell before it'
         )
 
 
 def _read(path, layout):
-    """(names of rows, names of columns, CSR, {name: column of text}); only what is not zero is made a number."""
+    """(names of rows, names of columns, CSR, {name: column of text}); only non-zeros are parsed."""
     width, names, texts = len(layout.header), [], {}
     values, places, ends = array("d"), array("q"), array("q", [0])
     with formats.open_unpacked(path) as file:
@@ -165,8 +159,8 @@ def _read(path, layout):
                 continue
             if len(row) != width:
                 raise UserError(
-                    f"line {layout.line + reader.line_num} has {len(row)} fields, but the header names {width}; mend "
-                    "the line, or quote names that hold the separator"
+                    f"line {layout.line + reader.line_num} has {len(row)} fields, but the header has {width}; fix the "
+                    "line, or quote names that contain the separator"
                 )
             names.append(row[0].strip())
             found = [place for place in range(1, width) if row[place] not in ZEROS]
@@ -182,7 +176,7 @@ def _read(path, layout):
             for place, column in texts.items():
                 column.append(row[place])
     if not names:
-        raise UserError("has no rows below its first line; is it a table of counts?")
+        raise UserError(NO_ROWS)
     arrays = (np.frombuffer(values), np.frombuffer(places, np.int64) - 1, np.frombuffer(ends, np.int64))
     matrix = sparse.csr_matrix(arrays, (len(names), width - 1))
     _check_texts(texts, names, layout)
@@ -192,7 +186,7 @@ def _read(path, layout):
 
 
 def _without_texts(row, found, layout, texts, first):
-    """The entries of a row that are numbers; a column that holds text from the first row on is an annotation."""
+    """The numbers of a row; a column with text in the first row is annotation."""
     kept, numbers = [], []
     for place in found:
         if place in texts:
@@ -207,36 +201,36 @@ def _without_texts(row, found, layout, texts, first):
             kept.append(place)
         except ValueError:
             if not first:
-                raise UserError(_slip(row[0], layout.header[place], field)) from None
+                raise UserError(_not_a_number(row[0], layout.header[place], field)) from None
             texts[place] = []
     return kept, numbers
 
 
 def _check_texts(texts, names, layout):
-    """Refuse a column that holds numbers below a text: one of the two is a slip."""
+    """Reject a column of text that also holds numbers: one of the two is a mistake."""
     for place, column in texts.items():
         if any(NUMBER.match(field) for field in column):
             wrong = next(number for number, field in enumerate(column) if not NUMBER.match(field))
-            raise UserError(_slip(names[wrong], layout.header[place], column[wrong]))
+            raise UserError(_not_a_number(names[wrong], layout.header[place], column[wrong]))
 
 
-def _slip(cell, gene, field):
-    return f"cell {cell}, gene {gene}: {field[:40]!r} is no number; mend it"
+def _not_a_number(cell, gene, field):
+    return f"cell {cell}, gene {gene}: {field[:40]!r} is not a number; fix it"
 
 
 def _check_orientation(layout, rows, columns, orientation):
-    """Stop where names say that the table lies the other way round than it would be read."""
+    """Reject a table with genes in rows by its names, if no orientation is set."""
     if orientation != "auto":
         return
     evidence = None
     if layout.header[0].lower() in GENE_HEADINGS:
-        evidence = f'its first column is called "{layout.header[0]}"'
+        evidence = f'its first column is named "{layout.header[0]}"'
     elif any(map(MITOCHONDRIAL.match, rows)) and not any(map(MITOCHONDRIAL.match, columns)):
         evidence = f"{next(filter(MITOCHONDRIAL.match, rows))}, a mitochondrial gene, is a row"
     elif sum(map(bool, map(BARCODE.match, columns))) > len(columns) / 2:
         evidence = f"{next(filter(BARCODE.match, columns))}, a barcode, is a column"
     if evidence:
         raise UserError(
-            f"seems to have genes in rows, since {evidence}; write orientation: genes_in_rows (or cells_in_rows if it "
-            "has not)"
+            f"seems to have genes in rows, since {evidence}; set orientation to genes_in_rows, or to cells_in_rows if "
+            "this is wrong"
         )

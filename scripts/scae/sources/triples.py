@@ -1,4 +1,4 @@
-"""A matrix as three text files: MatrixMarket, genes and cells, under any names and wherever they lie."""
+"""A matrix in three text files, MatrixMarket, genes and cells, whatever their names."""
 
 import logging
 import re
@@ -22,23 +22,14 @@ SAMPLED_LINES = 200_000
 SMALLEST_LINE = 6  # "1 1 1\n"
 COMPRESSION_LIMIT = 1100
 HEADINGS = {
-    "gene_id",
-    "gene_ids",
-    "gene_name",
-    "gene",
-    "genes",
-    "feature",
-    "bc_wells",
-    "barcode",
-    "barcodes",
-    "cell",
-    "x",
+    *("gene_id", "gene_ids", "gene_name", "gene", "genes", "feature"),
+    *("bc_wells", "barcode", "barcodes", "cell", "x"),
 }
 
 
 @dataclass(frozen=True)
 class Triple:
-    """The files of one matrix; ``name`` tells it from others in the same place."""
+    """The files of one matrix; ``name`` is unique below a folder."""
 
     name: str
     matrix: Path
@@ -52,10 +43,10 @@ def matrices(folder):
 
 
 def of_matrix(path, top=None):
-    """The triple of a matrix file, named by where it lies below the folder ``top``.
+    """The triple of a matrix file, named by its path below the folder ``top``.
 
     Raises:
-        UserError: if it lacks its genes or its cells, with what lies beside it.
+        UserError: if the file of genes or cells is missing or ambiguous, with the files beside the matrix.
     """
     path = Path(path)
     top = top or path.parent
@@ -74,7 +65,7 @@ def of_matrix(path, top=None):
             what = "file of genes (genes.tsv or features.tsv)" if role == "genes" else "file of cells (barcodes.tsv)"
             others = ", ".join(file.name for file in beside if file != path)
             many = f"{len(named)} could be its" if named else "has no"
-            raise UserError(f"{path.name}: {many} {what}; beside it lie: {others or 'no other files'}")
+            raise UserError(f"{path.name}: {many} {what}; files beside it: {others or 'none'}")
     folder = path.parent.relative_to(top).as_posix()
     stem = re.sub(r"[._-]?matrix$", "", matched, flags=re.IGNORECASE)
     name = "/".join(part for part in (folder, stem) if part not in ("", ".")) or "matrix"
@@ -82,12 +73,13 @@ def of_matrix(path, top=None):
 
 
 @contextmanager
-def open_triple(triple):
-    """Content of a triple.
+def open_triple(triple, reading):
+    """Content of a `Triple`, or of that of a matrix file.
 
     Raises:
-        UserError: if the three do not fit together.
+        UserError: if the three files do not fit together.
     """
+    triple = triple if isinstance(triple, Triple) else of_matrix(triple)
     n_rows, n_columns, n_values = _header(triple.matrix)
     genes, cells = _table(triple.genes), _table(triple.cells)
     transposed, genes, cells = _fit(triple, (n_rows, n_columns), genes, cells)
@@ -113,7 +105,7 @@ def open_triple(triple):
 
 
 def _with_names(genes):
-    """The columns of a file of genes under names of their own: by its heading, or in the order of Cell Ranger."""
+    """A file of genes with column names: from its header, or in the order of Cell Ranger."""
     if any(isinstance(name, str) for name in genes):
         genes = genes.rename(columns={0: "gene_ids", "gene_name": "name", "gene_symbol": "name"})
         return genes if "name" in genes else genes.rename(columns={"gene_ids": "name"})
@@ -126,22 +118,26 @@ def _oriented(matrix, transposed):
 
 
 def _header(path):
-    """(rows, columns, listed values) that a MatrixMarket file declares; refused before memory is asked for them."""
+    """(rows, columns, listed values) that a MatrixMarket file declares, checked before memory is allocated for them."""
     head, compressed = formats.head_of(path)
     first, *lines = head.decode("utf-8", errors="replace").splitlines() or [""]
     words = first.lower().split()
     if len(words) < 5 or words[0] != "%%matrixmarket":
-        raise UserError(f"{path.name} is no MatrixMarket file; it begins {first[:40]!r}")
+        raise UserError(f"{path.name} is not a MatrixMarket file (it begins {first[:40]!r}); copy or download it again")
     if words[3] not in ("integer", "real", "pattern", "unsigned-integer"):
-        raise UserError(f"{path.name} holds values of type {words[3]}, not numbers")
+        raise UserError(f"{path.name} holds values of type {words[3]}; write integers or reals")
     sizes = next((line.split() for line in lines if line.strip() and not line.startswith("%")), [])
     if len(sizes) not in (2, 3) or not all(size.isdecimal() for size in sizes):
-        raise UserError(f"{path.name} has no line with its numbers of rows, columns and values")
+        raise UserError(
+            f"{path.name} has no line with its numbers of rows, columns and values; copy or download it again"
+        )
     rows, columns = int(sizes[0]), int(sizes[1])
     n_values = int(sizes[2]) if len(sizes) == 3 else rows * columns
     smallest = SMALLEST_LINE if len(sizes) == 3 else 2
     if n_values * smallest > path.stat().st_size * (COMPRESSION_LIMIT if compressed else 1) + SMALLEST_LINE:
-        raise UserError(f"{path.name} declares {n_values:,} values, more than the file can hold; is it cut off?")
+        raise UserError(
+            f"{path.name} declares {n_values:,} values, more than the file can hold; copy or download it again"
+        )
     return rows, columns, n_values if len(sizes) == 3 else 0
 
 
@@ -164,11 +160,11 @@ def _table(path):
     except pd.errors.EmptyDataError:
         return pd.DataFrame({0: []}, dtype=str)
     except UnicodeDecodeError as error:
-        raise UserError(f"{path.name} is not UTF-8; save it as such") from error
+        raise UserError(f"{path.name} is not UTF-8; save it as UTF-8") from error
 
 
 def _fit(triple, shape, genes, cells):
-    """(whether the matrix is genes x cells, genes, cells); headings taken off where a file has one line too many."""
+    """(whether the matrix is genes x cells, genes, cells); a file with one line too many loses its header."""
     for transposed in (True, False):
         n_genes, n_cells = shape if transposed else shape[::-1]
         fitted = [_without_heading(table, n) for table, n in ((genes, n_genes), (cells, n_cells))]
@@ -176,7 +172,7 @@ def _fit(triple, shape, genes, cells):
             return transposed, *fitted
     raise UserError(
         f"{triple.matrix.name} is {shape[0]} x {shape[1]}, but {triple.genes.name} names {len(genes)} genes and "
-        f"{triple.cells.name} {len(cells)} cells; the three do not belong together, or one is cut off"
+        f"{triple.cells.name} {len(cells)} cells; the files do not belong together, or one is truncated"
     )
 
 
@@ -189,7 +185,7 @@ def _without_heading(table, n_rows):
 
 
 def _role(path):
-    """(``genes``, ``cells`` or None; what else its name says) of a file, by the last such word in its name."""
+    """(``genes``, ``cells`` or None; the rest of its name) of a file, by the last such word in its name."""
     matched = TABLE.match(path.name)
     if not matched:
         return None, ""
@@ -207,5 +203,5 @@ def _role(path):
 
 
 def _affix(text):
-    """What tells the files of one sample from those of another: the letters and digits of a name."""
+    """The part of a file name that identifies the sample: its letters and digits."""
     return " ".join(part for part in re.split(r"[^0-9a-z]+", text.lower()) if part not in ("", "all", "names"))

@@ -1,14 +1,13 @@
-"""What the values of a matrix are: counts, decimals of several kinds, logarithms, or scaled values.
+"""Detect the kind of values in a matrix: counts, decimals of several kinds, logarithms, or scaled values.
 
-The claim of a config (``values``) is held against the data, since a wrong one trains on unnormalised values and gives
-scores all the same.
+The config key ``values`` is checked against it: a wrong setting would train on unnormalised values without an error.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# What a run can start from; a matrix of an earlier kind is taken before one of a later kind
+# Kinds that a run can start from, the preferred first
 USABLE = ("counts", "log_counts", "corrected_counts", "log_normalized", "normalized")
 HIGHEST_LOGARITHM = 20  # log1p of a count of 485 million
 LARGEST_COUNT = 2**24  # the last whole number up to which float32 has every one
@@ -16,14 +15,14 @@ SAMPLED_CELLS = 300
 SAMPLED_VALUES = 1 << 20
 WORDS = {
     "counts": "whole numbers up to {highest:g} (counts)",
-    "log_counts": "logarithms of whole numbers up to {highest:g} (counts that were not normalised)",
+    "log_counts": "logarithms of whole numbers up to {highest:g} (counts without normalisation)",
     "corrected_counts": "decimals up to {highest:g} (corrected counts)",
-    "normalized": "decimals up to {highest:g}, normalised in each cell and not logarithms",
+    "normalized": "decimals up to {highest:g}, normalised per cell, not logarithms",
     "log_normalized": "decimals up to {highest:g} that look like logarithms",
     "unclear": "decimals up to {highest:g}, which may be logarithms or corrected counts",
     "scaled": "negative values, from {lowest:g} to {highest:g} (scaled)",
-    "not_finite": "values that are not finite numbers",
-    "empty": "nothing but zeros",
+    "not_finite": "NaN or infinite values",
+    "empty": "only zeros",
 }
 
 
@@ -40,19 +39,19 @@ class Values:
 
 
 def of(values, cells=None):
-    """What values are.
+    """Detect the kind of values.
 
     Args:
         values: (n,) stored values of a matrix, or of a part of it.
-        cells: CSR of whole cells of the matrix, by which normalised values and logarithms are told from corrected
-            counts; None where cells cannot be had without reading everything.
+        cells: CSR of whole cells of the matrix, which distinguish normalised values and logarithms from corrected
+            counts; None if cells cannot be had without reading everything.
 
     Returns:
         Values
     """
     values = np.asarray(values)
     lowest, highest = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    if not np.isfinite([lowest, highest]).all():  # which a NaN becomes
+    if not np.isfinite([lowest, highest]).all():  # min and max of a NaN are NaN
         return Values("not_finite")
     if lowest == highest == 0:
         return Values("empty")
@@ -66,7 +65,7 @@ def _kind(values, cells, lowest, highest):
         return "counts"
     values = values[:: max(1, len(values) // SAMPLED_VALUES)]
     values = values[values != 0]
-    if near_whole(values).mean() >= 0.5:  # shares of reads that fit several genes (STARsolo, alevin)
+    if near_whole(values).mean() >= 0.5:  # shares of multi-gene reads (STARsolo, alevin)
         return "corrected_counts"
     rows = _sample_of(cells) if cells is not None else []
     if highest <= HIGHEST_LOGARITHM:
@@ -84,14 +83,16 @@ def _kind(values, cells, lowest, highest):
 
 
 def near_whole(values, tolerance=1e-3, relative=1e-6):
-    """Which values are whole numbers, but for the rounding of float32 in a logarithm and back."""
+    """Which values are whole numbers, up to the rounding of float32 in a logarithm and back."""
     return np.abs(values - np.rint(values)) <= np.clip(relative * values, tolerance, 0.25)
 
 
 def are_whole(values):
     """Whether values are whole numbers within 1e-3, and more than noise around zero."""
     noise = 0
-    for start in range(0, len(values), SAMPLED_VALUES):  # the first block tells most decimals, and saves memory
+    for start in range(
+        0, len(values), SAMPLED_VALUES
+    ):  # the first block excludes most decimals, and blocks save memory
         block = values[start : start + SAMPLED_VALUES]
         if not near_whole(block).all():
             return False
@@ -100,7 +101,7 @@ def are_whole(values):
 
 
 def _sample_of(cells):
-    """Values of some cells, evenly spread."""
+    """Values of evenly spaced cells."""
     step = max(1, cells.shape[0] // SAMPLED_CELLS)
     rows = [cells.data[cells.indptr[cell] : cells.indptr[cell + 1]] for cell in range(0, cells.shape[0], step)]
     rows = [row[row != 0].astype(np.float64) for row in rows]
@@ -113,9 +114,9 @@ def _sums_agree(rows):
 
 
 def _are_multiples(rows):
-    """Whether the values of most cells are whole multiples of the cell's smallest: counts over a number of its own.
+    """Whether the values of most cells are multiples of the cell's smallest, as counts divided by a size factor.
 
-    Some files keep three decimals of a logarithm only, so that a multiple may be off by 0.2 %.
+    Some files keep only three decimals of a logarithm, so a multiple may be off by 0.2 %.
     """
     multiples = [row / row.min() for row in rows if len(np.unique(row)) > 1]
     return bool(multiples) and np.mean([near_whole(row, 0.02, 2e-3).all() for row in multiples]) > 0.6

@@ -1,16 +1,46 @@
-"""Batches of cells as the models see them.
+"""Batches of cells as the models see them, and the split into training and held-out cells.
 
-A model never looks into its input. It asks a batch for the two things that touch every gene: the first linear layer
-and the squared error of the last one. So the storage behind a batch can change without a change to any model; sparse.py
-has the other kind. For a model with ``batch: true`` it also has ``batch_index``, the number of the batch in which each
-cell was measured (not to be confused with a batch of training, which this is); else None.
+A model never looks into its input. It asks a batch for the two operations that touch every gene: the first linear layer
+and the squared error of the last one. So the storage can change without any change to a model; sparse.py has the other
+kind. For a batch-conditioned model a batch also has ``batch_index``, the number of the experimental batch in which each
+cell was measured (not to be confused with the training batch, which is this object); otherwise it is None.
 """
 
+import numpy as np
 import torch
+
+from scae.errors import UserError
+
+
+def split(n_cells, settings, seed):
+    """Training and held-out cells, at random, by ``training.holdout``.
+
+    Args:
+        n_cells: number of cells.
+        settings: dict with holdout, a share of the cells; without it, or with 0, no cell is held out.
+        seed: the same seed gives the same cells.
+
+    Returns:
+        (torch.Tensor, torch.Tensor): indices of the training and of the held-out cells, ascending; int64.
+
+    Raises:
+        UserError: if one of the two would be empty.
+    """
+    share = settings.get("holdout", 0)
+    if not share:
+        return torch.arange(n_cells), torch.arange(0)
+    n_held = round(share * n_cells)
+    if not 0 < n_held < n_cells:
+        raise UserError(
+            f"training.holdout: {share:g} of {n_cells} cells are {n_held} held-out cells; both parts need at least one "
+            "cell; change the share, or set it to 0"
+        )
+    order = torch.from_numpy(np.random.default_rng([seed, n_cells]).permutation(n_cells))
+    return order[n_held:].sort().values, order[:n_held].sort().values
 
 
 class DenseBatch:
-    """Cells stored as a dense matrix: the plain definition of what every batch computes."""
+    """Cells stored as a dense matrix: the reference definition of both operations."""
 
     def __init__(self, expression, batch_index=None):  # (cells, genes), float32; (cells,), int64
         self.expression, self.batch_index = expression, batch_index
@@ -28,7 +58,7 @@ class DenseBatch:
 
 
 class DenseBatches:
-    """Makes dense batches on a device, to which the compressed rows are moved once.
+    """Makes dense batches on a device; the compressed rows are moved there once.
 
     Args:
         expression: scae.data.expression.Expression.
@@ -43,7 +73,7 @@ class DenseBatches:
         )
 
     def __call__(self, cells):
-        """The batch of these cells; cells: (n,) int64 tensor on the CPU."""
+        """DenseBatch of these cells; cells: (n,) int64 tensor of indices, on the CPU."""
         cells = cells.to(self.indptr.device)
         first, lengths = self.indptr[cells], self.indptr[cells + 1] - self.indptr[cells]
         rows = torch.repeat_interleave(torch.arange(len(cells), device=cells.device), lengths)

@@ -1,4 +1,4 @@
-"""What a trained model makes: its decoder as a function of arrays, and latents from its prior."""
+"""Decoder and prior of a trained model as functions of arrays; their own file, so that an edit does not embed again."""
 
 import inspect
 
@@ -10,36 +10,36 @@ from scae.models import registry
 
 
 def decoder(model, n_genes):
-    """The decoder of a model, which is the attribute ``decoder`` of its page: latents to expression, both (cells, …).
+    """The attribute ``decoder`` of a model as a function of arrays.
 
-    A decoder that is told the batch of a cell and is not given it is asked for each batch in turn: the mean over the
-    batches, each counting as much as any other, is what a gene is in a cell of no batch in particular.
+    A batch-conditioned decoder that is called without batches returns the mean over all batches, each with the same
+    weight: the expression of a gene in a cell of no particular batch.
 
     Args:
         model: a trained model.
-        n_genes: number of genes that it should give.
+        n_genes: number of genes it should return.
 
     Returns:
-        function: (cells, latents) float32 array and perhaps (cells,) numbers of batches -> (cells, genes) array, in
-        units of the expression that the model was trained on; None where the page has no such attribute. It raises
-        UserError, naming the page, where it gives another shape or what is no number.
+        function: (cells, latents) float32 array and optionally (cells,) batch numbers -> (cells, genes) array, in units
+        of the expression that the model was trained on. It raises UserError if the decoder returns another shape or a
+        value that is not finite. None if the model has no decoder.
     """
     if not callable(getattr(model, "decoder", None)):
         return None
-    n_batches, page = getattr(model.decoder, "n_batches", 0), inspect.getfile(type(model))
+    n_batches, file = getattr(model.decoder, "n_batches", 0), inspect.getfile(type(model))
 
     @torch.no_grad()
     def decode(points, batch_index=None):
         torch.set_num_threads(1)
-        made = _decoded(torch.from_numpy(points), batch_index)
-        if made.shape != (len(points), n_genes) or not np.isfinite(made).all():
+        decoded = _decode(torch.from_numpy(points), batch_index)
+        if decoded.shape != (len(points), n_genes) or not np.isfinite(decoded).all():
             raise UserError(
-                f"{page}: decoder made an array of shape {made.shape}, not {len(points)} cells with {n_genes} genes, "
-                "or one with values that are no numbers"
+                f"{file}: decoder returned shape {decoded.shape}; return {len(points)} cells x {n_genes} genes, "
+                "every value finite"
             )
-        return made
+        return decoded
 
-    def _decoded(points, batch_index):
+    def _decode(points, batch_index):
         if not n_batches:
             return model.decoder(points).numpy()
         if batch_index is not None:
@@ -51,26 +51,26 @@ def decoder(model, n_genes):
 
 @torch.no_grad()
 @torch.random.fork_rng(devices=[])
-def from_prior(model, n_cells, n_latent, seed):
-    """Latents drawn from a model's prior, by the method ``prior`` of its page.
+def sample_prior(model, n_cells, n_latent, seed):
+    """Latents drawn from the prior of a model, by its method ``prior``.
 
     Args:
         model: a trained model.
-        n_cells: how many to draw.
-        n_latent: how many latents the model has.
-        seed: of torch's generator, from which the page draws.
+        n_cells: number of latents to draw.
+        n_latent: number of latents that the model has.
+        seed: of torch's generator, from which the model draws.
 
     Returns:
-        numpy.ndarray: (n_cells, n_latent), float32; None where the page has no such method.
+        numpy.ndarray: (n_cells, n_latent), float32; None if the model has no such method.
 
     Raises:
-        UserError: if the page does not return that, or what is no number.
+        UserError: if the model returns another shape or a value that is not finite.
     """
     if not inspect.isfunction(getattr(type(model), "prior", None)):
         return None
     torch.manual_seed(seed)
-    page = inspect.getfile(type(model))
-    drawn = registry.checked(model.prior(n_cells), n_cells, page, method="prior")
+    file = inspect.getfile(type(model))
+    drawn = registry.validate_latent(model.prior(n_cells), n_cells, file, method="prior")
     if drawn.shape[1] != n_latent:
-        raise UserError(f"{page}: prior returned {drawn.shape[1]} latents, and embed returns {n_latent}")
+        raise UserError(f"{file}: prior returned {drawn.shape[1]} latents, but embed returns {n_latent}")
     return drawn

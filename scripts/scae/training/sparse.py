@@ -1,17 +1,17 @@
-"""Training at the cost of the non-zeros: the batches and kernels of the sparse engine.
+"""Batches and kernels of the sparse engine, whose time and memory scale with the number of non-zeros.
 
 For sparse S and a linear output layer x̂ = h Wᵀ + b the squared error needs no dense cells x genes matrix,
 
     Σ (S - x̂)² = Σ S² - 2 Σ h·(S W) - 2 Σ S·b + Σ h·(h WᵀW) + 2 Σ h·(Wᵀb) + cells · b·b,
 
 nor do its gradients: with E = x̂ - S and g the gradient of the loss, dh = 2g E W, dW = 2g Eᵀh, db = 2g Σ E. Nothing is
-approximated; DenseBatch (batches.py) is what all of this must equal.
+approximated; all results equal those of DenseBatch (batches.py) up to rounding.
 
-The weight gradients of the two layers that touch every gene have one form, base + Sᵀ·dense + by_gene ⊗ by_unit, and
-one kernel.
+The weight gradients of the two layers that touch every gene have the same form, base + Sᵀ·dense + by_gene ⊗ by_unit,
+and share one kernel.
 
-The common genes, some hundred that hold a large share of the non-zeros, are cheaper as a dense matrix. Each batch
-splits its rows into that panel and the rest, for which alone the kernels run; the CSR itself stays as it was read.
+The common genes, some hundred with a large share of the non-zeros, are cheaper as a dense matrix. Each batch splits its
+rows into that panel and the rest; the kernels only process the rest. The CSR matrix itself stays as it was read.
 """
 
 import ctypes
@@ -21,14 +21,13 @@ import numpy as np
 import torch
 from torch.autograd import Function
 
-# "contract" lets a multiplication and an addition be one instruction. No sum is reordered: the same input on the same
-# kind of processor gives the same bits, whatever the number of threads, since each output row has one owner.
+# "contract" allows fused multiply-add. No sum is reordered, and each output row belongs to one thread: the same input
+# on the same kind of processor gives the same bits for any number of threads.
 kernel = numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 threaded = numba.njit(nogil=True, cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
 
-COMMON = 0.25  # share of the cells from which on a gene belongs to the dense panel
+COMMON = 0.25  # a gene that at least this share of the cells express belongs to the dense panel
 GENE_BLOCK = 512  # genes whose weights (512 x 128 floats, 256 kB) stay in a core's cache while all cells gather them
-
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of the GNU C library's mallopt
 LARGEST_INT = 2**31 - 1
@@ -39,7 +38,7 @@ class SparseBatches:
 
     Args:
         expression: scae.data.expression.Expression.
-        threads: of the kernels.
+        threads: number of threads of the kernels.
     """
 
     def __init__(self, expression, threads):
@@ -48,20 +47,22 @@ class SparseBatches:
         count, self.squares = _survey(expression.indptr, expression.indices, expression.data, n_genes)
         common = np.flatnonzero(count >= COMMON * n_cells)
         self.common = torch.from_numpy(common)
-        self.column = np.full(n_genes, len(common), np.int32)  # of each gene in the panel; one past it for the others
+        self.column = np.full(
+            n_genes, len(common), np.int32
+        )  # of each gene in the panel; one past the last for all others
         self.column[common] = np.arange(len(common))
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-        # Starting its threads, numba also tells the OpenMP that torch uses to take every core
+        # When numba starts its threads, it also sets torch's OpenMP to all cores
         torch.set_num_threads(threads)
         _keep_freed_memory()
 
     def __call__(self, cells):
-        """The batch of these cells; cells: (n,) int64 tensor."""
+        """SparseBatch of these cells; cells: (n,) int64 tensor of indices."""
         return SparseBatch(self.expression, cells.numpy(), self.squares, self.common, self.column)
 
 
 class SparseBatch:
-    """Some rows of compressed expression S, and an offset per gene: stands for S + 1·offsetᵀ, (cells, genes)."""
+    """Some rows of compressed expression S and an offset per gene; represents S + 1·offsetᵀ, (cells, genes)."""
 
     def __init__(self, expression, cells, squares, common, column):
         threads, n_genes = numba.get_num_threads(), expression.shape[1]
@@ -95,7 +96,7 @@ class SparseBatch:
         return product.addmm_(self.panel, weight[self.common]), shift
 
     def gradient(self, dense, by_gene, by_unit, base=None):
-        """base + Sᵀ @ dense + by_gene ⊗ by_unit, (genes, units); base, 0 where there is none, is overwritten."""
+        """base + Sᵀ @ dense + by_gene ⊗ by_unit, (genes, units); base (None: 0) is overwritten."""
         out = torch.empty(len(by_gene), len(by_unit)) if base is None else base
         arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, out))
         _scatter(numba.get_num_threads(), base is not None, *self.columns, *arrays)
@@ -121,7 +122,7 @@ class _SquaredError(Function):
         bias = bias - batch.offset  # (S + offset) - (h Wᵀ + b) = S - (h Wᵀ + (b - offset))
         target, shift = batch.matmul(weight, bias)
         error = torch.addmm(shift, hidden, _gram(weight)) - target  # E W
-        # The terms of the sum nearly cancel once the model fits, so they are summed in float64
+        # The terms nearly cancel once the model fits, so they are summed in float64
         loss = (hidden.double() * (error.double() + shift - target)).sum()
         loss += batch.sum_of_squares + bias.double() @ (len(batch) * bias.double() - 2 * batch.gene_sum)
         ctx.batch = batch
@@ -140,7 +141,7 @@ class _SquaredError(Function):
 
 
 def _gram(weight):
-    """weightᵀ @ weight: symmetric, so three of its quarters are computed and the last is mirrored."""
+    """weightᵀ @ weight: symmetric, so three quarters are computed and the last one is mirrored."""
     units = weight.shape[1]
     half, gram = units // 2, torch.empty(units, units)
     torch.mm(weight[:, :half].t(), weight, out=gram[:half])
@@ -150,7 +151,7 @@ def _gram(weight):
 
 
 def _keep_freed_memory():
-    """Have the GNU C library reuse what is freed; else the system clears memory anew for each gradient."""
+    """Make the GNU C library reuse freed memory; otherwise the kernel zeroes new pages for each gradient."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
@@ -159,7 +160,7 @@ def _keep_freed_memory():
 
 @kernel
 def _survey(indptr, indices, data, n_genes):
-    """Cells that express each gene, and the sum of squares of each cell, float64."""
+    """Number of cells that express each gene, and sum of squares of each cell, float64."""
     count, squares = np.zeros(n_genes, np.int64), np.zeros(len(indptr) - 1)
     for cell in range(len(squares)):
         for k in range(indptr[cell], indptr[cell + 1]):
@@ -170,9 +171,9 @@ def _survey(indptr, indices, data, n_genes):
 
 @threaded
 def _split(threads, indptr, indices, data, rows, column, width):
-    """The given rows as a panel (rows, width + 1), whose last column is scratch, and what is in none of its columns.
+    """The given rows as a panel (rows, width + 1), whose last column is scratch, and the rest in compressed form.
 
-    Of that rest: where each row starts and stops, and the genes and values, ascending within a row.
+    The rest: where each row starts and stops, genes (ascending within a row) and values.
     """
     starts = np.zeros(len(rows) + 1, np.int64)
     for cell in range(len(rows)):
@@ -190,7 +191,7 @@ def _split(threads, indptr, indices, data, rows, column, width):
 
 @kernel
 def _split_row(indices, data, column, panel, genes, values):
-    """Writes each entry to both places and keeps it in one of them: no branch to mispredict."""
+    """Writes each entry to both places and keeps one of the two, which avoids a branch."""
     rest = 0
     for k in range(len(indices)):
         gene, value = indices[k], data[k]
@@ -218,7 +219,7 @@ def _transpose(threads, starts, stops, indices, data, n_genes):
 
 @kernel
 def _count(first, last, starts, stops, indices, first_of):
-    """Cells that express each gene of first:last, into first_of[gene + 1]."""
+    """Counts the cells that express each gene of first:last, into first_of[gene + 1]."""
     for cell in range(len(stops)):
         genes = indices[starts[cell] : stops[cell]]
         for k in range(np.searchsorted(genes, first), np.searchsorted(genes, last)):
@@ -227,7 +228,7 @@ def _count(first, last, starts, stops, indices, first_of):
 
 @kernel
 def _fill(first, last, starts, stops, indices, data, first_of, cells, values, gene_sum):
-    """The columns first:last, cells ascending, and the sum of each."""
+    """Fills the columns first:last, cells ascending, and the sum of each."""
     free = first_of[first:last].copy()
     for cell in range(len(stops)):
         row = slice(starts[cell], stops[cell])
@@ -260,7 +261,7 @@ def _gather_cells(start, stop, with_shift, starts, stops, indices, data, weight,
         shift[:] = 0
     for first in range(0, n_genes, GENE_BLOCK):
         last = min(first + GENE_BLOCK, n_genes)
-        if with_shift:  # also brings the block into the cache
+        if with_shift:  # also loads the block into the cache
             block_shift[:] = 0
             for gene in range(first, last):
                 factor = by_gene[gene]
@@ -269,7 +270,7 @@ def _gather_cells(start, stop, with_shift, starts, stops, indices, data, weight,
             shift += block_shift
         for cell in range(start, stop):
             k, end = position[cell - start], stops[cell]
-            # by fours: the product is read and written a quarter as often
+            # four at a time: a quarter of the reads and writes of the product
             while k + 4 <= end and indices[k + 3] < last:
                 a, b, c, d = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
                 va, vb, vc, vd = data[k], data[k + 1], data[k + 2], data[k + 3]

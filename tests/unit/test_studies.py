@@ -1,0 +1,86 @@
+"""Smoke test of studies/: the documents from made-up tables. `make evidence` and `make models-page` run the studies."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from places import ROOT
+
+from scae.evaluation import comparison
+
+sys.path.insert(0, str(ROOT / "studies"))
+import evidence
+import models
+
+
+def test_intervals_contain_the_true_mean_as_often_as_promised():
+    for name, draw, truth in evidence.DISTRIBUTIONS[::2]:
+        assert 0.93 < evidence.coverage(draw, truth, 5, n_tables=20_000) < 0.97, name
+
+
+def test_evidence_states_which_models_are_ahead_and_behind():
+    config = yaml.safe_load(evidence.CONFIG.read_text(encoding="utf-8"))
+    config["run"] |= {"datasets": ["shallow", "coil", "rare"], "models": ["dae", "pca"]}
+    means = {("shallow", "dae"): 0.5, ("shallow", "pca"): 0.7, ("coil", "dae"): 0.9, ("coil", "pca"): 0.6}
+    means |= {("rare", "dae"): 0.5, ("rare", "pca"): 0.5}
+    measures = {"steps": 1300, "reconstruction": 40.4, "total": 60, "active": 3, "recovered_programs": 0.5}
+    agreements = {"ari": 0.75, "canonical_correlation": 0.5}
+    metrics = [
+        (*key, seed, "types", "latent", metric, mean + 0.01 * (seed - 2) * (1 if key[1] == "dae" else -1))
+        for key, mean in means.items()
+        for seed in range(5)
+        for metric in evidence.SCORES
+    ]
+    metrics = pd.DataFrame(metrics, columns=["dataset", "model", "seed", "labels", "space", "metric", "value"])
+    whole = [(*key, "all", *row) for key in means for row in measures.items()]
+    stability = [(*key, "latent", *row) for key in means for row in agreements.items()]
+    found = {
+        "intervals": comparison.over_seeds(metrics),
+        "differences": comparison.differences(metrics, [("dae", "pca")]),
+        "health": pd.DataFrame(whole, columns=["dataset", "model", "latent", "measure", "value"]),
+        "stability": pd.DataFrame(stability, columns=["dataset", "model", "space", "measure", "value"]),
+    }
+    text = evidence.document(config, found, "")
+    assert "shown ahead of `pca`: `dae` on coil. Shown behind: `dae` on shallow." in text
+    assert "| `shallow` | **-0.20 (-0.24 to -0.16)** |" in text
+    assert "| `coil` | **0.90 (0.88–0.92)** | 0.60 (0.58–0.62) |" in text
+    assert "Not included: `batches`, `cycle`, `nuisance`, `twenty`" in text
+
+
+def test_models_states_differences_and_which_code_is_sparse():
+    config = models.read_config()
+    base = {"knn_accuracy": 0.6, "ari": 0.5, "active": 6.0, "reproducible": 3.0, "seconds": 9.0}
+    special = {
+        "dae": {"knn_accuracy": 0.7},
+        "beta_vsc": {"active": 2.0, "gates_on": 1.0, "gates_differing": 0.0},
+        "beta_vsc_sparse": {"knn_accuracy": 0.61, "gates_on": 0.4, "gates_differing": 2.0},
+    }
+    values = pd.DataFrame(
+        [
+            (dataset, model, seed, measure, value + np.random.default_rng([len(model), seed]).normal(0, 1e-3))
+            for dataset in config["run"]["datasets"]
+            for model in config["run"]["models"]
+            for seed in range(5)
+            for measure, value in (base | special.get(model, {})).items()
+        ],
+        columns=["dataset", "model", "seed", "measure", "value"],
+    )
+    pairs = [(model, models.AGAINST) for model in config["run"]["models"] if model != models.AGAINST]
+    compared = models.differences(values, [*pairs, (models.SPARSE, models.STUDY)])
+    text = models.document(config, models.over_seeds(values), compared)
+    names = ", ".join(config["run"]["datasets"])
+    assert f"- `dae`: ahead on {names}." in text
+    assert "- `pca`: no difference is shown." in text
+    assert f"switches its latent dimensions per cell on {names}." in text
+    assert text.count("| yes |") == text.count("| no |") == len(config["run"]["datasets"])
+
+
+def test_gates_are_counted_over_active_dimensions_and_between_types():
+    labels = pd.Series(["A", "A", "B", "B", ""], index=list("vwxyz"))
+    gate = np.array([[1, 0.5, 1, 0], [1, 0.9, 1, 0], [0, 0.2, 1, 0], [0, 0.6, 1, 0], [1, 0, 1, 1]])
+    kl = np.tile([0.5, 0.5, 0.05, 0.5], (5, 1))  # the third is collapsed
+    found = dict(models.gate_measures(kl, gate, gate, labels))
+    assert found == {"gates_on": pytest.approx(7 / 15), "gates_differing": 2}
+    assert models.gate_measures(0 * kl, gate, gate, labels) == [("gates_differing", 0.0)]
