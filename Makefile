@@ -1,6 +1,6 @@
 # make run    the default analysis           make test   lint and all tests
 # make check  lint, unit tests, one toy run  make lint   format and lint checks alone
-# make docs   config/README.md, docs/reruns.md and tests/bad_inputs/README.md
+# make docs   config/README.md and results/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make bench-scale   memory and time of every rule as the cells get more
 # make test-gpu   tests on a CUDA device     make bench-gpu   speed of training on one against the CPU
@@ -66,16 +66,15 @@ interruptions: .venv/installed-dev
 
 # The run itself stays in evidence/; a second one does what is left. DATASETS="coil cycle" runs these alone
 evidence: .venv/installed
-	CORES=$(CORES) $(BIN)/python tools/evidence.py evidence $(DATASETS)
+	PYTHONPATH=scripts CORES=$(CORES) $(BIN)/python studies/evidence.py evidence $(DATASETS)
 
 # The same for docs/models.md, in models-page/; PBMC3K as for bench, DATASETS and SEEDS run these alone
 models-page: .venv/installed
-	CORES=$(CORES) DATASETS="$(DATASETS)" SEEDS="$(SEEDS)" $(BIN)/python tools/models_page.py models-page $(PBMC3K)
+	PYTHONPATH=scripts CORES=$(CORES) DATASETS="$(DATASETS)" SEEDS="$(SEEDS)" $(BIN)/python studies/models.py models-page $(PBMC3K)
 
 docs: .venv/installed
-	$(BIN)/python tools/config_table.py > config/README.md
-	$(BIN)/python tools/rerun_table.py
-	$(BIN)/python tools/bad_inputs_table.py
+	$(BIN)/python tools/config_table.py
+	$(BIN)/python tools/results_table.py
 
 # The versions of all indirect dependencies, from a fresh environment.
 constraints:
