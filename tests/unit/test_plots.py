@@ -134,6 +134,8 @@ def test_a_cluster_has_the_colour_of_its_most_frequent_type_and_a_second_one_is_
         np.testing.assert_allclose(shown[np.lexsort(shown.T)], POINTS[np.lexsort(POINTS[:, :2].T), :2])
     one = texts_of(cells.clusters(POINTS[:, :2], LABELS, np.zeros(30, int), "title"))
     assert {"k-means: 1 of 3 types detected", "k0: 40% NK"} <= set(one)
+    [name] = cells.clusters(POINTS[:, :2], np.full(30, "B"), CLUSTERS, "title").axes[0].texts
+    np.testing.assert_allclose(name.get_position(), np.median(POINTS[:, :2], axis=0))
 
 
 def test_cells_without_label_are_grey_behind_the_others_and_count_in_no_cluster():
