@@ -73,15 +73,18 @@ def test_what_does_not_rerun_has_the_same_bytes_in_a_run_from_nothing(row, reque
         assert comparable(project).items() >= after.items()
 
 
-@pytest.mark.parametrize("run", ["noted", "noted_everything"])
-def test_the_digest_of_a_job_is_of_every_module_that_it_loads(run, request):
+@pytest.mark.parametrize("run", ["finished", "everything"])
+def test_the_digest_of_a_job_is_of_every_module_that_it_loads(run, request, noted):
     def is_left_out(module):
         return any(f"{module}.".startswith(f"{name}.") for name in code_digest.LEFT_OUT)
 
-    for job in request.getfixturevalue(run):
-        script, *modules = [name for name in job["code"] if not name.endswith(".py")]  # a model file of the test
-        places = [path.relative_to(code_digest.SCRIPTS) for path in code_digest.files(script, *modules)]
-        digested = {".".join(place.with_suffix("").parts).removesuffix(".__init__") for place in places}
+    folder = request.getfixturevalue(run).folder
+    for job in noted(run):
+        script, *modules = job["code"]
+        modules = [str(folder / name) if name.endswith(".py") else name for name in modules]
+        paths = [path for path in code_digest.files(script, *modules) if not path.is_relative_to(folder)]
+        places = [path.relative_to(code_digest.SCRIPTS).with_suffix("") for path in paths]
+        digested = {".".join(place.parts).removesuffix(".__init__") for place in places}
         loaded = {module for module in job["modules"] if module.partition(".")[0] == "scae"}
         assert loaded > {"scae", "scae.jobs.runtime"}
         assert {module for module in loaded - digested if not is_left_out(module)} == set(), job["rule"]
