@@ -26,7 +26,8 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 MODEL_FILES = [registry.find(kind) for kind in registry.kinds()]
 OWN = [file.module for file in MODEL_FILES if file.trained and not file.external]
 LOADED = {  # modules that a script loads by name
-    **dict.fromkeys(("fetch_counts", "check"), [formats.CONTAINERS, *formats.READERS.values()]),
+    "fetch_counts": [formats.CONTAINERS, *formats.READERS.values()],
+    "check": [formats.CONTAINERS, *formats.READERS.values()],
     **dict.fromkeys(("train_model", "embed_cells"), OWN),
     "diagnose_latents": [*OWN, "scae.evaluation.inspection"],
     "represent_cells": [file.module for file in MODEL_FILES if not file.trained],
