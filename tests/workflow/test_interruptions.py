@@ -13,7 +13,8 @@ from workflow_project import Project, copy_workflow
 
 from scae.report import manifest
 
-KILLS = {"ordinary": 2, "warm": 12}  # where most of a run is start-up, most kills hit it
+# Where most of a run is start-up, most kills hit it. make interruptions KILLS=20
+KILLS = {"ordinary": int(os.environ.get("KILLS", 2)), "warm": 12}
 WORKFLOW_TARGETS = ["all", "manifest"]
 
 
@@ -49,7 +50,7 @@ def wait_for(path, process, seconds=120):
 @pytest.mark.parametrize("start", KILLS)
 def test_any_number_of_kills_ends_with_the_same_results(start, undisturbed, workflow, warm, tmp_path, capsys):
     count = 0
-    for killed, found in interruptions.rounds(KILLS[start], workflow, tmp_path, start=start, warm=warm):
+    for killed, found in interruptions.rounds(KILLS[start], workflow, tmp_path, warm, start):
         assert manifest.differences(undisturbed, found) == []
         count += len(killed)
     assert count == KILLS[start]

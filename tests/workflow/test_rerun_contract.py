@@ -3,8 +3,6 @@
 Plans are Snakemake's own. Those of the rows are made on runs whose jobs only pretend (warm.py).
 """
 
-import importlib.util
-
 import pytest
 import yaml
 from rerun_contract import BASES, FRESH, ROWS, configure, write_data
@@ -129,11 +127,3 @@ def test_every_key_of_the_config_has_a_row():
     } == set()
     assert len(set(texts)) == len(texts)
     assert {row.base for row in [*ALL, *FRESH]} - {"finished"} == BASES.keys()
-
-
-def test_the_docs_have_the_table():
-    spec = importlib.util.spec_from_file_location("rerun_table", REPOSITORY / "tools/rerun_table.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    page = (REPOSITORY / "docs/reruns.md").read_text(encoding="utf-8")
-    assert tool.with_table(page) == page, "run `make docs`"
