@@ -111,4 +111,3 @@ def is_known_by_content(path):
 def is_conda():
     """Whether Snakemake makes the environments, and so brings missing packages."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-

@@ -1,4 +1,4 @@
-"""Have a package of its own train one model on the counts, and embed the cells with it."""
+"""Train one model with an external package on the counts, and embed the cells."""
 
 import scae.jobs.runtime as runtime
 
@@ -12,8 +12,8 @@ with runtime.job(snakemake):
     inputs, outputs = snakemake.input, snakemake.output
     hyperparameters = dict(snakemake.params.model)
     kind = hyperparameters.pop("kind")
-    page = registry.find(kind)
-    if problem := page.missing():
+    model_file = registry.find(kind)
+    if problem := model_file.missing():
         raise UserError(problem)
     from scae.data import row_blocks
 
@@ -21,13 +21,13 @@ with runtime.job(snakemake):
         cells = data.obs_names
         if "counts" not in data.layers:
             raise UserError(
-                f"{inputs.expression}: {page.about['title']} needs counts, and the source holds none; take it out of "
-                "run.models"
+                f"{inputs.expression}: {model_file.about['title']} needs counts, but the source has none; "
+                "remove the model from run.models"
             )
         counts = row_blocks.in_memory(data.layers["counts"])
     batches = None
-    if inputs.counts:  # the batches of all cells that were read
-        batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
+    if inputs.counts:  # of all cells that were read
+        batch = importlib.import_module("scae.data.batch")  # by name, so that its code only counts where it is used
         batches = batch.read(inputs.counts, snakemake.params.batch["batch"], cells)
     fitted = registry.call(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
     for name in ("latent", "kl"):
@@ -42,6 +42,6 @@ with runtime.job(snakemake):
         "cells_per_second": round(epochs * len(cells) / seconds, 1),
         "device": "cpu",
         "threads": 1,
-        "engine": page.needs["module"],
+        "engine": model_file.needs["module"],
     }
     tables.write_rows([timing], outputs.timing)

@@ -13,7 +13,7 @@ with runtime.job(snakemake):
     settings, outputs = snakemake.params.preprocessing, snakemake.output
     data, chosen = anndata.read_h5ad(snakemake.input.counts, backed="r"), None
     if drop := snakemake.params.drop_unlabelled:
-        labels = importlib.import_module("scae.data.labels")  # by name, so that its code counts where it is used alone
+        labels = importlib.import_module("scae.data.labels")  # by name, so that its code only counts where it is used
         chosen = labels.labelled(labels.given(drop, data.obs), data.obs_names)
     passed = quality.measure(data, settings["qc"], settings["genes"], chosen)
     preprocessing.write(passed, settings["scale_factor"], settings["genes"]["variable"], outputs.expression)

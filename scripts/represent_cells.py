@@ -1,4 +1,4 @@
-"""Give every cell its place in a representation that needs no training."""
+"""Represent every cell by a method that needs no training, or by a given embedding."""
 
 import scae.jobs.runtime as runtime
 
@@ -13,7 +13,7 @@ with runtime.job(snakemake):
     resources, source = snakemake.resources, snakemake.params.source
     hyperparameters = dict(snakemake.params.model)
     kind = hyperparameters.pop("kind")
-    if source:  # of the data set, in which the embedding is
+    if source:  # the embedding is in the source of the data set
         place = source["source"]
         if address.is_url(place):
             from scae.sources import download

@@ -1,4 +1,4 @@
-"""Train one model with one seed; go on where a killed job was."""
+"""Train one model with one seed; resume from a checkpoint of a killed job."""
 
 import scae.jobs.runtime as runtime
 
@@ -18,8 +18,8 @@ with runtime.job(snakemake):
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
-    if snakemake.input.counts:  # of a model that is told the batch of each cell
-        batch = importlib.import_module("scae.data.batch")  # by name, so that its code counts where it is used alone
+    if snakemake.input.counts:  # of a batch-conditioned model
+        batch = importlib.import_module("scae.data.batch")  # by name, so that its code only counts where it is used
         batches = batch.read(snakemake.input.counts, hyperparameters["batch"], data.cells)
         data, hyperparameters["batch"] = expression.with_batches(data, batches)
     settings = fitting.resolve(snakemake.params.training, data.density)

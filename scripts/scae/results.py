@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import product
 
-TEXT = ":text"  # behind the name of a column that is text, whatever it looks like ("NA", "007")
+TEXT = ":text"  # suffix of columns that are read as text, even "NA" and "007"
 RUN = "{dataset}/{model}/seed{seed}"
 
 
@@ -22,7 +22,7 @@ class Result:
     path: str  # with a wildcard a folder level
     part: str  # the target that makes it: data, models, evaluation or report
     says: str  # what is in it, for results/README.md
-    columns: str = ""  # of a table, in order; a last "…" stands for further columns of numbers
+    columns: str = ""  # of a table, in order; a final "…" means further columns of numbers
     of: str = ""  # made for these only: trained, own or external models, batched or exported data sets, first_seed
     same: bool = True  # the same bytes in every run; durations are not
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 from small_data import CELLS, GENES, IDS, MATRIX, annotated, assert_matrix, fails, written
 
-from scae.sources import reader
+from scae.sources import annotation, reader
 
 
 def assert_annotated(data):
@@ -166,3 +166,13 @@ def test_files_without_names_are_rejected(missing, tmp_path):
         del file[missing]["_index"]
     assert f"has no names of {'cells' if missing == 'obs' else 'genes'}" in fails(tmp_path / "data.h5ad")
     assert "gene names are 0, 1, 2" in fails(written(tmp_path / "data.h5ad", anndata.AnnData(MATRIX)))
+
+
+def test_annotation_becomes_numbers_booleans_and_categories():
+    columns = {"text": ["x", None, ""], "number": [1, None, 2], "mixed": ["x", 1, b"y"], "bool": [True, False, True]}
+    found = annotation.plain(pd.DataFrame(columns, index=["a", "b", None]))
+    assert list(found.index) == ["a", "b", ""]
+    assert found["text"].astype(object).fillna("-").tolist() == ["x", "-", ""]
+    assert found["mixed"].tolist() == ["x", "1", "y"]
+    assert found["number"].isna().tolist() == [False, True, False]
+    assert found["bool"].dtype == bool

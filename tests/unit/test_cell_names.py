@@ -38,6 +38,10 @@ def test_a_file_about_few_or_many_more_cells_is_matched_too():
 def test_nothing_is_suggested_if_nothing_fits():
     assert cell_names.suggest(pd.Index([f"other{n}" for n in range(50)]), CELLS) == ({}, 0)
     assert cell_names.suggest(pd.Index([]), CELLS) == ({}, 0)
+    few = [name[:-2] if number % 5 else f"other{number}" for number, name in enumerate(CELLS)]
+    assert cell_names.suggest(pd.Index(few), CELLS) == ({"add_suffix": "-1"}, 160)
+    few = [f"other{number}" if number % 5 else name[:-2] for number, name in enumerate(CELLS)]
+    assert cell_names.suggest(pd.Index(few), CELLS) == ({}, 0)
 
 
 def test_changes_are_made_from_left_to_right_and_none_is_no_change():

@@ -44,6 +44,8 @@ def test_a_trained_model(kind, batched, tmp_path):
     assert found.losses == trained.losses(model, data, training, 4)
     assert set(found.values) == set(trained.diagnostics(model, data))
     assert (found.slab is not None) == (kind == "beta_vsc")
+    if kind == "beta_vsc":
+        np.testing.assert_array_equal(found.slab, trained.embed(model, data, "slab_mean", 4))
     generated = generator.generate(model, data, zero_below, 4)
     assert found.generated.keys() == generated.keys()
     for name, statistics in generated.items():
@@ -64,9 +66,10 @@ def test_a_trained_model(kind, batched, tmp_path):
     pd.testing.assert_frame_equal(
         interpreted["latent_genes"], latent_genes.top_genes(effects, EXPRESSION.genes, 4), check_dtype=False
     )
-    compared = diagnose.compare_generated(real, {4: found})
+    compared = diagnose.compare_generated(real, {4: found, 9: found})
     assert columns_are_those_of_the_contract(compared)
     assert set(compared["generated"]["cells"]) == set(generated)
+    assert set(compared["generated"]["seed"]) == {4, 9}
     assert set(compared["generated_genes"]["seed"]) == {4}
 
 

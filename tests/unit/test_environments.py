@@ -16,6 +16,7 @@ from rattler import MatchSpec, Version, VersionSpec
 
 from scae.jobs import code_digest
 from scae.models import registry
+from scae.sources import formats
 
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 # Packages that a script needs without importing them itself
@@ -25,6 +26,8 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 MODEL_FILES = [registry.find(kind) for kind in registry.kinds()]
 OWN = [file.module for file in MODEL_FILES if file.trained and not file.external]
 LOADED = {  # modules that a script loads by name
+    "fetch_counts": [formats.CONTAINERS, *formats.READERS.values()],
+    "check": [formats.CONTAINERS, *formats.READERS.values()],
     **dict.fromkeys(("train_model", "embed_cells"), OWN),
     "diagnose_latents": [*OWN, "scae.evaluation.inspection"],
     "represent_cells": [file.module for file in MODEL_FILES if not file.trained],

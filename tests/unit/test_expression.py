@@ -142,14 +142,6 @@ def test_cells_without_any_expression_can_be_read_from_disk(tmp_path):
     assert len(found.data) == 0
 
 
-@pytest.mark.parametrize(("kind", "convert"), [("csc_matrix", sparse.csc_matrix), ("array", np.asarray)])
-def test_another_format_than_csr_is_named(kind, convert, tmp_path):
-    path = write(tmp_path / "other.h5ad", convert(table_of()))
-    with pytest.raises(TypeError, match=f"X is {kind}, not csr_matrix") as caught:
-        expression.read(path)
-    assert "other.h5ad" in str(caught.value)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_training_from_disk_gives_the_same_weights(engine, path, tmp_path):
     weights = []

@@ -1,4 +1,4 @@
-"""Config files: one that is not valid is one line with the file, the line and what to do."""
+"""Config files: an invalid one is one line with the file and the line; tests/unit/bad_inputs.yaml has more of them."""
 
 import json
 
@@ -12,18 +12,10 @@ from scae.errors import UserError
     ("content", "fragments"),
     [
         (b"training:\n  epochs: 3\n  batch_size: 8\n  epochs: 4\n", ['"epochs"', "lines 2 and 4"]),
-        (b"tsne:\n  perplexity: 6 # voil\xe0\n", ["line 2", "UTF-8", "0xe0"]),
-        (b"tsne:\n\tperplexity: 6\n", ["line 2", "tab"]),
         (b"a: 1\n---\nb: 2\n", ["line 2", "---"]),
-        (b"run: {models: [dae\n", ["line 2", "not valid YAML"]),
-        (b"a: 1\n\0", ["not valid YAML", "#x0000"]),
-        (b"a: !!python/object/apply:os.system [true]\n", ["line 1", "not valid YAML"]),
         (b"a: 2024-13-45\n", ["quotes"]),
-        (b"a: &a\n  again: *a\n", ["alias"]),
         (b"[" * 5000, ["nested"]),
         (b"a: " + b"{a: " * 5000, ["nested"]),
-        (b"", ["empty"]),
-        (b"- pbmc3k\n", ["list"]),
         (b"pbmc3k\n", ["str"]),
         (None, ["does not exist", "{folder}"]),
     ],

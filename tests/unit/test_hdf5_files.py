@@ -55,28 +55,27 @@ def tenx(path, **arrays):
 
 def dense(path, write):
     h5ad(path)
-    with h5py.File(path, "a") as file:
+    with h5py.File(path, "a") as file, h5py.File(f"{path}.secret", "w") as other:
+        other["X"] = np.ones((3, 4))
         del file["X"]
         write(file)
         if isinstance(file.get("X", getlink=True), h5py.HardLink):
             file["X"].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
 
 
+def array(values):
+    return lambda file: file.create_dataset("X", data=values)
+
+
 def external_link(file):
-    with h5py.File(f"{file.filename}.secret", "w") as other:
-        other["X"] = np.ones((3, 4))
     file["X"] = h5py.ExternalLink(f"{file.filename}.secret", "X")
 
 
 def external_storage(file):
-    with open(f"{file.filename}.secret", "wb") as other:
-        other.write(np.ones((3, 4)).tobytes())
     file.create_dataset("X", (3, 4), "f8", external=[(f"{file.filename}.secret", 0, h5py.h5f.UNLIMITED)])
 
 
 def virtual(file):
-    with h5py.File(f"{file.filename}.secret", "w") as other:
-        other["X"] = np.ones((3, 4))
     layout = h5py.VirtualLayout((3, 4), "f8")
     layout[:] = h5py.VirtualSource(f"{file.filename}.secret", "X", (3, 4))
     file.create_virtual_dataset("X", layout)
@@ -84,22 +83,6 @@ def virtual(file):
 
 def huge(file):
     file.create_dataset("X", (10**6, 10**6), "f4", chunks=(1000, 1000))
-
-
-def text(file):
-    file["X"] = np.full((3, 4), b"one")
-
-
-def good(file):
-    file["X"] = MATRIX.toarray()
-
-
-def one_cell_less(file):
-    file["X"] = MATRIX.toarray()[:2]
-
-
-def cube(file):
-    file["X"] = np.ones((3, 4, 2))
 
 
 def other(path):
@@ -126,14 +109,14 @@ CASES = {  # writer and its arguments, fragment of the message (None: the file i
     "h5ad_csc": (h5ad, {"encoding": "csc_matrix"}, "declared as CSC with 4 genes, but its indptr has 3"),
     "h5ad_complex": (h5ad, {"data": np.ones(5, complex)}, "its values are of type complex128"),
     "h5ad_unknown": (h5ad, {"encoding": "dok_matrix"}, 'unknown encoding "dok"'),
-    "dense": (dense, {"write": good}, None),
-    "names": (dense, {"write": one_cell_less}, "is 2 x 4, but there are names of 3 cells and 4 genes"),
-    "cube": (dense, {"write": cube}, "has 3 dimensions"),
+    "dense": (dense, {"write": array(MATRIX.toarray())}, None),
+    "names": (dense, {"write": array(MATRIX.toarray()[:2])}, "is 2 x 4, but there are names of 3 cells and 4 genes"),
+    "cube": (dense, {"write": array(np.ones((3, 4, 2)))}, "has 3 dimensions"),
     "external_link": (dense, {"write": external_link}, '"X" is a link to another file'),
     "external_storage": (dense, {"write": external_storage}, '"X" has its values in another file'),
     "virtual": (dense, {"write": virtual}, '"X" is a virtual data set'),
     "huge": (dense, {"write": huge}, "but almost none are stored"),
-    "text": (dense, {"write": text}, "its values are of type |S3"),
+    "text": (dense, {"write": array(np.full((3, 4), b"one"))}, "its values are of type |S3"),
     "images": (other, {}, "unknown layout (it contains images)"),
 }
 

@@ -114,7 +114,7 @@ def test_an_input_for_some_jobs_is_expanded_over_further_wildcards(plan):
 def test_a_batch_conditioned_model_gets_the_batch(config):
     config["models"]["vae"]["batch"] = True
     plan = Plan(load(changed(config, "run", {"datasets": ["toy"], "models": ["vae", "plain"]})))
-    assert plan.only("batch_conditioned", "x")(job()) == ["x"]
+    assert plan.only("batch_conditioned", "x")(job()) == "x"
     assert (plan.model(job())["batch"], plan.batch_module(job())) == ("lane", ["scae.data.batch"])
     assert "batch" not in plan.model(job(model="plain"))
     assert plan.batch_module(job(model="plain")) == []
@@ -162,6 +162,8 @@ def test_the_code_of_a_job_is_that_of_its_model(plan):
     assert found["swept_n_latent2"] == found["swept_n_latent4"] != found["vae"]
     assert plan.inspection_module(job()) == ["scae.evaluation.inspection"]
     assert plan.inspection_module(job(model="pca")) == []
+    assert plan.reader_modules(job()) == ["scae.sources.anndata_files"]
+    assert plan.reader_modules(job("other")) == ["scae.sources.text_tables"]
 
 
 def test_code_that_cannot_be_read_is_reported_by_the_given_exception(config):
@@ -204,7 +206,9 @@ def test_the_report_follows_the_order_of_the_user(plan):
     assert plan.roles() == {"ours": "model", "pca": "pca"} | dict.fromkeys(plan.own, "model")
     assert set(plan.runs()) == {f"{model}_seed{seed}" for model in plan.models for seed in (0, 3)}
     assert plan.runs()["vae_seed3"]["settings"]["training"]["epochs"] == 200
-    assert "training" not in plan.runs()["pca_seed0"]["settings"]
+    shared = {"kind", "n_latent", "expression", "kmeans", "tsne"}
+    assert plan.runs()["pca_seed0"]["settings"].keys() == shared
+    assert plan.runs()["vae_seed3"]["settings"].keys() == shared | {"beta", "training", "latent"}
     assert plan.model_info()["pca"].items() >= {"trained": False, "deterministic": True, "external": False}.items()
 
 

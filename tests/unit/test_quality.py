@@ -124,10 +124,10 @@ def test_a_mitochondrial_limit_by_mad_is_above_the_median_only():
 
 def test_each_sample_has_its_own_median(caplog):
     totals = [100, 110, 120, 130, 1000, 1100, 1200, 1300, 120]
-    found = measure(counts_like(*totals, sample=["s1"] * 4 + ["s2"] * 5), mad={"counts": 5.0})
-    assert found.cells["removed_by"].tolist() == [""] * 8 + ["mad.counts"]
+    found = measure(counts_like(*totals, 0, sample=["s1"] * 4 + ["s2"] * 6), mad={"counts": 5.0})
+    assert found.cells["removed_by"].tolist() == [""] * 8 + ["mad.counts", "min_genes"]
     assert found.limits["sample"].tolist() == ["", "s1", "s2"]
-    assert found.limits["breaks_it"].tolist() == [0, 0, 1]
+    assert found.limits["breaks_it"].tolist() == [1, 0, 1]
     assert measure(counts_like(*totals), mad={"counts": 5.0}).kept.tolist() == [True] * 4 + [False] * 4 + [True]
     assert measure(counts_like(9, 9, 9, 9, 500), mad={"counts": 3.0}).kept.all()
     assert "qc.mad.counts" in caplog.text

@@ -165,12 +165,8 @@ def test_an_opened_file_is_read_on_demand(labelled, monkeypatch):
 def test_labels_are_those_of_a_matrix_in_memory(labelled, monkeypatch):
     path, data = labelled
     clustering = {
-        "n_variable_genes": 30,
-        "n_pcs": 5,
-        "n_neighbors": 10,
-        "prune": 1 / 15,
-        "resolution": 1,
-        "n_starts": 2,
+        **{"n_variable_genes": 30, "n_pcs": 5, "n_neighbors": 10},
+        **{"prune": 1 / 15, "resolution": 1, "n_starts": 2},
     }
     markers = {"first": ["g1", "g2"], "second": ["g3"]}
     gates = {"from": "markers", "threshold": 0.6, "markers": markers}

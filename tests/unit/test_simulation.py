@@ -54,6 +54,7 @@ def test_counts_are_integers_of_the_given_depth():
     assert (data.X.data == data.X.data.round()).all()
     assert data.X.dtype == np.float32
     assert data.X.sum(axis=1).mean() == pytest.approx(5_000, rel=0.05)
+    assert simulate(depth=500, depth_sd=1.0, cells=3_000).obs["depth"].mean() == pytest.approx(500, rel=0.15)
     shallow = simulate(depth=500, depth_sd=0.0)
     assert np.asarray(shallow.X.sum(axis=1)).std() < 0.15 * 500
 
@@ -87,6 +88,8 @@ def test_the_true_programs_say_which_genes_and_cells_they_change():
     programs, activity = data.varm["true_programs"], data.obsm["true_programs"]
     assert programs.shape == (200, 8)
     assert ((programs != 0).sum(axis=0) == 20).all()
+    assert (programs[programs != 0] > 0).mean() == pytest.approx(0.8, abs=0.1)
+    assert np.abs(programs[programs != 0]).mean() == pytest.approx(1, abs=0.15)
     own = [set(data.obs["type"][activity[:, number] != 0]) for number in range(8)]
     assert own == [{f"Type {1 + number // 2}"} for number in range(8)]
     assert (data.obsm["true_nuisance"] != 0).all()

@@ -4,6 +4,7 @@ import pytest
 from settings import changed, load, problem
 
 from scae.config import sweeps
+from scae.errors import UserError
 
 SWEPT = {"kind": "beta_vae", "sweep": {"beta": [0.25, 1, 4], "n_latent": [6, 20]}}
 OFF = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
@@ -67,6 +68,11 @@ def test_a_sweep_replaces_a_value_of_an_earlier_file(kind, values, layered, conf
     found = layered(command_line=overlay) if isinstance(values[0], str) else layered(overlay)
     n_latent = 6 if kind else 4  # a kind replaces the whole entry
     assert found["models"]["vae_beta3"] == {"kind": "beta_vae", "beta": 3.0, "n_latent": n_latent} | OFF
+
+
+def test_a_value_beside_the_sweep_in_the_same_file_is_an_error(layered, config):
+    with pytest.raises(UserError, match=r"models\.vae\.sweep\.beta: "):
+        layered({"models": {"vae": {"beta": 2.0, "sweep": {"beta": [1, 3]}}}})
 
 
 def test_another_kind_removes_the_sweep(layered, config):

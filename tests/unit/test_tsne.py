@@ -1,6 +1,7 @@
 """t-SNE keeps groups apart, is reproducible, and names the perplexity that the cells allow."""
 
 import numpy as np
+import openTSNE
 import pytest
 
 from scae.errors import UserError
@@ -29,6 +30,14 @@ def test_groups_stay_apart_and_only_the_latent_counts(dimensions, latent):
     assert points.tobytes() == tsne.tsne(latent, dimensions, SETTINGS, seed=0).tobytes()
     assert points.shape == (60, dimensions)
     assert share_nearest_to_own_mean(points, GROUPS) == 1
+
+
+@pytest.mark.parametrize(("dimensions", "method"), [(2, "auto"), (3, "bh")])
+def test_the_embedding_is_that_of_opentsne(dimensions, method, latent):
+    latent = latent.astype(float)
+    changes = {"n_iter": 150, "early_exaggeration_iter": 50, "negative_gradient_method": method}
+    plain = openTSNE.TSNE(dimensions, 8, neighbors="exact", initialization="pca", n_jobs=1, random_state=0, **changes)
+    np.testing.assert_allclose(tsne.tsne(latent, dimensions, SETTINGS, seed=0), plain.fit(latent), rtol=1e-6)
 
 
 def test_every_setting_counts(latent):

@@ -31,6 +31,13 @@ def test_colours_differ_from_each_other_and_from_white(vision):
     assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) >= APART
 
 
+def test_the_distance_of_styles_is_the_smallest_over_all_kinds_of_vision():
+    found = style_distances([("#FF0000", "o", "circle"), ("#00FF00", "o", "circle"), ("#00FF00", "s", "square")])
+    smallest = min(np.linalg.norm(lab("#FF0000", vision) - lab("#00FF00", vision)) for vision in VISION)
+    np.testing.assert_allclose(found[0], [0, smallest, smallest + 5])
+    np.testing.assert_allclose(found[1], [smallest, 0, 5])
+
+
 @pytest.mark.parametrize(("number", "n_colors"), [(1, 1), (12, 12), (13, 12), (60, 12)])
 def test_up_to_sixty_types_have_different_styles(number, n_colors):
     found = styles(names_of(number)).values()
@@ -84,7 +91,7 @@ def test_similar_types_get_more_different_colours_than_in_the_order_of_names(num
 def test_for_few_types_the_choice_is_nearly_optimal():
     distances = distances_of(np.array([[0.0], [1.0], [1.5], [5.0]]))
     found = confusion(assign(distances), distances)
-    choices = itertools.permutations(style.looks_for(4), 4)
+    choices = itertools.permutations(style.available_styles(4), 4)
     best = min(confusion(dict(zip(distances.index, found, strict=True)), distances) for found in choices)
     assert found == pytest.approx(best, rel=0.02)  # exchanges of two lead close to it
 

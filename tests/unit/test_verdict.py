@@ -49,8 +49,9 @@ def stability_of(pairs=3, **models):
 def sentences(*tables, roles=ROLES, sources=MARKERS, health=None, stability=None, baselines=()):
     metrics = pd.concat(tables)
     compared = comparison.pairs({model: roles[model] for model in dict.fromkeys(metrics["model"])})
+    over_seeds = comparison.over_seeds(pd.concat([metrics, *baselines]))
     found = verdict.sentences(
-        comparison.over_seeds(pd.concat([metrics, *baselines])),
+        pd.concat([over_seeds.assign(over="cells", mean=9.0, low=9.0, high=9.0), over_seeds]),
         comparison.differences(metrics, compared),
         health_of() if health is None else health,
         roles,
@@ -224,6 +225,7 @@ def test_reconstruction_error_is_compared_with_pca():
             {"dae": [103.0, 104, 105], "vae": [99.0, 101, 103]},
             ["dae +4.0 (95 % CI +1.5 to +6.5)", "vae +1.0 (95 % CI -4.0 to +6.0: no difference"],
         ),
+        ({"dae": [95.0, 96, 97]}, ["dae -4.0 (95 % CI -6.5 to -1.5)"]),
         ({"dae": [103.0, 105]}, ["dae +4.0 (no CI)"]),
     ],
 )

@@ -38,7 +38,7 @@ def test_key_that_stands_twice_is_named_with_its_file_and_lines(empty):
     empty.config, empty.configfiles = None, [overlay]
     overlay.write_text(text)
     line = refused(empty)
-    assert 'key "kmeans" stands twice' in line
+    assert 'key "kmeans" is given twice' in line
     assert "overlay.yaml" in line
     assert f"and {len(text.splitlines()) - 1}" in line
 
@@ -56,7 +56,7 @@ def test_yaml_that_cannot_be_read_stops_the_run(empty):
     empty.config, empty.configfiles = None, [overlay]
     done = empty.run(check=False)
     assert done.returncode != 0
-    assert "overlay.yaml: line 2: is no YAML" in done.stdout
+    assert "overlay.yaml: line 2: is not valid YAML" in done.stdout
     assert "Traceback" not in done.stdout
     assert not empty.path("results").exists()
 

@@ -23,7 +23,7 @@ BROKEN = {
         "labels.markers: the data lack nope (B), and a gate needs all its genes",
     ),
     "strange": ({"labels": {"from": "clusters", "markers": {"B": ["nope"]}}}, "labels.markers: none of the 1 genes"),
-    "unknown": ({"labels": {"from": "none"}}, "none needs a number of clusters in kmeans.k"),
+    "unknown": ({"labels": {"from": "none"}}, "none needs the number of clusters"),
 }
 
 
@@ -68,7 +68,7 @@ def test_a_good_data_set_is_ready_and_looked_at_again_each_time(checked):
             "whole numbers",
             "2 genes, no limit",
             "3 types",
-            "10 without, not scored",
+            "10 unlabelled, not scored",
             "ready",
         ):
             assert text in done.stdout
@@ -77,7 +77,7 @@ def test_a_good_data_set_is_ready_and_looked_at_again_each_time(checked):
 def test_gene_sets_are_read_before_any_training(checked):
     checked.path("sets.gmt").write_text("one\tfirst\tGENE1\tGENE2\tGENE3\ntwo\tother\tGENE1\tnone\n")
     checked.set("datasets.toy.gene_sets", "sets.gmt")
-    assert "1 with 3 genes or more of these" in checked.run("check").stdout
+    assert "1 with at least 3 of these genes" in checked.run("check").stdout
     checked.path("sets.gmt").write_text("one\tfirst\tGENE1\tGENE2\tGENE3\nno tab\n")
     done = checked.run("check", check=False)
     assert "check: toy: sets.gmt: line 2: is no gene set" in done.stdout
@@ -87,7 +87,7 @@ def test_each_set_of_labels_is_shown(checked):
     gates = {"from": "markers", "markers": {"B": ["GENE1"], "T": ["GENE20"]}}
     checked.set("datasets.toy.labels", {"hand": {"from": "obs", "column": "cell_type"}, "gates": gates})
     done = checked.run("check")
-    for text in ("labels hand   3 types", "labels gates  by gates on markers", "markers gates all genes of 2 types"):
+    for text in ("labels hand   3 types", "labels gates  by gates on markers", "markers gates found for all 2 types"):
         assert text in done.stdout
     gates["markers"]["T"] = ["nope"]
     checked.set("datasets.toy.labels", {"hand": {"from": "obs", "column": "gone"}, "gates": gates})

@@ -192,7 +192,7 @@ class Project:
         return Plan(**json.loads(written.read_text()))
 
     def planned(self, rule=None, targets=(), options=("--cores", 2)):
-        """{rule: {wildcards}} of the planned jobs, such as ``{"train_model": {("toy", "dae", "0")}}``; of one rule alone."""
+        """Planned jobs, such as ``{"train_model": {("toy", "dae", "0")}}``, or those of one rule."""
         jobs = {}
         for name, wildcards in self.plan(*targets, options=options).planned:
             jobs.setdefault(name, set()).add(wildcards)

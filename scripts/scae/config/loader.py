@@ -426,7 +426,8 @@ def _problems_of_simulation(dataset):
     if settings["genes"] < settings["program_genes"]:
         yield (
             "simulation.program_genes",
-            f"{settings['program_genes']} is more than simulation.genes ({settings['genes']}); lower it, or raise that",
+            f"{settings['program_genes']} genes are more than simulation.genes ({settings['genes']}); lower it or "
+            "raise the latter",
         )
 
 

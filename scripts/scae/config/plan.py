@@ -164,7 +164,7 @@ class Plan:
         return digest
 
     def reader_modules(self, wildcards):
-        """What reads the formats that the source of a data set may have."""
+        """The modules that read the formats which the source of a data set may have."""
         return formats.readers(self.config["datasets"][wildcards.dataset])
 
     def model_module(self, wildcards):
@@ -323,9 +323,9 @@ class Plan:
 
     def model_info(self):
         """{model: description in its model file}, and how it is trained."""
-        told = ("deterministic", "external", "trained")
+        training = ("deterministic", "external", "trained")
         return {
-            name: self.kinds[name].about | {key: getattr(self.kinds[name], key) for key in told}
+            name: self.kinds[name].about | {key: getattr(self.kinds[name], key) for key in training}
             for name in sorted(self.models)
         }
 

@@ -1,0 +1,99 @@
+"""`snakemake check` in the process: what it says about a data set, and the problems that would stop a run."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from settings import changed, load
+
+from scae.config import check
+
+CELLS = [f"c{number}" for number in range(90)]
+TYPES = np.array(["B", "NK", "T"])[np.arange(90) % 3]
+GENES = [*(f"G{number}" for number in range(28)), "MT-ND1", "MT-CO1"]
+GATES = {"from": "markers", "markers": {"B": ["G1"], "T": ["G2"]}}
+
+
+@pytest.fixture
+def config(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counts = sparse.csr_matrix(np.random.default_rng(0).poisson(1.0, (90, 30)).astype(np.float32))
+    obs = pd.DataFrame({"type": TYPES, "lane": np.array(["a", "b"])[np.arange(90) % 2]}, CELLS)
+    obs["partial"] = np.where(np.arange(90) % 9 == 4, "NA", TYPES)
+    obs["score"] = np.arange(90) / 7
+    anndata.AnnData(counts, obs, pd.DataFrame(index=GENES)).write_h5ad("toy.h5ad")
+    (tmp_path / "sets.gmt").write_text("one\tfirst\tG1\tG2\tG3\ntwo\tother\tG1\tnone\n")
+    (tmp_path / "damaged.h5ad").write_bytes((tmp_path / "toy.h5ad").read_bytes()[:3000])
+    config["datasets"]["toy"] = {"source": "toy.h5ad", "labels": {"from": "obs", "column": "type"}}
+    config["tsne"] = {"perplexity": 20}
+    return config
+
+
+def rows(config, **settings):
+    """({row: text}, [problem]) of the data set, with further settings of it."""
+    config = changed(config, "datasets.toy", config["datasets"]["toy"] | settings)
+    return check.check_dataset("toy", load(config, datasets_too=False), processors=4)
+
+
+def test_a_good_data_set_is_described(config):
+    labels = {"hand": {"from": "obs", "column": "partial", "missing": "unscored"}, "gates": GATES}
+    found, problems = rows(config, labels=labels, batch="lane", gene_sets="sets.gmt")
+    assert problems == []
+    assert found["result"] == "ready"
+    assert found["cells x genes"] == "90 x 30 (h5ad)"
+    assert found["labels hand"].startswith("3 types: ")
+    assert "; 10 unlabelled" in found["labels hand"]
+    assert "gates" in found["labels gates"]
+    assert "2 types" in found["markers gates"]
+    assert found["genes"] == "G0, …, MT-CO1"
+    assert found["mitochondrial"] == "2 genes, no limit"
+    assert found["batches"] == "2: a (45), b (45)"
+    assert found["gene sets"].startswith("1 with")
+    assert found["needs"].endswith("minutes on 1 cores")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragment"),
+    [
+        ({"source": "gone.h5ad"}, 'source: "gone.h5ad" does not exist'),
+        ({"source": "damaged.h5ad"}, "damaged.h5ad"),
+        ({"labels": {"from": "obs", "column": "celltype"}}, '"celltype"'),
+        ({"labels": {"from": "obs", "column": "score"}}, "measurements"),
+        ({"labels": {"from": "obs", "column": "partial"}}, "10 of 90 cells"),
+        ({"labels": {"from": "none"}}, "kmeans.k"),
+        ({"labels": GATES | {"markers": {"B": ["G1", "nope"], "T": ["G2"]}}}, "nope (B)"),
+        ({"batch": "donor"}, '"donor"'),
+        ({"qc": {"max_pct_mito": 5, "mito_prefix": "mt-"}}, "qc.mito_prefix"),
+        ({"genes": {"names": "symbol"}}, '"symbol"'),
+        ({"values": "log_normalized"}, "toy.h5ad"),
+    ],
+)
+def test_a_problem_is_named(settings, fragment, config):
+    found, problems = rows(config, **settings)
+    assert [problem for problem in problems if fragment in problem], problems
+    assert found["result"].startswith(f"{len(problems)} problem")
+
+
+@pytest.mark.parametrize(("perplexity", "k", "n_problems"), [(29, 90, 0), (30, 90, 1), (29, 91, 1), (30, 91, 2)])
+def test_more_cells_are_needed_than_perplexity_and_k_ask_for(perplexity, k, n_problems, config):
+    config |= {"tsne": {"perplexity": perplexity}, "kmeans": {"k": k}}
+    assert len(rows(config)[1]) == n_problems
+
+
+def test_all_data_sets_are_checked(config):
+    config["datasets"]["gone"] = {"source": "gone.h5ad"}
+    config["run"]["datasets"] = ["toy", "gone"]
+    table, problems = check.check(load(config, datasets_too=False), 4, ["models.scvi: install it"])
+    assert [problem.partition(":")[0] for problem in problems] == ["gone", "models.scvi"]
+    assert "result        ready" in table
+    assert "result        1 problem" in table
+
+
+def test_a_source_that_is_not_downloaded_is_described_after_a_run(config, tmp_path):
+    config["datasets"]["toy"]["source"] = "https://example.org/toy.h5ad"
+    found, problems = rows(config)
+    assert (found["result"], problems) == ("not checked", [])
+    (tmp_path / "results/toy").mkdir(parents=True)
+    (tmp_path / "toy.h5ad").rename(tmp_path / "results/toy/counts.h5ad")
+    assert rows(config)[0]["result"] == "ready"
