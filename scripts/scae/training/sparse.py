@@ -373,7 +373,22 @@ def _sample(threads, starts, stops, indices, counts, eps, hidden, weight, bias, 
 
 @inner
 def _sample_cells(
-    start, stop, with_shift, starts, stops, indices, counts, eps, hidden, weight, bias, product, shift, error, logs, totals
+    start,
+    stop,
+    with_shift,
+    starts,
+    stops,
+    indices,
+    counts,
+    eps,
+    hidden,
+    weight,
+    bias,
+    product,
+    shift,
+    error,
+    logs,
+    totals,
 ):
     n_genes, n_units = weight.shape
     position, block_shift = starts[start:stop].copy(), np.empty(n_units, np.float32)
