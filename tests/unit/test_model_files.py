@@ -125,7 +125,7 @@ def test_every_estimate_is_finite_and_the_same_only_if_declared_so(here, express
 
 def test_cells_are_generated_from_the_prior_if_there_is_one(here, expression):
     model = model_of(here).eval()
-    found, again = (generator.of_model(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
+    found, again = (generator.generate(model, expression, np.zeros(N_GENES), seed=5) for _ in range(2))
     assert list(found)[1:] == (["generated"] if hasattr(type(model), "prior") and found else [])
     for name, table in found.items():
         assert np.isfinite(table).all(axis=None), name

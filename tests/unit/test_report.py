@@ -242,7 +242,7 @@ ROWS = {  # (page, caption): some rows, in this order; "…" skips the rest of a
         ["NMI ↑", "latent", "0.700", "0.800", "1.200"],
     ],
     ("page", "Quality-control limits of toy and the cells that fail them"): [
-        ["max_genes", "–", "2,500", "0", "0"],
+        ["max_genes", "–", "2,500", "1", "0"],
         ["mad.pct_mito of s1", "–", "4.875", "1", "1"],
     ],
     ("rich", "Cells of mixed by label and batch"): [["label", HOSTILE, "late", "no batch"], [HOSTILE, "2", "1", "1"]],
