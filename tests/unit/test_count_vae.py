@@ -75,9 +75,8 @@ def test_likelihood_is_that_of_the_multinomial_distribution():
     counts, layer, hidden = torch.from_numpy(table_of(7, 30)).double(), nn.Linear(5, 30).double(), torch.randn(7, 5)
     q = layer(hidden.double()).square() + EPS
     coefficient = torch.lgamma(counts.sum(1) + 1) - torch.lgamma(counts + 1).sum(1)
-    expected = sum(
-        torch.distributions.Multinomial(int(row.sum()), probs=shares).log_prob(row) for row, shares in zip(counts, q)
-    )
+    likelihoods = [torch.distributions.Multinomial(int(n.sum()), p).log_prob(n) for n, p in zip(counts, q, strict=True)]
+    expected = sum(likelihoods)
     found = DenseBatch(counts, counts=counts).multinomial(hidden.double(), layer, EPS)
     assert found.item() * 7 == pytest.approx((coefficient.sum() - expected).item(), rel=1e-6)
 

@@ -1,7 +1,7 @@
 """Reconstructed and generated cells of a trained model.
 
-Those of a model of counts have counting noise: each takes the depth of a real cell, its counts are drawn from the shares
-that the decoder gives, and they are log-normalised as those of the real cell.
+Those of a model of counts have counting noise: each takes the depth of a real cell, its counts are drawn from the
+shares that the decoder gives, and they are log-normalised as those of the real cell.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def generate(model, expression, zero_below, seed):
     Raises:
         UserError: if the model file's decoder or prior returns something else than it should.
     """
-    n_cells, n_genes = expression.shape
+    n_cells = len(expression.cells)
     random = np.random.default_rng(seed)
     decode = _decoder(model, expression, random)
     if decode is None:

@@ -2,13 +2,14 @@
 
 The counts of a cell are draws from a multinomial distribution over the genes, so that sequencing depth needs no latent.
 The share of a gene is p_g = q_g / Σ q with a quadratic link, q_g = (w_g·h + b_g)² + EPS, where h are the decoder's last
-hidden units. A softmax, exp instead of the square, needs a number for every gene of every cell; the sum of the squares has
-a closed form, so only the non-zero counts are visited (training/sparse.py). The link is of the spherical family of Vincent,
-de Brébisson & Bouthillier (2015) and de Brébisson & Vincent (2016, arXiv 1511.05042). The rest is the variational
-autoencoder of Kingma & Welling (2014); layer normalisation is of Ba, Kiros & Hinton (2016, arXiv 1607.06450).
+hidden units. A softmax, exp instead of the square, needs a number for every gene of every cell; the sum of the squares
+has a closed form, so only the non-zero counts are visited (training/sparse.py). The link is of the spherical family of
+Vincent, de Brébisson & Bouthillier (2015) and de Brébisson & Vincent (2016, arXiv 1511.05042). The rest is the
+variational autoencoder of Kingma & Welling (2014); layer normalisation is of Ba, Kiros & Hinton (2016, arXiv
+1607.06450).
 
-Training by steps: its own ``epochs``, ``min_steps`` and ``batch_size`` replace those of ``training``, since the study's 200
-epochs are 600 steps on 700 cells and 156,000 on 200,000.
+Its own ``epochs``, ``min_steps`` and ``batch_size`` replace those of ``training``: the study's 200 epochs are 600
+gradient steps on 700 cells and 156,000 on 200,000.
 """
 
 import numpy as np
@@ -77,7 +78,7 @@ WEIGHT_SCALE = 0.3  # of the initial weights of the output, relative to torch's 
 class Decoder(nn.Module):
     """Latent to the share of each gene: linear, layer norm, ReLU 128, linear, square.
 
-    With ``batches`` the one-hot batch of a cell is appended to the last hidden units, as in `scae.models.layers.Decoder`.
+    With ``batches`` the one-hot batch of a cell is appended to the last hidden units, as in `layers.Decoder`.
     """
 
     def __init__(self, n_latent, n_genes, batches=()):

@@ -3,10 +3,14 @@
 A model file assigns ABOUT and CONFIG, and defines one of three: a class ``Model``, which this workflow trains; a
 function ``fit``, by which an external package trains on the counts; or a function ``embed``, which needs no training. A
 kind is the name of a model file in this folder, or the path of one elsewhere, ending in ``.py``. The description is
-read without importing the file. With ``NEEDS_COUNTS = True`` the batches of a ``Model`` have the counts too, and the
-expression is not scaled. A ``Model`` may have ``start(expression, cells)``, which is called before its first step. A
-hyperparameter of it that is named like a setting of ``training`` (`OF_TRAINING`) replaces that setting for this model, and
-does not reach ``Model``. Standard library only, since each start of the workflow reads it.
+read without importing the file.
+
+A ``Model`` may have a method ``start(expression, cells)``, called once before training with the indices of the training
+cells. With ``NEEDS_COUNTS = True`` its batches also have the counts, and the expression is never scaled. A
+hyperparameter that is named like a setting of ``training`` (`OF_TRAINING`) replaces that setting for its model, and is
+not passed to ``Model``.
+
+Standard library only, since each start of the workflow reads it.
 """
 
 import ast

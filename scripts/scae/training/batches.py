@@ -1,9 +1,10 @@
 """Batches of cells as the models see them, and the split into training and held-out cells.
 
-A model never looks into its input. It asks a batch for the operations that touch every gene: the first linear layer, and
-the squared error or, for a model of counts, the multinomial likelihood of the last one. So the storage can change without
-any change to a model; sparse.py has the other kind. For a batch-conditioned model a batch also has ``batch_index``, the number of the experimental batch in which each
-cell was measured (not to be confused with the training batch, which is this object); otherwise it is None.
+A model never looks into its input. It asks a batch for the operations that touch every gene: the first linear layer,
+and the squared error or, for a model of counts, the multinomial likelihood of the last one. So the storage can change
+without any change to a model; sparse.py has the other kind. For a batch-conditioned model a batch also has
+``batch_index``, the number of the experimental batch in which each cell was measured (not to be confused with the
+training batch, which is this object); otherwise it is None.
 """
 
 import numpy as np
@@ -59,9 +60,9 @@ class DenseBatch:
     def multinomial(self, hidden, layer, eps):
         """-log likelihood of the counts in nats, mean over cells, with a quadratic link; hidden: (cells, in_features).
 
-        The share of gene g in cell c is p_cg = q_cg / Σ_g q_cg with q = layer(hidden)² + eps, and the counts of the cell
-        follow a multinomial distribution, -log p_c = -Σ_g n_cg log p_cg. The multinomial coefficient is left out, since
-        no parameter changes it.
+        The share of gene g in cell c is p_cg = q_cg / Σ_g q_cg with q = layer(hidden)² + eps, and the counts of the
+        cell follow a multinomial distribution, -log p_c = -Σ_g n_cg log p_cg. The multinomial coefficient is left out,
+        since no parameter changes it.
         """
         q = layer(hidden).float().square() + eps
         log_share = (q / q.sum(dim=1, keepdim=True)).log()

@@ -8,14 +8,14 @@ nor do its gradients: with E = x̂ - S and g the gradient of the loss, dh = 2g E
 approximated; all results equal those of DenseBatch (batches.py) up to rounding.
 
 A model of counts n has the shares p_cg = q_cg / Q_c of the genes in a cell, with q_cg = a_cg² + ε and a = h Wᵀ + b
-(`DenseBatch.multinomial`). Its likelihood needs a_cg of the non-zeros and the sum over all genes, which has a closed form
-(the spherical family of Vincent, de Brébisson & Bouthillier 2015, arXiv 1412.7091; de Brébisson & Vincent 2016, arXiv
-1511.05042),
+(`DenseBatch.multinomial`). Its likelihood needs a_cg of the non-zeros and the sum over all genes, which has a closed
+form (the spherical family of Vincent, de Brébisson & Bouthillier 2015, arXiv 1412.7091; de Brébisson & Vincent 2016,
+arXiv 1511.05042),
 
     -log p_c = N_c log Q_c - Σ n_cg log q_cg,    Q_c = h·(WᵀW h) + 2 h·(Wᵀb) + b·b + genes · ε.
 
-With E_cg = -2 n_cg a_cg / q_cg, zero where no count is, and r_c = 2 N_c / Q_c the gradients are dh = E W + r (WᵀW h + Wᵀb),
-dW = Eᵀh + W Σ r h hᵀ + b ⊗ Σ r h, db = Σ E + W Σ r h + b Σ r.
+With E_cg = -2 n_cg a_cg / q_cg, zero where no count is, and r_c = 2 N_c / Q_c the gradients are dh = E W + r (WᵀW h +
+Wᵀb), dW = Eᵀh + W Σ r h hᵀ + b ⊗ Σ r h, db = Σ E + W Σ r h + b Σ r.
 
 The weight gradients of the layers that touch every gene have the same form, base + Sᵀ·dense + by_gene ⊗ by_unit, and
 share one kernel.
@@ -105,7 +105,7 @@ class SparseBatch:
         return _SquaredError.apply(hidden, layer.weight, layer.bias, self)
 
     def multinomial(self, hidden, layer, eps):
-        """-log likelihood of the counts as `DenseBatch.multinomial` defines it, mean over cells; hidden: (cells, units)."""
+        """-log likelihood of the counts, mean over cells, as `DenseBatch.multinomial` defines it."""
         return _Multinomial.apply(hidden, layer.weight, layer.bias, eps, self)
 
     def matmul(self, weight, by_gene):
@@ -361,9 +361,10 @@ def _gather_cells(start, stop, with_shift, starts, stops, indices, data, weight,
 
 @threaded
 def _sample(threads, starts, stops, indices, counts, eps, hidden, weight, bias, product, shift, error, logs, totals):
-    """Per non-zero count a = h·w + b and error = -2 n a / (a² + eps); per cell product = error @ weight, logs and totals.
+    """Per non-zero count, with a = hidden·weight + bias, error = -2 n a / (a² + eps); per cell product = error @ weight.
 
-    logs = Σ n log(a² + eps), totals = Σ n, float64. Also shift = bias @ weight. Each thread has its share of the cells.
+    Per cell also logs = Σ n log(a² + eps) and totals = Σ n, float64; and shift = bias @ weight. Each thread has its share
+    of the cells.
     """
     for part in numba.prange(threads):
         first, last = len(stops) * part // threads, len(stops) * (part + 1) // threads
@@ -372,27 +373,11 @@ def _sample(threads, starts, stops, indices, counts, eps, hidden, weight, bias, 
 
 
 @inner
-def _sample_cells(
-    start,
-    stop,
-    with_shift,
-    starts,
-    stops,
-    indices,
-    counts,
-    eps,
-    hidden,
-    weight,
-    bias,
-    product,
-    shift,
-    error,
-    logs,
-    totals,
-):
+def _sample_cells(first_cell, end_cell, with_shift, starts, stops, indices, counts, eps, *arrays):
+    hidden, weight, bias, product, shift, error, logs, sums = arrays
     n_genes, n_units = weight.shape
-    position, block_shift = starts[start:stop].copy(), np.empty(n_units, np.float32)
-    product[start:stop], logs[start:stop], totals[start:stop] = 0, 0, 0
+    position, block_shift = starts[first_cell:end_cell].copy(), np.empty(n_units, np.float32)
+    product[first_cell:end_cell], logs[first_cell:end_cell], sums[first_cell:end_cell] = 0, 0, 0
     if with_shift:
         shift[:] = 0
     for first in range(0, n_genes, GENE_BLOCK):
@@ -404,8 +389,8 @@ def _sample_cells(
                 for unit in range(n_units):
                     block_shift[unit] += factor * weight[gene, unit]
             shift += block_shift
-        for cell in range(start, stop):
-            k, end = position[cell - start], stops[cell]
+        for cell in range(first_cell, end_cell):
+            k, end = position[cell - first_cell], stops[cell]
             log_sum, total = 0.0, 0.0
             # four at a time: a quarter of the reads of hidden, and of the reads and writes of the product
             while k + 4 <= end and indices[k + 3] < last:
@@ -444,8 +429,8 @@ def _sample_cells(
                     product[cell, unit] += va * weight[a, unit]
                 k += 1
             logs[cell] += log_sum
-            totals[cell] += total
-            position[cell - start] = k
+            sums[cell] += total
+            position[cell - first_cell] = k
 
 
 @threaded
