@@ -361,10 +361,10 @@ def _gather_cells(start, stop, with_shift, starts, stops, indices, data, weight,
 
 @threaded
 def _sample(threads, starts, stops, indices, counts, eps, hidden, weight, bias, product, shift, error, logs, totals):
-    """Per non-zero count, with a = hidden·weight + bias, error = -2 n a / (a² + eps); per cell product = error @ weight.
+    """Per non-zero count, with a = hidden · weight + bias, error = -2 n a / (a² + eps).
 
-    Per cell also logs = Σ n log(a² + eps) and totals = Σ n, float64; and shift = bias @ weight. Each thread has its share
-    of the cells.
+    Per cell product = error @ weight and, in float64, logs = Σ n log(a² + eps) and totals = Σ n; also shift = bias @
+    weight. Each thread has its share of the cells.
     """
     for part in numba.prange(threads):
         first, last = len(stops) * part // threads, len(stops) * (part + 1) // threads
