@@ -17,6 +17,7 @@ FEW_STEPS = 1_000  # gradient steps; with 800 the study's settings fail on every
 STILL_FALLING = 0.02  # share of the decline of the loss in the last tenth of the epochs
 COLUMNS = results.BY_NAME["health"].column_names
 CELLS_AT_ONCE = 5_000  # cells whose expression is in double precision
+COUNTS = ("active",)  # measures that count active latents, the best one first
 WHOLE = "all"  # in the column latent: a measure of all latents together
 
 
