@@ -167,7 +167,7 @@ rule compare_seeds:
 rule score_baselines:
     """Scores of the labels themselves: shuffled, and clustered again where they are a clustering."""
     input:
-        labels=[path for name in ("labels", "label_set") for path in plan.named(name)],
+        labels=plan.named("labels", "label_set"),
         expression=expand("<results>/{dataset}/expression.h5ad", dataset=DATASETS),
     output:
         references="<results>/references.csv",

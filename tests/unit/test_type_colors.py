@@ -91,7 +91,7 @@ def test_similar_types_get_more_different_colours_than_in_the_order_of_names(num
 def test_for_few_types_the_choice_is_nearly_optimal():
     distances = distances_of(np.array([[0.0], [1.0], [1.5], [5.0]]))
     found = confusion(assign(distances), distances)
-    choices = itertools.permutations(style.looks_for(4), 4)
+    choices = itertools.permutations(style.available_styles(4), 4)
     best = min(confusion(dict(zip(distances.index, found, strict=True)), distances) for found in choices)
     assert found == pytest.approx(best, rel=0.02)  # exchanges of two lead close to it
 

@@ -63,7 +63,7 @@ def write(root, datasets=("toy",), models=("dae", "beta_vae"), seeds=(0,), types
                 continue
             paths.append(path)
     return Study(
-        files=results.Files(paths),
+        files=tables.Files(paths),
         datasets=list(datasets),
         models={name: description(name) for name in models},
         seeds=list(seeds),

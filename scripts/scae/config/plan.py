@@ -59,9 +59,9 @@ class Plan:
         chosen = [result for result in results.CONTRACT if part in (None, result.part) and (result.same or not same)]
         return [f"<results>/{path}" for result in chosen for path in self.paths(result)]
 
-    def named(self, name):
-        """Paths of all files of one entry of the contract."""
-        return [f"<results>/{path}" for path in self.paths(results.BY_NAME[name])]
+    def named(self, *names):
+        """Paths of every file with these names in the contract."""
+        return [f"<results>/{path}" for name in names for path in self.paths(results.BY_NAME[name])]
 
     def paths(self, result):
         """Paths of a result relative to the results folder, for every data set, model and seed it is made for."""
