@@ -320,9 +320,9 @@ CONTRACT = [
         "differences.csv",
         "evaluation",
         "first − second, for each pair of a model with a baseline or another model: 95 % CI over seeds and over cells; "
-        "`question` says why the pair is tested, if it is; `p` is the larger of the two p values, `p_holm` is adjusted "
-        "for the tested pairs of a score, and so is the interval that follows it; `detectable` is the smallest "
-        "difference that could have been shown, `seeds_needed` the number of seeds that would show this one",
+        "`question` says why the pair is tested, if it is; `p` is the larger one over seeds and over both, `p_holm` is "
+        "adjusted for the tested pairs of a score, and so is the interval that follows it; `detectable` is the "
+        "smallest difference that could have been shown, `seeds_needed` the number of seeds that would show this one",
         columns="dataset:text labels:text origin:text space:text metric:text first:text second:text question:text n "
         "mean sd low high p_seeds cells_low cells_high p_cells p p_holm adjusted_low adjusted_high detectable "
         "seeds_needed",

@@ -87,6 +87,16 @@ def rows_of(metrics, spread=None, fixed=(), metric="ari", recalls=None):
     return table[table["metric"] == metric].set_index(["first", "second"])
 
 
+MAIN = [comparison.SAME_SIZE, comparison.BEST, comparison.BOTH]
+
+
+def seed_noise(main):
+    """Standard errors over five seeds and their degrees of freedom: at least the mean variance over the models."""
+    variances = (main["sd"] ** 2).groupby("first").mean()
+    df = variances.sum() ** 2 / (variances**2 / 4).sum()
+    return np.sqrt(np.maximum(main["sd"] ** 2, variances.mean()) / 5), df
+
+
 def test_differences_are_paired_by_seed_and_adjusted_within_a_question():
     metrics = scores(vae=0.2)
     table = rows_of(metrics)
@@ -95,11 +105,9 @@ def test_differences_are_paired_by_seed_and_adjusted_within_a_question():
         apart = values[pair[0]] - values[pair[1]]
         assert (table.loc[pair, "mean"], table.loc[pair, "sd"]) == pytest.approx((apart.mean(), apart.std()))
     best, same = ("pca10", "pca") if values["pca10"].mean() > values["pca"].mean() else ("pca", "pca10")
-    main = table[table["question"].isin([comparison.SAME_SIZE, comparison.BEST, comparison.BOTH])]
+    main = table[table["question"].isin(MAIN)]
     assert set(main.index) == {("dae", "pca"), ("vae", "pca10"), ("dae", best), ("vae", best)}, same
-    variances = (main["sd"] ** 2).groupby("first").mean()  # of the models, on average over their pairs
-    df = variances.sum() ** 2 / (variances**2 / 4).sum()
-    error = np.sqrt(np.maximum(main["sd"] ** 2, variances.mean()) / 5)
+    error, df = seed_noise(main)
     assert list(main["p"]) == pytest.approx(list(2 * stats.t.sf(abs(main["mean"]) / error, df)))
     assert list(main["low"]) == pytest.approx(list(main["mean"] - stats.t.ppf(0.975, df) * error))
     assert main["p_holm"].min() == pytest.approx(len(main) * main["p"].min())
@@ -127,7 +135,13 @@ def test_the_difference_over_cells_is_that_of_the_same_samples():
         (row["mean"] - 1.96 * error, row["mean"] + 1.96 * error), abs=1e-4
     )
     assert row["p_cells"] == pytest.approx(2 * stats.norm.sf(row["mean"] / error))
-    assert row["p"] == max(row["p_seeds"], row["p_cells"])
+    main = table[table["question"].isin(MAIN)]
+    over_seeds, df = seed_noise(main)
+    over_seeds = over_seeds[("vae", "pca10")]
+    both = np.hypot(over_seeds, error)
+    together = 2 * stats.t.sf(row["mean"] / both, df * (both / over_seeds) ** 4)
+    assert row["p"] == pytest.approx(max(row["p_seeds"], together))
+    assert row["p"] > max(row["p_seeds"], row["p_cells"])  # the variances add up
     one = rows_of(scores(1, vae=0.2), spread=0.05).loc[("vae", "pca10")]
     assert np.isnan(one["p_seeds"])
     assert one["p"] == one["p_cells"] > 0

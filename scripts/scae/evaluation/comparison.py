@@ -109,15 +109,15 @@ def sizes(health):
 def differences(metrics, roles, sizes=None, fixed=(), resamples=None, recalls=None):
     """Differences between representations, over seeds and over cells.
 
-    A tested pair has two p values where both exist, of which the larger one counts: a difference must hold over cells
-    and over seeds.
+    A difference must hold over the seeds, and over seeds and cells together: the larger p value counts. Without a
+    spread over seeds, the cells alone are tested.
 
     Over seeds: Student's t of the paired differences. A few seeds may be alike by chance, so the variance is at least
     the mean variance over the models of the score, with Satterthwaite's (1946) degrees of freedom. Representations that
     are the same for every seed (``fixed``) are left out of this mean.
 
     Over cells: the normal distribution with the bootstrap's standard deviation of the difference, which is averaged
-    over the seeds first.
+    over the seeds first. Together: the sum of both variances, with Satterthwaite's degrees of freedom.
 
     Holm's adjustment (1979) is over the tested pairs of a score; those against a floor are a family of their own.
 
@@ -214,40 +214,56 @@ def _coarseness(recalls):
 def _tested(table, noise, cell_error):
     """The table with intervals, p values, their adjustment, and how much could have been shown."""
     mean, (error, df) = table["mean"].to_numpy(), noise.T
-    reach = stats.t.ppf((1 + intervals.LEVEL) / 2, df) * error
-    cell_reach = stats.norm.ppf((1 + intervals.LEVEL) / 2) * cell_error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_seeds = 2 * stats.t.sf(np.abs(mean) / error, df)
-        p_cells = np.where(cell_error > NO_NOISE, 2 * stats.norm.sf(np.abs(mean) / cell_error), np.nan)
-        p_cells = np.where((cell_error <= NO_NOISE) & (np.abs(mean) <= NO_NOISE), 1.0, p_cells)
+    both, both_df = _together(error, df, cell_error)
+    level = 1 - intervals.LEVEL
+    reach, cell_reach = stats.t.isf(level / 2, df) * error, stats.norm.isf(level / 2) * cell_error
     table = table.assign(
-        low=mean - reach, high=mean + reach, p_seeds=p_seeds,
-        cells_low=mean - cell_reach, cells_high=mean + cell_reach, p_cells=p_cells,
-        p=np.fmax(p_seeds, p_cells), p_holm=np.nan, adjusted_low=np.nan, adjusted_high=np.nan,
-        detectable=np.nan, seeds_needed=np.nan,
-    )  # fmt: skip
+        low=mean - reach,
+        high=mean + reach,
+        p_seeds=_p(mean, error, df),
+        cells_low=mean - cell_reach,
+        cells_high=mean + cell_reach,
+        p_cells=_p(mean, cell_error, np.inf),
+        p=np.fmax(_p(mean, error, df), _p(mean, both, both_df)),
+    )
+    found = np.full((len(table), 5), np.nan)  # p_holm, adjusted_low, adjusted_high, detectable, seeds_needed
     for family in (table["question"] == CHANCE, table["question"].isin([SAME_SIZE, BEST, BOTH])):
         rows = np.flatnonzero(family & table["p"].notna())
         p = table["p"].to_numpy()[rows]
-        adjusted, levels = intervals.holm(p), intervals.holm_levels(p)
-        for row, p_holm, level in zip(rows, adjusted, levels, strict=True):
-            seed_reach = stats.t.isf(level / 2, df[row]) * error[row]
-            half = np.fmax(seed_reach, stats.norm.isf(level / 2) * cell_error[row])
-            values = p_holm, mean[row] - half, mean[row] + half, half
-            table.loc[table.index[row], ["p_holm", "adjusted_low", "adjusted_high", "detectable"]] = values
-            table.loc[table.index[row], "seeds_needed"] = _seeds_needed(
-                abs(mean[row]), table["n"].iloc[row], error[row], df[row], cell_error[row], level
-            )
-    return table
+        for row, p_holm, level in zip(rows, intervals.holm(p), intervals.holm_levels(p), strict=True):
+            half = _reach(level, error[row], df[row], cell_error[row])
+            needed = _seeds_needed(abs(mean[row]), table["n"].iloc[row], error[row], df[row], cell_error[row], level)
+            found[row] = p_holm, mean[row] - half, mean[row] + half, half, needed
+    return table.assign(**dict(zip(COLUMNS[-5:], found.T, strict=True)))
+
+
+def _together(error, df, cell_error):
+    """Standard error over seeds and cells together, and its degrees of freedom (Satterthwaite 1946)."""
+    seeds, cells = np.nan_to_num(error), np.asarray(cell_error, dtype=float)
+    both = np.hypot(seeds, cells)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return both, np.where(seeds > 0, both**4 / (seeds**4 / df), np.inf)
+
+
+def _p(mean, error, df):
+    """Two-sided p value; NaN without an error, but 1 if the difference is 0 too."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(error > NO_NOISE, 2 * stats.t.sf(np.abs(mean) / error, df), np.nan)
+    return np.where((error <= NO_NOISE) & (np.abs(mean) <= NO_NOISE), 1.0, p)
+
+
+def _reach(level, error, df, cell_error):
+    """Half width of the interval: the wider one of that over seeds, and over seeds and cells."""
+    both, both_df = _together(error, df, cell_error)
+    return np.fmax(stats.t.isf(level / 2, df) * error, stats.t.isf(level / 2, both_df) * both)
 
 
 def _seeds_needed(mean, n, error, df, cell_error, level):
-    """Seeds that would show this difference at this noise; NaN if no number up to 1,000 would, or more cells must."""
-    if not mean > stats.norm.isf(level / 2) * np.nan_to_num(cell_error) or not np.isfinite(error):
+    """Seeds that would show this difference at this noise; NaN if no number up to 1,000 would."""
+    if not np.isfinite(error):
         return np.nan
     seeds = np.arange(intervals.FEWEST_SEEDS, MOST_SEEDS + 1)
-    reach = stats.t.isf(level / 2, df * (seeds - 1) / (n - 1)) * error * np.sqrt(n / seeds)
-    enough = seeds[mean > reach]
+    enough = seeds[mean > _reach(level, error * np.sqrt(n / seeds), df * (seeds - 1) / (n - 1), cell_error)]
     return float(enough[0]) if len(enough) else np.nan
 
 
