@@ -226,7 +226,9 @@ def test_stability_between_seeds():
 
 def test_active_latents_are_counted_over_the_seeds():
     [sentence] = about_models(health_of(n_seeds=3, dae=[3, 5, 4], pca=6))
-    assert sentence == "Active latent dimensions: dae 3 to 5 of 6."
+    assert sentence == "Latent dimensions that the decoder uses: dae 3 to 5 of 6."
+    [sentence] = about_models(health_of({("dae", "all", "used"): [1, 2, 2]}, n_seeds=3, dae=[3, 5, 4]))
+    assert "dae 1 to 2 of 6" in sentence
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def test_active_latents_are_counted_over_the_seeds():
     [
         ({"steps": 600}, ["600 gradient steps for dae;", "1,000"]),
         ({"still_falling": 0.1}, ["still falling", "1 of 1 trainings"]),
-        ({"steps": 1_000, "still_falling": 0.02}, ["Active"]),
+        ({"steps": 1_000, "still_falling": 0.02}, ["Latent dimensions"]),
     ],
 )
 def test_short_trainings(changes, fragments):

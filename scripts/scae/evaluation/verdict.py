@@ -42,7 +42,7 @@ def sentences(metrics, differences, health, roles, label_sources, stability):
             *_chance(compared, roles, sets),
             *_apart(scores, sets),
             *_training(whole),
-            *_active_latents(whole, roles),
+            *_used_latents(whole, roles),
             *_stability(agreement, roles),
             *_mixing(scores),
             *_ceiling(scores, sets),
@@ -196,8 +196,8 @@ def _stability(table, roles):
     ]
 
 
-def _active_latents(table, roles):
-    """Number of active latents of each model."""
+def _used_latents(table, roles):
+    """Number of latents of each model that its decoder uses."""
     whole = table[(table["latent"] == diagnostics.WHOLE) & (table["model"].map(roles) == "model")]
     parts = []
     for model, rows in whole.groupby("model", sort=False):
@@ -205,7 +205,7 @@ def _active_latents(table, roles):
         counted = next((name for name in diagnostics.COUNTS if name in value), None)
         if counted:
             parts.append(f"{model} {_range(value[counted])} of {int(value['latents'].max())}")
-    return [f"Active latent dimensions: {_listed(parts)}."] if parts else []
+    return [f"Latent dimensions that the decoder uses: {_listed(parts)}."] if parts else []
 
 
 def _training(table):
