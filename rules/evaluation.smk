@@ -80,6 +80,7 @@ rule score_clusters:
         metrics=expand("<results>/{{dataset}}/{{model}}/seed{seed}/metrics.csv", seed=SEEDS),
         recalls=expand("<results>/{{dataset}}/{{model}}/seed{seed}/recalls.csv", seed=SEEDS),
         spreads=expand("<results>/{{dataset}}/{{model}}/seed{seed}/spreads.csv", seed=SEEDS),
+        resamples=expand("<results>/{{dataset}}/{{model}}/seed{seed}/resamples.csv", seed=SEEDS),
     log:
         "<logs>/score_clusters/{dataset}/{model}.log",
     benchmark:
@@ -193,6 +194,7 @@ rule summarize_scores:
         metrics=per_run("<results>/{dataset}/{model}/seed{seed}/metrics.csv"),
         recalls=per_run("<results>/{dataset}/{model}/seed{seed}/recalls.csv"),
         spreads=per_run("<results>/{dataset}/{model}/seed{seed}/spreads.csv"),
+        resamples=per_run("<results>/{dataset}/{model}/seed{seed}/resamples.csv"),
         health=per_run("<results>/{dataset}/{model}/seed{seed}/health.csv"),
         timing=per_run("<results>/{dataset}/{model}/seed{seed}/timing.csv", models=plan.trained),
         stability=expand("<results>/{dataset}/stability.csv", dataset=DATASETS),
@@ -219,6 +221,7 @@ rule summarize_scores:
         runtime=growing(10),
     params:
         code=plan.code("summarize_scores"),
+        fixed=[name for name in sorted(MODELS) if plan.kinds[name].deterministic],
         label_sources=plan.label_sources(),
         roles=plan.roles(),
     script:

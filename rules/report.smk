@@ -74,6 +74,7 @@ rule plot_dataset:
         cell_stability="<results>/{dataset}/cell_stability.csv",
         tsne2d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne2d.csv", model=MODELS, seed=SEEDS[:1]),
         intervals="<results>/intervals.csv",
+        metrics="<results>/metrics.csv",
         recalls="<results>/recalls.csv",
     output:
         quality="<results>/{dataset}/quality/quality.png",

@@ -13,6 +13,7 @@ with runtime.job(snakemake):
     labels = tables.read_labels(inputs.path("labels"))
     points = {model: tables.read_points(inputs.path("tsne2d", model=model), cells=labels.index) for model in models}
     intervals = select(inputs.read("intervals"), dataset=dataset)
+    metrics = select(inputs.read("all_metrics"), dataset=dataset)
     recalls = select(inputs.read("all_recalls"), dataset=dataset, space="latent")
 
     quality_tables = [inputs.read(name) for name in ("cells", "limits", "top_genes")]
@@ -25,7 +26,7 @@ with runtime.job(snakemake):
 
     arrays = {model: of_model.to_numpy() for model, of_model in points.items()}
     figures = {
-        "scores": scores.scores(intervals, params.roles, params.metric_info, sources),
+        "scores": scores.scores(intervals, params.roles, params.metric_info, sources, metrics),
         "embeddings": cells.embeddings(arrays, labels, style.read(inputs.path("colors"))),
         "recalls": scores.recalls(recalls, intervals, params.roles, next(iter(sources))),
     }

@@ -17,13 +17,15 @@ with runtime.job(snakemake):
     found = [comparison.over_seeds(metrics), comparison.over_cells(files.collect("spreads"))]
     found = [table for table in (*found, comparison.over_seeds(references)) if len(table)]
     intervals = comparison.with_label_sources(pd.concat(found), sources)
-    differences = comparison.differences(metrics, comparison.pairs(params.roles))
+    recalls, sizes = files.collect("recalls"), comparison.sizes(health)
+    cells = {"resamples": files.collect("resamples"), "recalls": recalls}
+    differences = comparison.differences(metrics, params.roles, sizes, params.fixed, **cells)
     differences = comparison.with_label_sources(differences, sources)
     times = files.collect("timing").reindex(columns=results.BY_NAME["training_times"].column_names)
-    collected = {"metrics": metrics, "recalls": files.collect("recalls"), "health": health, "stability": stability}
+    collected = {"metrics": metrics, "recalls": recalls, "health": health, "stability": stability}
     collected |= {"training_times": times, "intervals": intervals, "differences": differences}
     for name, table in collected.items():
         tables.write(table, outputs[name])
-    over_seeds = intervals[intervals["over"] == "seeds"]
-    verdicts = verdict.sentences(over_seeds, differences, health, params.roles, sources, stability)
+    scores = pd.concat([metrics, references])
+    verdicts = verdict.sentences(scores, differences, health, params.roles, sources, stability)
     Path(outputs.verdict).write_text(verdict.text(verdicts), encoding="utf-8")

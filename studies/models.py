@@ -42,8 +42,9 @@ AGAINST = "pca10"
 MARKERS, LABELLED = "pbmc3k", "pbmc3k_variable"  # the marker genes of the types are not all among the variable genes
 EXAMPLE = LABELLED
 ON = 0.5  # a gate is on from this value
+OFF = 0.05  # and off below this one
 DIFFERS = 0.5  # difference between two types in the share of their cells with the gate on
-FEWEST_ACTIVE, ON_SHARE = 5, (0.1, 0.6)  # of a sparse code
+FEWEST_USED, OFF_SHARE = 5, 0.5  # of a sparse code: latent dimensions, and share of their gates that are off in a cell
 SHOWN_GENES = 4  # of each sign
 
 
@@ -53,8 +54,9 @@ def values_of_run(folder, config, names, models):
     metrics = metrics[(metrics["space"] == "latent") & metrics["metric"].isin(SCORES)].rename(
         columns={"metric": "measure"}
     )
+    lost = health[health["measure"] == "explained_lost"]
     health = health[health["latent"] == "all"]
-    whole = health[health["measure"].isin(["active", "recovered_programs", "recovered_nuisance"])]
+    whole = health[health["measure"].isin(["active", "used", "recovered_programs", "recovered_nuisance"])]
     parts = [metrics, whole, times.assign(measure="seconds", value=times["seconds"])]
     wide = health.pivot_table(index=["dataset", "model", "seed"], columns="measure", values="value")
     if "unexplained" in wide:  # the best linear map from the latent, for representations without a decoder
@@ -75,7 +77,7 @@ def values_of_run(folder, config, names, models):
                 rows = [
                     (name, model, seed, *row)
                     for seed in config["run"]["seeds"]
-                    for row in gates(folder, name, model, seed, config["training"])
+                    for row in gates(folder, name, model, seed, config["training"], lost)
                 ]
                 parts.append(pd.DataFrame(rows, columns=["dataset", "model", "seed", "measure", "value"]))
     return pd.concat(part[["dataset", "model", "seed", "measure", "value"]] for part in parts if len(part))
@@ -90,8 +92,8 @@ def generated(table, name, model):
     return pd.concat([variance, means]).assign(dataset=name, model=model)
 
 
-def gates(folder, name, model, seed, training):
-    """Sparseness of one run: (measure, value) of `gate_measures`."""
+def gates(folder, name, model, seed, training, lost):
+    """Sparseness of one run: (measure, value) of `gate_measures`; lost has the rows explained_lost of health.csv."""
     from scae.data import expression
     from scae.evaluation import generated_cells, inspection
 
@@ -100,27 +102,27 @@ def gates(folder, name, model, seed, training):
     _, zero_below = generated_cells.real_statistics(data)
     file = path(folder, "model", dataset=name, model=model, seed=seed)
     values = inspection.inspect(file, data, training, seed, zero_below).values  # noqa: PD011 (not of pandas)
-    points = tables.read_points(path(folder, "latent", dataset=name, model=model, seed=seed), cells=labels.index)
-    return gate_measures(values["kl"], values["gate"], points.to_numpy(), labels)
+    rows = lost[(lost["dataset"] == name) & (lost["model"] == model) & (lost["seed"] == seed)]
+    return gate_measures(rows["value"].to_numpy() > diagnostics.USED, values["gate"], labels)
 
 
-def gate_measures(kl, gate, latent, labels):
-    """Mean share of active gates that are on in a cell, and the number of gates that differ between types.
+def gate_measures(used, gate, labels):
+    """Mean share of the used latents whose gate is off in a cell, and the number of their gates that differ by type.
 
     Args:
-        kl: in nats; gate: from 0 to 1; latent: posterior mean; each (cells, latent dimensions).
+        used: (latents,) whether the decoder loses explained variance without the latent.
+        gate: from 0 to 1, (cells, latents).
         labels: Series by cell.
 
     Returns:
         list[(str, float)]
     """
-    active = diagnostics.is_active(kl.mean(axis=0), latent.std(axis=0))
-    if not active.any():
+    if not used.any():
         return [("gates_differing", 0.0)]
-    on = pd.DataFrame(gate[:, active] >= ON, index=labels.index)
-    by_type = on.groupby(labels[labels != tables.UNSCORED]).mean()
+    gate = pd.DataFrame(gate[:, used], index=labels.index)
+    by_type = (gate >= ON).groupby(labels[labels != tables.UNSCORED]).mean()
     differing = (by_type.max() - by_type.min() >= DIFFERS).sum()
-    return [("gates_on", float(on.to_numpy().mean())), ("gates_differing", float(differing))]
+    return [("gates_off", float((gate < OFF).to_numpy().mean())), ("gates_differing", float(differing))]
 
 
 def over_seeds(values):
@@ -176,14 +178,13 @@ def document(config, summary, compared):
         **{"against": AGAINST, "sparse": SPARSE, "calibrated": CALIBRATED, "external": EXTERNAL, "study": STUDY},
         **{
             "example": EXAMPLE,
-            "fewest": FEWEST_ACTIVE,
+            "fewest": FEWEST_USED,
             "on": ON,
+            "off": OFF,
             "differs": DIFFERS,
-            "low": ON_SHARE[0],
-            "high": ON_SHARE[1],
+            "off_share": OFF_SHARE,
+            "used": diagnostics.USED,
         },
-        nats=diagnostics.ACTIVE_NATS,
-        sd=diagnostics.ACTIVE_SD,
         conclusions=conclusions(compared, first, names, models),
         sparse_on=", ".join(sparse_on) or "none of these data sets",
         reproducible=most_reproducible(summary),
@@ -232,10 +233,9 @@ def conclusions(compared, measure, names, models):
 def is_sparse(summary, compared, name, model):
     """Whether a model's code is sparse on a data set; see the text."""
     mean = summary["mean"]
-    low, high = ON_SHARE
     return bool(
-        mean["active", name, model] >= FEWEST_ACTIVE
-        and low <= mean.get(("gates_on", name, model), np.nan) <= high
+        mean["used", name, model] >= FEWEST_USED
+        and mean.get(("gates_off", name, model), np.nan) > OFF_SHARE
         and mean["gates_differing", name, model] >= 1
         and (model == STUDY or compared.loc[("knn_accuracy", name, model, STUDY), "mean"] >= 0)
     )
@@ -245,8 +245,9 @@ def gate_table(summary, compared, names, text):
     heads = (
         "data set",
         "model",
-        "active",
-        "active gates on in a cell",
+        "active by KL divergence",
+        "used",
+        "gates of these off in a cell",
         "gates that differ",
         "kNN accuracy above the study's",
         "sparse",
@@ -257,7 +258,8 @@ def gate_table(summary, compared, names, text):
             above = "" if model == STUDY else signed(compared, "knn_accuracy", name, model, STUDY)
             cells = [
                 text("active", name, model, 1),
-                text("gates_on", name, model),
+                text("used", name, model, 1),
+                text("gates_off", name, model),
                 text("gates_differing", name, model, 1),
                 above,
             ]

@@ -184,7 +184,8 @@ CONTRACT = [
         "recalls",
         f"{RUN}/recalls.csv",
         "evaluation",
-        "share of each type's cells that their 15 nearest neighbours assign to it",
+        "share of each type's cells that their 15 nearest neighbours assign to it (fewer neighbours for a type of "
+        "fewer than 9 cells; empty for a type of 1 cell)",
         columns="labels:text space:text label:text cells recall",
     ),
     Result(
@@ -193,6 +194,13 @@ CONTRACT = [
         "evaluation",
         "spread of the scores when cells are resampled within each type",
         columns="labels:text space:text metric:text mean sd low high",
+    ),
+    Result(
+        "resamples",
+        f"{RUN}/resamples.csv",
+        "evaluation",
+        "the scores in each of these samples of the cells, which are the same for all representations of a data set",
+        columns="labels:text space:text draw nmi ari knn_accuracy",
     ),
     Result(
         "health",
@@ -311,9 +319,13 @@ CONTRACT = [
         "differences",
         "differences.csv",
         "evaluation",
-        "first − second, paired by seed; `p_holm` is adjusted over the pairs of a score",
-        columns="dataset:text labels:text origin:text space:text metric:text first:text second:text n mean sd low high "
-        "p p_holm",
+        "first − second, for each pair of a model with a baseline or another model: 95 % CI over seeds and over cells; "
+        "`question` says why the pair is tested, if it is; `p` is the larger one over seeds and over both, `p_holm` is "
+        "adjusted for the tested pairs of a score, and so is the interval that follows it; `detectable` is the "
+        "smallest difference that could have been shown, `seeds_needed` the number of seeds that would show this one",
+        columns="dataset:text labels:text origin:text space:text metric:text first:text second:text question:text n "
+        "mean sd low high p_seeds cells_low cells_high p_cells p p_holm adjusted_low adjusted_high detectable "
+        "seeds_needed",
     ),
     Result(
         "training_times",

@@ -123,7 +123,7 @@ def test_scores_of_each_seed_go_to_its_file():
         tables.write(pd.DataFrame({"cell": CELLS, "label": labels.to_numpy()}), f"{name}.csv")
     distances = {"cells": np.array(CELLS), "squared": neighbors.squared_distances(pd.DataFrame(COUNTS))}
     np.savez("distances.npz", **distances)
-    settings, seeds, names = {"k": None, "n_init": 3}, [4, 7], ("clusters", "metrics", "recalls", "spreads")
+    settings, seeds, names = {"k": None, "n_init": 3}, [4, 7], scoring.Scores._fields
     run(
         "score_clusters",
         {"labels": "obs.csv", "more_labels": ["other.csv"], "batches": [], "distances": "distances.npz"}

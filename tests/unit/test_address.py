@@ -123,3 +123,21 @@ def test_large_sources_are_only_exported_if_the_config_says_so(file, monkeypatch
     assert address.is_exported(dataset | {"export": True})
     assert address.is_exported({"source": "https://example.org/cells.h5ad", "export": "auto"})
     assert not address.is_exported({"source": "simulated", "export": False})
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "origin"),
+    [
+        ("cells.h5ad", {"from": "obs", "column": "cell_type"}, "obs"),
+        ("cells.h5ad", {"from": "obs", "column": "bulk_labels"}, "obs"),
+        ("cells.h5ad", {"from": "obs", "column": "cluster_name"}, "obs"),
+        *(
+            ("cells.h5ad", {"from": "obs", "column": column}, "obs_clusters")
+            for column in ("leiden", "louvain_0.5", "seurat_clusters", "RNA_snn_res.0.8", "KMeans", "Cluster")
+        ),
+        ("simulated", {"from": "obs", "column": "leiden"}, "simulation"),
+        ("cells.h5ad", {"from": "csv", "column": "leiden"}, "csv"),
+    ],
+)
+def test_the_source_of_labels_tells_clusters_from_annotations(source, labels, origin):
+    assert address.origin_of_labels(source, labels) == origin

@@ -108,6 +108,46 @@ def test_the_unexplained_error_is_that_of_a_regression(table):
     assert value(collapsed, "unexplained") == pytest.approx(value(collapsed, "total"))
 
 
+def lost_of(table, names):
+    return [value(table, "explained_lost", name) for name in names]
+
+
+def test_a_principal_component_explains_its_share_of_the_variance():
+    table = np.random.default_rng(0).poisson(2, (60, 8)) * np.arange(1, 9)
+    pca = PCA(4).fit(table)
+    found = diagnostics.reconstruction(latent_of(pca.transform(table)), expression_of(table))
+    expected = pca.explained_variance_ / pca.explained_variance_.sum()
+    assert lost_of(found, ["z1", "z2", "z3", "z4"]) == pytest.approx(list(expected), abs=1e-6)
+    rescaled = latent_of(pca.transform(table) * [1, 100, 0.01, 1] + 5)
+    assert lost_of(diagnostics.reconstruction(rescaled, expression_of(table)), ["z2", "z3"]) == pytest.approx(
+        list(expected[1:3]), abs=1e-4
+    )
+
+
+def test_a_latent_is_used_if_the_decoder_loses_without_it():
+    points = np.random.default_rng(0).normal(size=(80, 4)) + 3
+    weights = np.array([[4.0, 0, 0], [0, 2.0, 0], [0.05, 0, 0], [0, 0, 0]])
+    table, offset = points @ weights, np.ones(3)
+
+    decoded = diagnostics.reconstruction(
+        latent_of(points), expression_of(table - offset, offset), None, lambda values: values @ weights
+    )
+    variance = points.var(axis=0) * np.square(weights).sum(axis=1)
+    both = np.cov(points[:, [0, 2]].T, bias=True)[0, 1] * 2 * 4 * 0.05  # z1 and z3 act on the same gene
+    expected = variance / (variance.sum() + both)
+    assert lost_of(decoded, ["z1", "z2", "z3", "z4"]) == pytest.approx(list(expected), abs=1e-4)
+    assert value(decoded, "used") == 2
+    nothing = diagnostics.reconstruction(
+        latent_of(points), expression_of(table), None, lambda values: 0 * values[:, :3]
+    )
+    assert (value(nothing, "used"), value(nothing, "explained_lost", "z1")) == (0, 0)
+
+
+def test_a_latent_with_a_divergence_but_no_effect_is_warned_of():
+    [found] = warnings_of(z1__kl=0.5, z2__kl=0.5, z1__sd=1, z2__sd=1, z1__explained_lost=0.9, z2__explained_lost=0.003)
+    assert found.startswith("z2 has a KL divergence above 0.1 nat but no effect")
+
+
 # Warnings
 
 

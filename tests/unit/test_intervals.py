@@ -58,6 +58,30 @@ def test_holm_by_hand(p, adjusted):
     assert intervals.holm(p) == pytest.approx(adjusted, nan_ok=True)
 
 
+@pytest.mark.parametrize("p", [[0.04, 0.01, 0.03, 0.02], [0.001, 0.9, 0.012], [0.001, np.nan, 0.02], [np.nan]])
+def test_the_level_of_each_test_gives_holms_decision(p):
+    p = np.array(p)
+    levels = intervals.holm_levels(p)
+    assert (np.isnan(levels) == np.isnan(p)).all()
+    assert ((p < levels) == (intervals.holm(p) < 0.05)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "sizes"),
+    [
+        ([1.0, 0.64, 0.99, 1.0, 0.98], (1, 4)),
+        ([0.1, 0.9, 0.12, 0.91], (2, 2)),
+        ([0.5, 0.6, 0.7], None),  # even
+        ([0.9, 0.91, 0.80, 0.9], None),  # apart by .1 only
+        ([0.1, 0.9], None),
+    ],
+)
+def test_two_groups_of_seeds(values, sizes):
+    found = intervals.two_groups(values)
+    assert (found and tuple(map(len, found))) == sizes
+    assert found is None or found[0].max() < found[1].min()
+
+
 def recall(labels, assigned):
     return np.mean([np.mean(assigned[labels == name] == name) for name in np.unique(labels)])
 
@@ -90,7 +114,8 @@ def test_spreads_over_cells_are_those_of_the_scores():
     labels = np.array(list("aabbbc") * 20)
     clusters = np.where(source.random(120) < 0.7, np.unique(labels, return_inverse=True)[1], 0)
     predicted = np.where(source.random(120) < 0.8, labels, "b")
-    table = intervals.cell_spreads(labels, clusters, labels, predicted).set_index("metric")
+    table, draws = intervals.cell_spreads(labels, clusters, labels, predicted)
+    table = table.set_index("metric")
     expected = {
         "nmi": intervals.over_cells(metrics.normalized_mutual_info_score, labels, clusters),
         "ari": intervals.over_cells(metrics.adjusted_rand_score, labels, clusters),
@@ -99,7 +124,12 @@ def test_spreads_over_cells_are_those_of_the_scores():
     assert list(table.index) == list(expected)
     for name, interval in expected.items():
         assert tuple(table.loc[name]) == pytest.approx(interval)
-    assert intervals.cell_spreads(labels, clusters, labels, None).empty
+        assert np.quantile(draws[name], [0.025, 0.975]) == pytest.approx(interval[2:])
+    assert all(table.empty for table in intervals.cell_spreads(labels, clusters, labels, None))
+    names = np.where(np.arange(120) == 0, "single", labels)  # a type of one cell has no recall
+    alone = intervals.cell_spreads(names, clusters, names, predicted)[0].set_index("metric")
+    expected = metrics.balanced_accuracy_score(labels[1:], predicted[1:])
+    assert alone.loc["knn_accuracy", "mean"] == pytest.approx(expected)
 
 
 def partitions(seed):

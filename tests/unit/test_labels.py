@@ -387,7 +387,7 @@ def test_pbmc3k_has_the_principal_components_of_seurat(study, seurat):
 def test_pbmc3k_has_the_clusters_of_seurat_and_their_nine_names(study, seurat):
     settings = study.settings["labels"]["clusters"]
     markers = settings["markers"]
-    defaults = {"n_variable_genes": 2000, "n_pcs": 10, "n_neighbors": 20, "prune": 1 / 15, "n_starts": 10}
+    defaults = {"n_variable_genes": 2000, "n_pcs": 10, "n_neighbors": 20, "prune": 1 / 15, "n_starts": 30}
     found = labels.from_clusters(study.expression, defaults | settings)
     assert set(found) == set(markers)
     assert len(markers) == 9
@@ -396,6 +396,15 @@ def test_pbmc3k_has_the_clusters_of_seurat_and_their_nine_names(study, seurat):
     names = ["Naive CD4 T", "CD14+ Mono", "Memory CD4 T", "B", "CD8 T", "FCGR3A+ Mono", "NK", "DC", "Platelet"]
     majority = pd.crosstab(expected, found).idxmax(axis=1)
     assert majority.tolist() == names
+
+
+def test_the_clusters_of_pbmc3k_depend_neither_on_the_starts_nor_on_rounding(study):
+    components = labels.principal_components(study.expression[:, study.genes].X, 10)
+    noise = 1 + 1e-6 * np.random.default_rng(0).normal(size=components.shape)
+    graphs = [labels.shared_neighbor_graph(points, 20, 1 / 15) for points in (components, components * noise)]
+    runs = ((graphs[0], 0), (graphs[0], 30), (graphs[1], 0))
+    first, *others = [labels.modularity_clusters(graph, 0.5, 30, start) for graph, start in runs]
+    assert all(adjusted_rand_score(first, other) >= 0.97 for other in others)
 
 
 def test_gates_on_the_markers_of_pbmc3k_label_half_of_its_cells_as_its_clusters_mostly_do(study, seurat):

@@ -38,6 +38,21 @@ def test_predictions_and_recalls_are_those_of_scikit_learn(cells):
     assert neighbors.recalls(labels, None).empty
 
 
+@pytest.mark.parametrize(("n_rare", "recall"), [(1, None), (2, 1), (8, 1), (9, 1)])
+def test_a_small_type_far_from_all_others_is_found(n_rare, recall):
+    source = np.random.default_rng(0)
+    points = source.normal(size=(60 + n_rare, 2)) + np.where(np.arange(60 + n_rare) < 60, 0, 50)[:, None]
+    labels = np.repeat(["common", "rare"], [60, n_rare])
+    found = neighbors.recalls(labels, neighbors.knn_predict(points, labels)).set_index("label")["recall"]
+    assert found["common"] == 1
+    assert found["rare"] == recall if recall is not None else np.isnan(found["rare"])
+    mixed = source.normal(size=(60 + n_rare, 2))
+    assert (
+        not neighbors.recalls(labels, neighbors.knn_predict(mixed, labels)).set_index("label")["recall"]["rare"] > 0.5
+    )
+    assert neighbors.balanced_accuracy(labels, neighbors.knn_predict(points, labels)) == 1
+
+
 def test_a_collapsed_space_does_not_predict_types_by_their_order_in_the_file():
     labels = np.repeat(["a", "b"], 200)
     predicted = neighbors.knn_predict(np.zeros((400, 3)), labels)

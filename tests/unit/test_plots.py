@@ -59,7 +59,7 @@ JOBS = {  # script: (wildcards, inputs, outputs)
     "plot_training": (("dataset",), "history generated_genes", "losses_png generated_png"),
     "plot_dataset": (
         ("dataset",),
-        "labels colors intervals all_recalls cells limits top_genes stability cell_stability tsne2d",
+        "labels colors intervals all_metrics all_recalls cells limits top_genes stability cell_stability tsne2d",
         "quality_png stability_png scores_svg scores_pdf embeddings_svg embeddings_pdf recalls_svg recalls_pdf "
         "sweep_svg sweep_pdf",
     ),
@@ -311,6 +311,16 @@ def test_scores_are_dots_with_intervals_models_first_and_the_best_on_top():
         np.testing.assert_allclose(ends, sorted((mean - half, mean + half) for mean in MEANS.values()))
     dotted = [[line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"] for axes in (panel, knn)]
     assert dotted == [[0.0], []]  # chance
+
+
+def test_seeds_are_small_dots_of_their_row():
+    rows = [(model, seed, "obs", *MAIN_SCORES[0], mean + seed / 10) for model, mean in MEANS.items() for seed in (0, 1)]
+    metrics = pd.DataFrame(rows, columns=["model", "seed", "labels", "space", "metric", "value"])
+    panel = scores.scores(intervals_of(), ROLES, metric_info(), {"obs": "obs"}, metrics).axes[0]
+    drawn = {round(dots.get_offsets()[0, 1]): list(dots.get_offsets()[:, 0]) for dots in panel.collections}
+    for place, name in enumerate(("vae", "dae")):
+        assert drawn[place] == pytest.approx([MEANS[name], MEANS[name] + 0.1])
+    assert len(drawn) == len(MEANS)
 
 
 def test_each_label_set_has_a_row_and_without_intervals_there_are_only_dots():

@@ -60,8 +60,10 @@ def test_scores_are_of_the_labelled_cells_in_each_space(scores):
             recalls = found.recalls[(found.recalls["labels"] == name) & (found.recalls["space"] == space)]
             assert recalls["recall"].tolist() == neighbors.recalls(labels, predicted)["recall"].tolist()
             spreads = found.spreads[(found.spreads["labels"] == name) & (found.spreads["space"] == space)]
-            expected = intervals.cell_spreads(labels, clusters.loc[labels.index, space], labels, predicted)
+            expected, draws = intervals.cell_spreads(labels, clusters.loc[labels.index, space], labels, predicted)
             assert spreads["sd"].tolist() == expected["sd"].tolist()
+            resamples = found.resamples[(found.resamples["labels"] == name) & (found.resamples["space"] == space)]
+            assert resamples["ari"].tolist() == draws["ari"].tolist()
 
 
 def test_scores_against_the_input_are_of_the_ranked_cells(scores):
@@ -104,3 +106,4 @@ def test_mixing_is_scored_with_batches_and_without_labels():
     assert value[["ari", "knn_accuracy", "leiden_best", "clisi", "type_distances"]].isna().all()
     assert found.recalls.empty
     assert found.spreads.empty
+    assert found.resamples.empty

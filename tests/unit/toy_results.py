@@ -130,8 +130,9 @@ def table_rows(datasets, models, trained, seeds, types, batched):
             for low, high in [(value - 0.01 * place - width, value - 0.01 * place + width)]
         ],
         "differences": [
-            (dataset, "obs", "obs", "latent", "ari", "dae", "pca", 3, 0.1, 0.02, 0.05, 0.15, 0.01, 0.02)
+            (dataset, "obs", "obs", "latent", "ari", "dae", "pca", "best PCA", *values)
             for dataset in datasets
+            for values in [(3, 0.1, 0.02, 0.05, 0.15, 0.01, 0.08, 0.12, 0.001, 0.01, 0.02, 0.03, 0.17, 0.07, 3)]
         ],
         "all_recalls": [
             (*run, "obs", "latent", label, 4, 0.9 - 0.4 * place) for run in runs for place, label in enumerate(names)

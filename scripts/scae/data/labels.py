@@ -302,7 +302,10 @@ def shared_neighbor_graph(points, n_neighbors, prune):
 
 
 def modularity_clusters(weights, resolution, n_starts, first=0):
-    """Louvain clustering (Blondel et al. 2008): the partition of highest modularity among several seeded starts.
+    """Leiden clustering (Traag et al. 2019): the partition of highest modularity among several seeded starts.
+
+    Each start is iterated until nothing changes. The best of a few Louvain starts, as in Seurat, is further from the
+    optimum, so that rounding decides which one is found.
 
     Args:
         weights: symmetric sparse (cells, cells) of edge weights.
@@ -320,7 +323,7 @@ def modularity_clusters(weights, resolution, n_starts, first=0):
     best, best_modularity = None, -np.inf
     for seed in range(first, first + n_starts):
         igraph.set_random_number_generator(random.Random(seed))
-        partition = graph.community_multilevel(weights=upper.data, resolution=resolution)
+        partition = graph.community_leiden("modularity", weights=upper.data, resolution=resolution, n_iterations=-1)
         modularity = graph.modularity(partition.membership, weights=upper.data, resolution=resolution)
         if modularity > best_modularity:
             best, best_modularity = np.array(partition.membership), modularity

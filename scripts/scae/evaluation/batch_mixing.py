@@ -82,7 +82,8 @@ def _scaled(values, names):
 def graph_connectivity(points, types, k=neighbors.K):
     """Share of a type's cells in its largest connected component, mean over types.
 
-    Components are of the k-nearest-neighbour graph, reduced to the cells of the type.
+    Components are of the undirected k-nearest-neighbour graph, reduced to the cells of the type, as in scIB (Luecken et
+    al. 2022). scib-metrics takes strong components of the directed graph, so that its values are lower.
     """
     around = neighbors.nearest(points, k)
     n_cells, n_neighbors = around.shape

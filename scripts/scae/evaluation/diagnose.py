@@ -47,7 +47,7 @@ def health(latent, expression, labels, inspection, history=None, training=None, 
     """
     found = [
         diagnostics.measure(latent, inspection.values, labels),
-        diagnostics.reconstruction(latent, expression, inspection.losses),
+        diagnostics.reconstruction(latent, expression, inspection.losses, inspection.decode),
     ]
     if history is not None:
         found.append(diagnostics.training(history, inspection.n_trained_on, training))

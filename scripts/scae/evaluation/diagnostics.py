@@ -17,6 +17,9 @@ FEW_STEPS = 1_000  # gradient steps; with 800 the study's settings fail on every
 STILL_FALLING = 0.02  # share of the decline of the loss in the last tenth of the epochs
 COLUMNS = results.BY_NAME["health"].column_names
 CELLS_AT_ONCE = 5_000  # cells whose expression is in double precision
+USED = 0.01  # share of the explained variance that is lost without a latent; an unused one loses up to 0.003 by noise
+SAMPLE = 500  # cells that are decoded with each latent held at its mean
+COUNTS = ("used", "active")  # measures that count latents, the best one first
 WHOLE = "all"  # in the column latent: a measure of all latents together
 
 
@@ -107,8 +110,8 @@ def training(history, n_cells, settings):
     return _table([(WHOLE, "steps", steps), (WHOLE, "still_falling", falling)])
 
 
-def reconstruction(latent, expression, terms=None):
-    """Squared error of reconstructing the expression, sum over genes, mean over cells.
+def reconstruction(latent, expression, terms=None, decode=None):
+    """Squared error of reconstructing the expression, sum over genes, mean over cells, and what each latent adds.
 
     ``unexplained`` is the error of the best linear map from the latents to the genes; for principal components it is
     the minimum of any linear method with as many latents. ``total`` is the error of the mean of each gene.
@@ -119,14 +122,17 @@ def reconstruction(latent, expression, terms=None):
         expression: scae.data.expression.Expression.
         terms: {"reconstruction": …} of the model over all cells, or None; with held-out cells also
             ``reconstruction_trained`` and ``reconstruction_held_out``.
+        decode: function (cells, latents) -> (cells, genes), or None for the best linear map.
 
     Returns:
-        pandas.DataFrame: latent (``all``), measure, value.
+        pandas.DataFrame: latent, measure, value. ``explained_lost`` of a latent is the share of the explained variance
+        that is lost when it is held at its mean; ``used`` of ``all`` is the number of latents that lose over 1 %.
     """
     n_cells, n_genes = expression.shape
     points = latent.to_numpy(dtype=float)
-    basis, strength, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    basis = basis[:, strength > 1e-6 * max(strength.max(), 1e-300)]  # (cells, rank); sums to 0 over cells
+    basis, strength, directions = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    kept = strength > 1e-6 * max(strength.max(), 1e-300)
+    basis, directions = basis[:, kept], directions[kept].T  # (cells, rank), sums to 0 over cells; (latents, rank)
     squares, sums, shared = 0.0, np.zeros(n_genes), np.zeros((n_genes, basis.shape[1]))
     for start in range(0, n_cells, CELLS_AT_ONCE):
         matrix = _csr(expression, start, min(start + CELLS_AT_ONCE, n_cells))
@@ -135,9 +141,45 @@ def reconstruction(latent, expression, terms=None):
         shared += matrix.T @ basis[start : start + CELLS_AT_ONCE]
     total = float(squares - np.square(sums).sum() / n_cells)
     explained = float(np.square(shared).sum())
+    slopes = directions @ (shared / strength[kept]).T  # (latents, genes) of the regression
+    lost = np.square(slopes).sum(axis=1) * points.var(axis=0) * n_cells / explained if explained > 0 else None
     rows = [(WHOLE, "total", total / n_cells), (WHOLE, "unexplained", (total - explained) / n_cells)]
     rows += [(WHOLE, name, float(value)) for name, value in (terms or {}).items() if name.startswith("reconstruction")]
-    return _table(rows)
+    if decode:
+        lost = _lost_by_decoder(latent, expression, decode)
+    return _table(rows + _used(latent.columns, lost))
+
+
+def _lost_by_decoder(latent, expression, decode):
+    """Explained variance that the decoder loses with each latent held at its mean, as a share of all it explains.
+
+    Both are differences of squared errors, mean over a fixed sample of at most 500 cells. Explained is what the
+    decoder gains over all latents held at their means.
+
+    Returns:
+        numpy.ndarray: (latents,); None if the decoder explains nothing.
+    """
+    points = latent.to_numpy(dtype=np.float32)
+    cells = np.arange(len(points))
+    if len(cells) > SAMPLE:
+        cells = np.sort(np.random.default_rng(0).choice(cells, SAMPLE, replace=False))
+    matrix = np.concatenate([_csr(expression, cell, cell + 1).toarray() for cell in cells]) + expression.offset
+    mean, points = points.mean(axis=0), points[cells]
+
+    def error(held):
+        return float(np.square(matrix - decode(np.where(held, mean, points))).sum(axis=1).mean())
+
+    none, single = np.zeros(len(mean), bool), np.eye(len(mean), dtype=bool)
+    full = error(none)
+    explained = error(~none) - full
+    return np.array([error(held) - full for held in single]) / explained if explained > 0 else None
+
+
+def _used(names, lost):
+    """Rows of the share that each latent explains, and of the number of latents that explain enough."""
+    lost = np.zeros(len(names)) if lost is None else lost
+    rows = [(name, "explained_lost", float(share)) for name, share in zip(names, lost, strict=True)]
+    return [*rows, (WHOLE, "used", float((lost > USED).sum()))]
 
 
 def effective_dimension(points):
@@ -172,6 +214,13 @@ def warnings(table):
     constant = _values(each, "constant")
     if len(names := list(constant.index[constant == 1])):
         found.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} the same for every cell.")
+    lost = _values(each, "explained_lost")
+    idle = [name for name in kl.index if name in lost and lost[name] <= USED and kl[name] > ACTIVE_NATS]
+    if idle:
+        found.append(
+            f"{_listed(idle)} {'has' if len(idle) == 1 else 'have'} a KL divergence above {ACTIVE_NATS:g} nat but no "
+            f"effect: held at the mean, each loses under {USED:.0%} of the explained variance."
+        )
     zeros = _values(each, "zeros")
     if len(names := [name for name in zeros.index if zeros[name] >= MOSTLY_ZERO and constant[name] != 1]):
         found.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} 0 in over {MOSTLY_ZERO:.0%} of the cells.")

@@ -15,6 +15,8 @@ from scipy import stats
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # with two seeds the interval is 13 times as wide as their standard deviation
 RESAMPLES = 200  # of the cells; estimates their standard deviation to within 5 %
+FAR, TIMES = 0.15, 5  # a gap between seeds that separates two groups: this large, and so many times the others
+OVER_CELLS = ("nmi", "ari", "knn_accuracy")  # scores with a spread over cells
 
 
 class Interval(NamedTuple):
@@ -53,6 +55,26 @@ def over_seeds(values):
     sd = values.std(axis=-1, ddof=1) if n_seeds > 1 else np.full_like(mean, np.nan)[()]
     reach = stats.t.ppf((1 + LEVEL) / 2, n_seeds - 1) / np.sqrt(n_seeds) if n_seeds >= FEWEST_SEEDS else np.nan
     return Interval(mean, sd, mean - reach * sd, mean + reach * sd)
+
+
+def two_groups(values):
+    """Split scores into two groups that lie far apart.
+
+    Args:
+        values: (seeds,).
+
+    Returns:
+        (numpy.ndarray, numpy.ndarray): the lower and the higher values, if the largest gap between neighbouring values
+        is at least 0.15 and five times the mean of the other gaps; else None. With two seeds there is no other gap.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    gaps = np.diff(ordered)
+    if len(gaps) < 2:
+        return None
+    place = int(gaps.argmax())
+    if gaps[place] < FAR or gaps[place] < TIMES * np.delete(gaps, place).mean():
+        return None
+    return ordered[: place + 1], ordered[place + 1 :]
 
 
 def difference(first, second):
@@ -94,10 +116,25 @@ def holm(p):
     return adjusted
 
 
-def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
-    """Spread of a score over cells, by a bootstrap within each type (Efron 1979).
+def holm_levels(p, level=1 - LEVEL):
+    """The level at which Holm's procedure tests each hypothesis: (comparisons,), NaN where p is NaN.
 
-    Each cell keeps its cluster or predicted type: training, t-SNE and k-means are not repeated.
+    An interval at this level excludes 0 exactly if `holm` rejects. A hypothesis that is not rejected has the level at
+    which the procedure stopped.
+    """
+    p = np.asarray(p, dtype=float)
+    tested = (~np.isnan(p)).sum()
+    ranks = np.full(p.shape, np.nan)
+    ranks[np.argsort(p, kind="stable")[:tested]] = np.arange(tested)  # NaN is last
+    rejected = holm(p) < level
+    return level / (tested - np.minimum(ranks, rejected.sum()))
+
+
+def resample(score, labels, assigned, resamples=RESAMPLES, seed=0):
+    """A score in bootstrap samples of the cells, drawn within each type (Efron 1979).
+
+    Each cell keeps its cluster or predicted type: training, t-SNE and k-means are not repeated. The same labels and
+    seed give the same samples, so the scores of two representations can be subtracted sample by sample.
 
     Args:
         score: function of (labels, assigned), each (cells,), to a number.
@@ -107,7 +144,7 @@ def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
         seed: of the bootstrap.
 
     Returns:
-        Interval: the score of all cells; standard deviation and 2.5 and 97.5 % quantiles over the bootstrap.
+        numpy.ndarray: (resamples,).
     """
     labels, assigned = np.asarray(labels), np.asarray(assigned)
     random = np.random.default_rng(seed)
@@ -116,34 +153,53 @@ def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
     for draw in range(resamples):
         cells = np.concatenate([random.choice(cells, len(cells)) for cells in types])
         values[draw] = score(labels[cells], assigned[cells])
+    return values
+
+
+def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
+    """Spread of a score over cells.
+
+    Args:
+        score, labels, assigned, resamples, seed: as of `resample`.
+
+    Returns:
+        Interval: the score of all cells; standard deviation and 2.5 and 97.5 % quantiles over the bootstrap.
+    """
+    values = resample(score, labels, assigned, resamples, seed)
+    return _spread(score(np.asarray(labels), np.asarray(assigned)), values)
+
+
+def _spread(value, values):
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(score(labels, assigned)), float(values.std(ddof=1)), float(low), float(high))
+    return Interval(float(value), float(values.std(ddof=1)), float(low), float(high))
 
 
 def cell_spreads(labels, clusters, knn_labels, knn_predicted):
-    """Spread over cells of NMI, ARI and kNN accuracy.
+    """Spread over cells of NMI, ARI and kNN accuracy, and these scores in each bootstrap sample.
 
     Args:
         labels, clusters: (cells,).
         knn_labels, knn_predicted: (predicted cells,) true and predicted types; None without predictions.
 
     Returns:
-        pandas.DataFrame: metric, mean, sd, low, high; empty without predictions.
+        (pandas.DataFrame, pandas.DataFrame): metric, mean, sd, low, high; and draw, nmi, ari, knn_accuracy. Both empty
+        without predictions.
     """
     if knn_predicted is None:
-        return pd.DataFrame(columns=["metric", *Interval._fields])
+        return pd.DataFrame(columns=["metric", *Interval._fields]), pd.DataFrame(columns=["draw", *OVER_CELLS])
     numbers = {name: number for number, name in enumerate(np.unique(labels))}  # numbers compare faster than text
     clusters = np.unique(clusters, return_inverse=True)[1]
     types, true, predicted = (
         np.array([numbers[name] for name in names]) for names in (labels, knn_labels, knn_predicted)
     )
-    found = {
-        "nmi": over_cells(nmi, types, clusters),
-        "ari": over_cells(ari, types, clusters),
-        "knn_accuracy": over_cells(_mean_recall, true, predicted),
-    }
+    judged = np.bincount(true)[true] > 1  # a type of one cell has no recall
+    scores = {"nmi": (nmi, types, clusters), "ari": (ari, types, clusters)}
+    if judged.any():
+        scores["knn_accuracy"] = (_mean_recall, true[judged], predicted[judged])
+    draws = pd.DataFrame({name: resample(*arguments) for name, arguments in scores.items()}, columns=[*OVER_CELLS])
+    found = {name: _spread(score(*cells), draws[name].to_numpy()) for name, (score, *cells) in scores.items()}
     rows = pd.DataFrame.from_dict(found, orient="index", columns=Interval._fields)
-    return rows.rename_axis("metric").reset_index()
+    return rows.rename_axis("metric").reset_index(), draws.rename_axis("draw").reset_index()
 
 
 def nmi(types, clusters):

@@ -165,7 +165,7 @@ METRICS = [
         "knn_accuracy",
         heading="kNN accuracy",
         says="balanced accuracy of predicting a cell's type from its 15 nearest neighbours: each type counts the same, "
-        "and k-means is not used",
+        "and k-means is not used; in a type of fewer than 9 cells, half as many neighbours as it has cells count",
         low=0,
         high=1,
         up=True,
@@ -285,7 +285,8 @@ METRICS = [
         "graph_connectivity",
         heading="graph connectivity",
         says="share of a type's cells in its largest connected part of the 15-nearest-neighbour graph, whatever their "
-        "batch; mean over types",
+        "batch; mean over types, on the undirected graph as in scIB (scib-metrics takes strong components of the "
+        "directed graph, which gives lower values)",
         low=0,
         high=1,
         up=True,

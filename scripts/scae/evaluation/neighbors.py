@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from scae.tables import UNSCORED
 
 K = 15  # neighbours that predict a type, and that make the graph
+FEWEST_CELLS = K // 2 + 2  # of a type that 15 neighbours can find: 8 of them are then its own
 RESOLUTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)  # of Leiden clustering, from few to many clusters
 SCORED_CELLS = 20_000  # above it the scores are of a fixed sample of about as many cells, stratified by type
 
@@ -65,12 +66,22 @@ def nearest(points, k):
 def knn_predict(points, labels, k=K):
     """Predict the type of each cell as the most frequent one of its k nearest others (leave-one-out); (cells,).
 
-    Ties go to the first type in alphabetical order.
+    Ties go to the first type in alphabetical order. A type of fewer than 9 cells could never win among 15 neighbours,
+    so for its cells only the nearest half as many as the type has count.
     """
     names, types = np.unique(np.asarray(labels), return_inverse=True)
     neighbors = types[nearest(points, k)]  # (cells, k)
-    counts = np.stack([(neighbors == number).sum(axis=1) for number in range(len(names))], axis=1)
+    counts = _counts(neighbors, len(names))
+    sizes = np.bincount(types)
+    for number in np.flatnonzero(sizes < FEWEST_CELLS):
+        cells = types == number
+        counts[cells] = _counts(neighbors[cells, : max(1, sizes[number] // 2)], len(names))
     return names[counts.argmax(axis=1)]
+
+
+def _counts(neighbors, n_types):
+    """Number of neighbours of each type: (cells, types)."""
+    return np.stack([(neighbors == number).sum(axis=1) for number in range(n_types)], axis=1)
 
 
 def recalls(labels, predicted):
@@ -81,16 +92,19 @@ def recalls(labels, predicted):
         predicted: (cells,) types, or None.
 
     Returns:
-        pandas.DataFrame: label (in alphabetical order), cells (their number), recall; empty without predictions.
+        pandas.DataFrame: label (in alphabetical order), cells (their number), recall (NaN for a type of one cell, which
+        has no other cell to be found by); empty without predictions.
     """
     if predicted is None:
         return pd.DataFrame({"label": [], "cells": [], "recall": []})
     correct = pd.Series(np.asarray(predicted) == np.asarray(labels)).groupby(np.asarray(labels))
-    return pd.DataFrame({"cells": correct.size(), "recall": correct.mean()}).rename_axis("label").reset_index()
+    cells = correct.size()
+    table = pd.DataFrame({"cells": cells, "recall": correct.mean().where(cells > 1)})
+    return table.rename_axis("label").reset_index()
 
 
 def balanced_accuracy(labels, predicted):
-    """Mean recall over the types: rare types count as much as common ones."""
+    """Mean recall over the types of two or more cells: rare types count as much as common ones."""
     return float(recalls(labels, predicted)["recall"].mean())
 
 

@@ -12,6 +12,7 @@ COLUMNS = {
     "metrics": results.BY_NAME["metrics"].column_names,
     "recalls": results.BY_NAME["recalls"].column_names,
     "spreads": results.BY_NAME["spreads"].column_names,
+    "resamples": results.BY_NAME["resamples"].column_names,
 }
 
 
@@ -22,6 +23,7 @@ class Scores(NamedTuple):
     metrics: pd.DataFrame
     recalls: pd.DataFrame
     spreads: pd.DataFrame
+    resamples: pd.DataFrame
 
 
 def score(spaces, label_sets, distances, settings, seed, batches=None):
@@ -57,8 +59,8 @@ def score(spaces, label_sets, distances, settings, seed, batches=None):
             ids, predicted = clusters[space][labels.index], values["knn_predicted"]
             scored = metrics.score(labels, ids, points.loc[labels.index], without_labels=name == first, **values)
             recalls = neighbors.recalls(knn_labels, predicted)
-            spreads = intervals.cell_spreads(labels, ids, knn_labels, predicted)
-            for table, rows in zip(COLUMNS, (scored, recalls, spreads), strict=True):
+            over_cells = intervals.cell_spreads(labels, ids, knn_labels, predicted)
+            for table, rows in zip(COLUMNS, (scored, recalls, *over_cells), strict=True):
                 found[table].append(rows.assign(labels=name, space=space))
     stacked = {table: pd.concat(rows)[COLUMNS[table]] for table, rows in found.items()}
     return Scores(clusters.reset_index(), **stacked)

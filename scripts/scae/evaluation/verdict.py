@@ -1,27 +1,28 @@
-"""The verdict of each data set in sentences, from tables alone.
+"""The verdict of each data set: at most six statements, from tables alone.
 
-A difference is stated only if its p value, adjusted over all pairs of the score, is below .05; otherwise the verdict
-says "no difference is shown".
+A difference is stated only if it is shown over cells and, where the seeds can test it, over seeds
+(`scae.evaluation.comparison.differences`). Everything else is in the tables of the report.
 """
 
 import numpy as np
-import pandas as pd
 
 from scae.evaluation import baselines, comparison, diagnostics, intervals, label_source, summary
+from scae.evaluation.main_scores import select
 
 # The scores of the verdict: one of the clusters, and one without k-means
 SCORES = {
     ("latent", "ari"): "ARI (k-means on the latent)",
     ("latent", "knn_accuracy"): "kNN accuracy (15 nearest neighbours in the latent)",
 }
-GATE_SHARE = 0.5  # of the cells
+MOST = 6  # statements about a data set
+COMPARED = 4  # at most, of them about differences: two scores by two label sets
 
 
-def sentences(scores, differences, health, roles, label_sources, stability):
+def sentences(metrics, differences, health, roles, label_sources, stability):
     """The verdict of each data set.
 
     Args:
-        scores: DataFrame of intervals, as intervals.csv; rows over cells are not used.
+        metrics: DataFrame with dataset, model, seed, labels, space, metric, value; baselines have `summary.NO_SPACE`.
         differences: as from `comparison.differences`.
         health: DataFrame with dataset, model, seed, latent, measure, value.
         roles: {model: "model", "pca" or "floor"}.
@@ -29,25 +30,24 @@ def sentences(scores, differences, health, roles, label_sources, stability):
         stability: DataFrame with dataset, model, space, measure, pairs, value.
 
     Returns:
-        dict: {dataset: list of str}.
+        dict: {dataset: list of str}, the most important one first.
     """
-    scores = scores[scores["over"] == "seeds"]
-    return {
-        dataset: [
-            *_against_pca(_rows(differences, dataset), roles, sets),
-            *_among_models(_rows(differences, dataset), roles, sets),
-            *_disagreements(_rows(differences, dataset), sets),
-            *_near_the_floor(_rows(scores, dataset), roles, sets),
-            *_ceiling(_rows(scores, dataset), sets),
-            *_stability(_rows(stability, dataset), roles),
-            *_active_latents(_rows(health, dataset), roles),
-            *_training(_rows(health, dataset)),
-            *_reconstruction(_rows(health, dataset), roles),
-            *_held_out(_rows(health, dataset), roles),
-            *_mixing(_rows(scores, dataset)),
-        ]
-        for dataset, sets in label_sources.items()
-    }
+    found = {}
+    for dataset, sets in label_sources.items():
+        scores, compared, whole, agreement = (
+            table[table["dataset"] == dataset] for table in (metrics, differences, health, stability)
+        )
+        found[dataset] = [
+            *_comparisons(compared, roles, sets)[:COMPARED],
+            *_chance(compared, roles, sets),
+            *_apart(scores, sets),
+            *_training(whole),
+            *_used_latents(whole, roles),
+            *_stability(agreement, roles),
+            *_mixing(scores),
+            *_ceiling(scores, sets),
+        ][:MOST]
+    return found
 
 
 def text(verdicts):
@@ -55,19 +55,13 @@ def text(verdicts):
     return "".join(f"{dataset}: {sentence}\n" for dataset, lines in verdicts.items() for sentence in lines)
 
 
-def _rows(table, dataset):
-    return table[table["dataset"] == dataset]
-
-
-def _families(differences, sets):
-    """(score in words, label set, rows) of each score of the verdict, for each label set with labels."""
+def _families(table, sets):
+    """(score in words, rows) of each score of the verdict, for each label set with labels."""
     for name, source in sets.items():
         for (space, metric), heading in SCORES.items():
-            chosen = (
-                (differences["labels"] == name) & (differences["space"] == space) & (differences["metric"] == metric)
-            )
-            if chosen.any() and source != "none":
-                yield f"{heading}{_labels(name, sets)}", name, differences[chosen]
+            rows = select(table, labels=name, space=space, metric=metric)
+            if len(rows) and source != "none":
+                yield f"{heading}{_labels(name, sets)}", rows
 
 
 def _labels(name, sets):
@@ -80,83 +74,92 @@ def _labels(name, sets):
     return f", with labels from {label_source.WORDS[source]}{which}{bias}"
 
 
-def _against_pca(differences, roles, sets):
-    if "pca" not in roles.values():
-        return ["PCA was not run, so the models cannot be compared with it."]
+def _comparisons(differences, roles, sets):
+    """For each score: which models are ahead of and behind PCA, and what would show the differences that are not."""
     if "model" not in roles.values():
         return []
-    found = []
-    for score, _, rows in _families(differences, sets):
-        rows = rows[rows["second"].map(roles) == "pca"]
-        if not len(rows):
-            continue
-        if reason := _untested(rows):
-            found.append(f"Differences are not tested by {score}: {reason}.")
-            continue
-        ahead, behind = _shown(rows, 1), _shown(rows, -1)
-        found += [
-            f"{_listed(_pair(row) for _, row in shown.iterrows())} in {score}."
-            for shown in (ahead, behind)
-            if len(shown)
-        ]
-        not_shown = rows.drop([*ahead.index, *behind.index])
-        if not len(ahead):
-            found.append(f"No model is shown to beat PCA by {score}.")
-        elif len(not_shown):
-            pairs = _listed(f"{row['first']} and {row['second']}" for _, row in not_shown.iterrows())
-            found.append(f"No difference is shown between {pairs} by {score}.")
+    if "pca" not in roles.values():
+        return ["PCA was not run, so the models cannot be compared with it."]
+    return [
+        _comparison(score, rows[~rows["question"].isin(["", comparison.CHANCE])].to_dict("records"))
+        for score, rows in _families(differences, sets)
+        if not rows["question"].isin(["", comparison.CHANCE]).all()
+    ]
+
+
+def _comparison(score, rows):
+    against_best = [row for row in rows if row["question"] in (comparison.BEST, comparison.BOTH)]
+    best = against_best[0]["second"]
+    tested = [row for row in rows if np.isfinite(row["p_holm"])]
+    shown = [row for row in tested if comparison.shown(row)]
+    if not tested:
+        return f"Differences from PCA by {score} are not tested: {_untested(rows)}."
+    ahead, behind = ([row for row in shown if np.sign(row["mean"]) == sign] for sign in (1, -1))
+    beats = [row["first"] for row in ahead if row in against_best]
+    lead = f"{_listed(beats)} {'beats' if len(beats) == 1 else 'beat'} {best}, the best PCA," if beats else ""
+    parts = [f"{lead or f'No model is shown to beat {best}, the best PCA,'} by {score}"]
+    parts += [f"ahead: {_listed(map(_pair, ahead))}"] if ahead else []
+    parts += [f"behind: {_listed(map(_pair, behind))}"] if behind else []
+    open_pairs = [row for row in tested if row not in shown]
+    parts += [f"not shown: {_listed(map(_not_shown, open_pairs))}"] if open_pairs else []
+    untested = [f"{row['first']} and {row['second']}" for row in rows if row not in tested]
+    parts += [f"not tested: {_listed(untested)}"] if untested else []
+    over = "cells and seeds" if any(np.isfinite(row["p_seeds"]) for row in tested) else "cells"
+    found = f"{'; '.join(parts)} (95 % CI over {over}, adjusted for {_count(len(tested), 'comparison')})."
+    if (n_seeds := int(max(row["n"] for row in rows))) < intervals.FEWEST_SEEDS:
+        seeds = _count(n_seeds, "seed")
+        found += f" With {seeds}, this holds for these trainings only: run {intervals.FEWEST_SEEDS} or more."
     return found
 
 
-def _among_models(differences, roles, sets):
+def _pair(row):
+    """Who leads whom, by how much."""
+    low, high = sorted(abs(row[bound]) for bound in ("adjusted_low", "adjusted_high"))
+    return f"{row['first']} vs {row['second']} by {abs(row['mean']):.3f} ({low:.3f} to {high:.3f})"
+
+
+def _not_shown(row):
+    needed = row["seeds_needed"]
+    would = f"about {needed:.0f} seeds would show it" if np.isfinite(needed) else "more seeds alone would not show it"
+    interval = f"{row['adjusted_low']:+.3f} to {row['adjusted_high']:+.3f}"
+    return f"{row['first']} vs {row['second']} ({row['mean']:+.3f}, {interval}; {would})"
+
+
+def _untested(rows):
+    """Why no pair is tested."""
+    n_seeds = int(max(row["n"] for row in rows))
+    if n_seeds < intervals.FEWEST_SEEDS:
+        return (
+            f"{_count(n_seeds, 'seed')} and no resampled cells (run {intervals.FEWEST_SEEDS} or more seeds: run.seeds)"
+        )
+    return "the scores are the same for every seed, and there are no resampled cells"
+
+
+def _chance(differences, roles, sets):
+    """Models and PCAs that are not shown to be better than a representation that has learned nothing, by score."""
+    parts = []
+    for score, rows in _families(differences, sets):
+        rows = rows[rows["question"] == comparison.CHANCE].dropna(subset=["p_holm"])
+        for floor, pairs in rows.groupby("second", sort=False):
+            signs = {row["first"]: np.sign(row["mean"]) * comparison.shown(row) for row in pairs.to_dict("records")}
+            worse, near = ([name for name in signs if signs[name] == sign] for sign in (-1, 0))
+            parts += [f"{_listed(worse)} {_be(worse)} worse than {floor} by {score}"] if worse else []
+            parts += [f"{_listed(near)} {_be(near)} not shown to be better than {floor} by {score}"] if near else []
+    return [f"{'; '.join(parts)}."] if parts else []
+
+
+def _apart(scores, sets):
+    """Representations with seeds whose scores lie far from the others: a failed or a second solution."""
     found = []
-    for score, _, rows in _families(differences, sets):
-        rows = rows[(rows["first"].map(roles) == "model") & (rows["second"].map(roles) == "model")]
-        if not len(rows) or _untested(rows):
-            continue
-        shown = pd.concat([_shown(rows, 1), _shown(rows, -1)])
-        if len(shown):
-            found.append(f"{_listed(_pair(row) for _, row in shown.iterrows())} in {score}.")
-        else:
-            found.append(f"No difference is shown among the models by {score}.")
-    return found
-
-
-def _disagreements(differences, sets):
-    """Pairs for which one score shows a difference, and another shows none or the opposite."""
-    signs = {}
-    for score, name, rows in _families(differences, sets):
-        for _, row in rows.iterrows():
-            sign = int(np.sign(row["mean"])) if comparison.shown(row) else 0
-            signs.setdefault((row["first"], row["second"]), {})[score, name] = sign
-    families = {family for by_family in signs.values() for family in by_family}
-    if len(families) < 2 or not any(sign for by_family in signs.values() for sign in by_family.values()):
-        return []
-    opposite = [pair for pair, by_family in signs.items() if {1, -1} <= set(by_family.values())]
-    partly = [pair for pair, by_family in signs.items() if len(set(by_family.values())) > 1 and pair not in opposite]
-    if opposite:
-        return [f"The scores contradict each other on {_listed(map(' and '.join, opposite))}."]
-    if partly:
-        return [f"Only some scores show a difference between {_listed(map(' and '.join, partly))}."]
-    return ["The scores agree on every pair."]
-
-
-def _near_the_floor(scores, roles, sets):
-    """Models that are not shown to be better than a representation that has learned nothing."""
-    found = []
-    for name in sets:
-        rows = scores[(scores["labels"] == name) & (scores["space"] == "latent") & (scores["metric"] == "ari")]
-        rows = rows.set_index("model")
-        models = [model for model, role in roles.items() if role == "model" and model in rows.index]
-        for floor in (model for model, role in roles.items() if role == "floor"):
-            if floor not in rows.index or not np.isfinite(rows["high"][floor]):
-                continue
-            near = [model for model in models if not rows["low"][model] > rows["high"][floor]]
-            if near:
-                verb = "is" if len(near) == 1 else "are"
-                score = f"{SCORES['latent', 'ari']}{_labels(name, sets)}"
-                found.append(f"{_listed(near)} {verb} not shown to beat {floor} by {score}: the intervals overlap.")
-    return found
+    for score, rows in _families(summary.representation_scores(scores), sets):
+        for model, values in rows.groupby("model", sort=False)["value"]:
+            if groups := intervals.two_groups(values.dropna().to_numpy()):
+                few, many = sorted(groups, key=len)
+                found.append(
+                    f"{model} has {len(few)} of {_count(len(few) + len(many), 'seed')} apart, at {few.mean():.2f} "
+                    f"against {many.mean():.2f} by {score}"
+                )
+    return [f"Scores of some seeds lie apart, so that means and CIs mislead: {'; '.join(found)}."] if found else []
 
 
 def _ceiling(scores, sets):
@@ -164,7 +167,7 @@ def _ceiling(scores, sets):
     found = []
     rows = scores[(scores["space"] == summary.NO_SPACE) & (scores["metric"] == "ari")]
     for name in sets:
-        mean = rows[rows["labels"] == name].set_index("model")["mean"]
+        mean = rows[rows["labels"] == name].groupby("model")["value"].mean()
         if all(again in mean for again in baselines.RECLUSTERED):
             seeds, lower, higher = (f"{mean[again]:.3f}" for again in baselines.RECLUSTERED)
             which = f" {name}" if len(sets) > 1 else ""
@@ -193,37 +196,22 @@ def _stability(table, roles):
     ]
 
 
-def _active_latents(table, roles):
-    found = []
-    for model, rows in table[table["model"].map(roles) == "model"].groupby("model", sort=False):
-        whole = rows[rows["latent"] == diagnostics.WHOLE]
-        value = whole.pivot_table(index="seed", columns="measure", values="value")
-        n_latents, n_seeds = int(value["latents"].max()), len(value)
-        kind = "active" if (rows["measure"] == "kl").any() else "non-constant"
-        seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
-        sentence = f"{model} has {_range(value['active'])} of {n_latents} latent dimensions {kind} ({seeds})"
-        if fixed := _fixed_gates(rows):
-            sentence += f"; in {fixed} of {seeds} each gate is exactly 1 or stays at its prior"
-        found.append(f"{sentence}.")
-    return found
-
-
-def _fixed_gates(rows):
-    """Number of seeds in which each gate is 1 in most cells or, in a collapsed latent, at its prior."""
-    each = rows[rows["latent"] != diagnostics.WHOLE]
-    each = each.pivot_table(index=["seed", "latent"], columns="measure", values="value")
-    if "gate_one" not in each or "kl" not in each:
-        return 0
-    collapsed = ~diagnostics.is_active(each["kl"], each["sd"])
-    fixed = (each["gate_one"] >= GATE_SHARE) | ((each["gate_between"] >= GATE_SHARE) & collapsed)
-    return int(fixed.groupby(level="seed").all().sum())
+def _used_latents(table, roles):
+    """Number of latents of each model that its decoder uses."""
+    whole = table[(table["latent"] == diagnostics.WHOLE) & (table["model"].map(roles) == "model")]
+    parts = []
+    for model, rows in whole.groupby("model", sort=False):
+        value = rows.pivot_table(index="seed", columns="measure", values="value")
+        counted = next((name for name in diagnostics.COUNTS if name in value), None)
+        if counted:
+            parts.append(f"{model} {_range(value[counted])} of {int(value['latents'].max())}")
+    return [f"Latent dimensions that the decoder uses: {_listed(parts)}."] if parts else []
 
 
 def _training(table):
+    """Trainings that were short or not at their end; nothing if there are none."""
     whole = table[table["latent"] == diagnostics.WHOLE]
     steps = whole[whole["measure"] == "steps"]
-    if not len(steps):
-        return []
     found = []
     few = steps[steps["value"] < diagnostics.FEW_STEPS]
     if len(few):
@@ -238,44 +226,17 @@ def _training(table):
             f"The loss was still falling at the end of {len(falling)} of {len(steps)} trainings: more epochs may "
             "change the scores."
         )
-    return found or [f"The loss had levelled off in all {len(steps)} trainings."]
-
-
-def _reconstruction(table, roles):
-    """Reconstruction error of each model's decoder, and of PCA."""
-    whole = table[table["latent"] == diagnostics.WHOLE]
-    errors = []
-    for role, measure in (("model", "reconstruction"), ("pca", "unexplained")):
-        rows = whole[(whole["model"].map(roles) == role) & (whole["measure"] == measure)]
-        mean = rows.groupby("model", sort=False)["value"].mean()
-        errors.append(_listed(f"{model} {value:,.1f}" for model, value in mean.items()))
-    models, pca = errors
-    return [f"Squared reconstruction error per cell: {models}; for comparison, {pca} (linear)."] if all(errors) else []
-
-
-def _held_out(table, roles):
-    """Reconstruction error of held-out cells against that of training cells (training.holdout)."""
-    whole = table[(table["latent"] == diagnostics.WHOLE) & (table["model"].map(roles) == "model")]
-    value = whole.pivot_table(index=["model", "seed"], columns="measure", values="value", sort=False)
-    parts = ["reconstruction_held_out", "reconstruction_trained"]
-    if not set(parts) <= set(value):
-        return []
-    models = []
-    for model, seeds in value.dropna(subset=parts).groupby(level="model", sort=False):
-        apart = intervals.difference(*(seeds[part] for part in parts))
-        spread = f"95 % CI {apart.low:+,.1f} to {apart.high:+,.1f}" if np.isfinite(apart.low) else "no CI"
-        if apart.low <= 0 <= apart.high:
-            spread += ": no difference is shown"
-        models.append(f"{model} {apart.mean:+,.1f} ({spread})")
-    return [f"Reconstruction error, held-out minus training cells: {_listed(models)}."]
+    return [" ".join(found)] if found else []
 
 
 def _mixing(scores):
     """Batch mixing and separation of types, for a data set with batches."""
     found = {}
     for metric in ("ilisi", "clisi"):
-        rows = scores[(scores["space"] == "latent") & (scores["metric"] == metric)].drop_duplicates("model")
-        found[metric] = _listed(f"{row.model} {row.mean:.2f}" for row in rows.dropna(subset=["mean"]).itertuples())
+        rows = scores[(scores["space"] == "latent") & (scores["metric"] == metric)].dropna(subset=["value"])
+        rows = rows.drop_duplicates(["model", "seed"])  # of the first label set
+        mean = rows.groupby("model", sort=False)["value"].mean()
+        found[metric] = _listed(f"{model} {value:.2f}" for model, value in mean.items())
     if not all(found.values()):
         return []
     return [
@@ -284,25 +245,12 @@ def _mixing(scores):
     ]
 
 
-def _untested(rows):
-    """Why these pairs are not tested, or an empty text."""
-    n_seeds = int(rows["n"].max())
-    if n_seeds < intervals.FEWEST_SEEDS:
-        seeds = "1 seed has" if n_seeds == 1 else f"{n_seeds} seeds have"
-        return f"only {seeds} scores, and {intervals.FEWEST_SEEDS} or more are needed (run.seeds)"
-    return "the scores are the same for every seed" if rows["p"].isna().all() else ""
+def _be(names):
+    return "is" if len(names) == 1 else "are"
 
 
-def _shown(rows, sign):
-    chosen = [comparison.shown(row) and np.sign(row["mean"]) == sign for _, row in rows.iterrows()]
-    return rows[np.array(chosen, dtype=bool)]
-
-
-def _pair(row):
-    """Which of a pair is ahead, by how much, with the interval over seeds."""
-    first, second = (row["first"], row["second"]) if row["mean"] > 0 else (row["second"], row["first"])
-    low, high = sorted(abs(row[bound]) for bound in ("low", "high"))
-    return f"{first} is ahead of {second} by {abs(row['mean']):.3f} (95 % CI {low:.3f} to {high:.3f} over seeds)"
+def _count(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _range(values):

@@ -13,22 +13,25 @@ from scae.plots import drawing
 from scae.plots.drawing import BASELINE_COLOR, MODEL_COLOR
 
 CHARACTERS_PER_INCH = 14  # of text of 9 points
+BELOW = 0.28  # of its row, where the seeds are drawn
 REFERENCES = {  # scores of the labels themselves: line style and legend
     "shuffled": (":", "chance (shuffled labels)"),
     "other_seed": ("--", "labels clustered again: upper bound"),
 }
 
 
-def scores(intervals, roles, metric_info, label_sources):
+def scores(intervals, roles, metric_info, label_sources, metrics=None):
     """A dot with its interval for each representation and main score: models above, baselines below, best first.
 
-    The dot is the mean over seeds, the thick line its 95 % CI over seeds, the thin one the 95 % range over cells.
+    The dot is the mean over seeds, the thick line its 95 % CI over seeds, the thin one the 95 % range over cells. Small
+    dots are the seeds: a score with two modes has an interval that says little.
 
     Args:
         intervals: intervals.csv of one data set; scores of the labels themselves are vertical lines.
         roles: {model: "model", "pca" or "floor"}.
         metric_info: as from `scae.evaluation.metrics.metric_info`.
         label_sources: {label set: where it comes from}; one row of panels each.
+        metrics: metrics.csv of the data set, with a value for each seed; None draws no seeds.
     """
     references = select(intervals, space=summary.NO_SPACE, over="seeds")
     intervals = summary.representation_scores(intervals)
@@ -45,7 +48,8 @@ def scores(intervals, roles, metric_info, label_sources):
         of_labels = select(intervals, labels=name)
         models, baselines = ordered(of_labels, roles, MAIN_SCORES[0])
         for panel, score in zip(row, MAIN_SCORES, strict=True):
-            _dots(panel, score_rows(of_labels, score), models, baselines)
+            seeds = None if metrics is None else score_rows(select(metrics, labels=name), score)
+            _dots(panel, score_rows(of_labels, score), models, baselines, seeds)
             for found in select(references, labels=name, metric=score[1]).itertuples():
                 if found.model in REFERENCES and np.isfinite(found.mean):
                     line = {"linestyle": REFERENCES[found.model][0], "color": BASELINE_COLOR, "linewidth": 1}
@@ -64,6 +68,8 @@ def scores(intervals, roles, metric_info, label_sources):
         Line2D([], [], color="#333333", linewidth=4, label="95 % CI over seeds"),
         Line2D([], [], color="#333333", linewidth=1, label="95 % range over cells"),
     ]
+    if metrics is not None and metrics["seed"].nunique() > 1:
+        handles.append(Line2D([], [], color="#333333", marker=".", linewidth=0, label="single seeds"))
     for reference, (line, text) in REFERENCES.items():
         if (references["model"] == reference).any():
             handles.append(Line2D([], [], color=BASELINE_COLOR, linestyle=line, label=text))
@@ -78,7 +84,7 @@ def score_name(score, metric_info):
     return f"{heading}\n{summary.SPACE_NAMES.get(space, space)}"
 
 
-def _dots(panel, rows, models, baselines):
+def _dots(panel, rows, models, baselines, seeds=None):
     gap = 0.6 if models and baselines else 0
     places = {name: place for place, name in enumerate(models)}
     places |= {name: len(models) + gap + place for place, name in enumerate(baselines)}
@@ -91,6 +97,10 @@ def _dots(panel, rows, models, baselines):
             if over == "seeds" and np.isfinite(found.mean):
                 marker = {"marker": "o"} if found.model in models else {"marker": "D", "markerfacecolor": "white"}
                 panel.plot(found.mean, places[found.model], color=color, markersize=6, zorder=3, **marker)
+    for model, values in () if seeds is None or not len(seeds) else seeds.groupby("model")["value"]:
+        if model in places and len(values) > 1:
+            color = MODEL_COLOR if model in models else BASELINE_COLOR
+            panel.scatter(values, [places[model] + BELOW] * len(values), s=7, color=color, alpha=0.8, linewidths=0)
     if gap:
         panel.axhline(len(models) - 1 + (1 + gap) / 2, color="#bbbbbb", linewidth=0.8)
     panel.set_yticks(list(places.values()), list(places))

@@ -9,6 +9,7 @@ from scae.report import html
 GENES = 6  # of each sign, named per latent dimension
 GENE_SETS = 3
 DIAGNOSTICS = {  # of each latent dimension: heading and unit
+    "explained_lost": ("explained variance lost", "share, held at its mean; used above 0.01"),
     "kl": ("KL divergence", "nats; active above 0.1"),
     "sd": ("standard deviation", ""),
     "zeros": ("zeros", "share of cells"),
@@ -20,9 +21,12 @@ DIAGNOSTICS = {  # of each latent dimension: heading and unit
 }
 OVERALL = {  # of the latent as a whole
     "latents": "latent dimensions",
+    "used": "used by the decoder",
     "active": "active",
     "effective_dimension": "effective dimension",
     "reconstruction": "squared error per cell, model's decoder",
+    "reconstruction_trained": "squared error per cell, training cells",
+    "reconstruction_held_out": "squared error per cell, held-out cells",
     "unexplained": "squared error per cell, best linear decoder",
     "steps": "gradient steps",
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scae.evaluation import label_source, summary
+from scae.evaluation import comparison, label_source, summary
 from scae.evaluation.main_scores import MAIN_SCORES, score_rows, select
 from scae.report import html
 
@@ -30,7 +30,19 @@ def verdict(study):
             for dataset in study.datasets
         ],
         "notes": study.notes,
+        "seeds": len(study.seeds),
+        "unseen": unseen_share(len(study.seeds)),
+        "annotated": [
+            name
+            for name, sources in study.label_sources.items()
+            if not set(sources.values()).isdisjoint(label_source.MAY_FAVOUR_PCA)
+        ],
     }
+
+
+def unseen_share(n_seeds):
+    """Largest share of seeds, in percent, that n seeds miss with a probability of 5 %; None with one seed."""
+    return round(100 * (1 - 0.05 ** (1 / n_seeds))) if n_seeds > 1 else None
 
 
 def best(study, dataset, labels):
@@ -150,12 +162,12 @@ def _arrow(info):
 
 
 def differences(study, dataset):
-    """Differences between representations over seeds; None if none was computed."""
+    """Tested differences between representations, over cells and over seeds; None if none was computed."""
     rows = study.table("differences", dataset=dataset)
     shown = [
         row
         for row in rows.to_dict("records")
-        if (row["space"], row["metric"]) in MAIN_SCORES and row["metric"] in study.metric_info
+        if (row["space"], row["metric"]) in MAIN_SCORES and row["metric"] in study.metric_info and row["question"]
     ]
     if not shown:
         return None
@@ -167,20 +179,32 @@ def differences(study, dataset):
                 f"{study.metric_info[row['metric']]['heading']}, "
                 f"{summary.SPACE_NAMES.get(row['space'], row['space'])}" + (f", {row['labels']}" if several else "")
             ),
+            html.cell(row["question"]),
             html.score(row["mean"], 3),
-            html.interval(row),
+            html.interval({"low": row["adjusted_low"], "high": row["adjusted_high"]}),
             html.score(row["p_holm"], 3),
+            html.cell("not tested" if not np.isfinite(row["p_holm"]) else "yes" if comparison.shown(row) else "no"),
+            html.interval(row),
+            html.interval({"low": row["cells_low"], "high": row["cells_high"]}),
+            html.score(row["detectable"], 3),
+            html.score(row["seeds_needed"], 0),
         ]
         for row in shown
     ]
     return html.table(
-        f"{dataset}: differences between representations, paired by seed",
+        f"{dataset}: differences between representations",
         [
             html.column("pair"),
             html.column("score", text=True),
+            html.column("against", text=True),
             html.column("mean difference"),
-            html.column("95 % CI", "over seeds"),
+            html.column("95 % CI", "adjusted"),
             html.column("p", "Holm-adjusted"),
+            html.column("shown", text=True),
+            html.column("95 % CI", "over seeds"),
+            html.column("95 % CI", "over cells"),
+            html.column("detectable", "difference"),
+            html.column("seeds needed", "to show it"),
         ],
         lines,
     )

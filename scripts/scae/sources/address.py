@@ -17,6 +17,8 @@ SHIPPED_DATASETS = (
     *("blobs", "burczynski06", "krumsiek11", "moignard15", "paul15"),
     *("pbmc3k", "pbmc3k_processed", "pbmc68k_reduced", "toggleswitch", "visium_sge"),
 )
+# Names of columns of obs that hold clusters, not names of cell types
+CLUSTERING = re.compile(r"leiden|louvain|seurat.?clusters|_snn_res|phenograph|k.?means|^clusters?$|_clusters?$")
 EXPORTED_BYTES = 100_000_000  # larger sources hold over a hundred million values and take minutes to write as text
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
 # File names that a folder is searched for, compressed or not
@@ -54,8 +56,12 @@ def is_simulated(source):
 
 
 def origin_of_labels(source, labels):
-    """Source of a label set: its ``from``, or ``simulation`` for the annotation of simulated cells."""
-    return "simulation" if is_simulated(source) and labels["from"] == "obs" else labels["from"]
+    """Source of a label set: its ``from``; for a column of obs, ``simulation`` or ``obs_clusters`` where it is one."""
+    if labels["from"] != "obs":
+        return labels["from"]
+    if is_simulated(source):
+        return "simulation"
+    return "obs_clusters" if CLUSTERING.search(str(labels["column"]).casefold()) else "obs"
 
 
 def problem_of_url(url):
