@@ -128,9 +128,9 @@ rule diagnose_latents:
         mem_mb=growing(1500, 4),
         runtime=growing(30, 0.02),
     params:
-        code=plan.code("diagnose_latents", plan.model_module, plan.inspection_module),
+        code=plan.code("diagnose_latents", plan.model_module, plan.inspection_module, plan.counts_module),
         content=plan.content("gene_sets"),
-        expression=config["expression"],
+        expression=plan.expression,
         gene_sets=plan.dataset("gene_sets"),
         model=plan.model,
         runs=plan.run_settings,
@@ -166,7 +166,7 @@ rule compare_seeds:
 rule score_baselines:
     """Scores of the labels themselves: shuffled, and clustered again where they are a clustering."""
     input:
-        labels=[path for name in ("labels", "label_set") for path in plan.named(name)],
+        labels=plan.named("labels", "label_set"),
         expression=expand("<results>/{dataset}/expression.h5ad", dataset=DATASETS),
     output:
         references="<results>/references.csv",

@@ -14,7 +14,7 @@ from scae.plots.drawing import BASELINE_COLOR, MODEL_COLOR
 
 CHARACTERS_PER_INCH = 14  # of text of 9 points
 REFERENCES = {  # scores of the labels themselves: line style and legend
-    "shuffled": (":", "labels shuffled: chance"),
+    "shuffled": (":", "chance (shuffled labels)"),
     "other_seed": ("--", "labels clustered again: upper bound"),
 }
 
@@ -22,7 +22,7 @@ REFERENCES = {  # scores of the labels themselves: line style and legend
 def scores(intervals, roles, metric_info, label_sources):
     """A dot with its interval for each representation and main score: models above, baselines below, best first.
 
-    The dot is the mean over seeds, the thick line its 95 % CI over seeds, the thin one the spread over cells.
+    The dot is the mean over seeds, the thick line its 95 % CI over seeds, the thin one the 95 % range over cells.
 
     Args:
         intervals: intervals.csv of one data set; scores of the labels themselves are vertical lines.
@@ -62,7 +62,7 @@ def scores(intervals, roles, metric_info, label_sources):
         Line2D([], [], color=MODEL_COLOR, marker="o", linewidth=4, alpha=1, label="model"),
         Line2D([], [], color=BASELINE_COLOR, marker="D", markerfacecolor="white", linewidth=4, label="baseline"),
         Line2D([], [], color="#333333", linewidth=4, label="95 % CI over seeds"),
-        Line2D([], [], color="#333333", linewidth=1, label="spread over cells"),
+        Line2D([], [], color="#333333", linewidth=1, label="95 % range over cells"),
     ]
     for reference, (line, text) in REFERENCES.items():
         if (references["model"] == reference).any():
