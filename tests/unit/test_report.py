@@ -194,10 +194,13 @@ def test_only_the_first_seed_offers_3d(rich):
 def test_many_cells_are_sampled_by_type_in_the_interactive_plot_only(tmp_path, monkeypatch):
     monkeypatch.setattr(sections_model, "SHOWN_CELLS", 5)
     monkeypatch.setattr(parts.sample, "__defaults__", (1,))
-    page = page_of(tmp_path, models=("dae",))
-    shown = len(unpacked(page.points()["runs"]["toy.dae.0"]["three"])) // 3
-    assert shown < 12
-    assert f"show {shown} of 12 cells" in page.text
+    study = toy_results.write(tmp_path, models=("dae",))
+    page, chosen = Page(report.render(study)), parts.sample(study.labels["toy"].to_numpy(), 5)
+    assert len(chosen) <= chosen.max() < 12  # not simply the first cells
+    assert f"show {len(chosen)} of 12 cells" in page.text
+    for key, name in (("two", "tsne2d"), ("three", "tsne3d")):
+        expected = study.points(name, study.runs[0]).to_numpy()[chosen].ravel()
+        np.testing.assert_allclose(unpacked(page.points()["runs"]["toy.dae.0"][key]), expected, atol=1e-3)
 
 
 def test_a_sample_keeps_rare_types_whole():
