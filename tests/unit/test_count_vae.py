@@ -23,6 +23,7 @@ from scae.data import counts as counting
 from scae.data import expression as expressions
 from scae.data.preprocessing import log_normalize
 from scae.evaluation import generated_cells, generator
+from scae.models import count_vae
 from scae.training import decoding, trained, weights
 from scae.training.batches import DenseBatch, DenseBatches
 from scae.training.checkpoint import Checkpoint
@@ -79,6 +80,13 @@ def test_likelihood_is_that_of_the_multinomial_distribution():
     expected = sum(likelihoods)
     found = DenseBatch(counts, counts=counts).multinomial(hidden.double(), layer, EPS)
     assert found.item() * 7 == pytest.approx((coefficient.sum() - expected).item(), rel=1e-6)
+
+
+def test_divergence_is_that_of_normal_distributions():
+    mu, log_sigma = torch.randn(2, 5, 3)
+    normal, prior = torch.distributions.Normal(mu, log_sigma.exp()), torch.distributions.Normal(0.0, 1.0)
+    expected = torch.distributions.kl_divergence(normal, prior)
+    torch.testing.assert_close(count_vae.kl_divergence(mu, log_sigma), expected)
 
 
 def outcome(batch, layer, hidden):
@@ -157,6 +165,7 @@ def test_learns_the_types(engine, expression):
     model, history = train(expression, engine=engine, epochs=40, learning_rate=0.003)
     assert history[-1]["loss"] < 0.97 * history[0]["loss"]
     assert history[-1]["loss"] == pytest.approx(history[-1]["reconstruction"] + history[-1]["kl"])
+    model.eval()
     cells = [cell for cell in range(N_CELLS) if cell != EMPTY]
     latent = trained.embed(model, expression, "posterior_mean", 0)[cells]
     even, odd = (latent[[cell % 2 == rest for cell in cells]] for rest in (0, 1))

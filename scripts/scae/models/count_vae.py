@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scae.models.beta_vae import kl_divergence
 from scae.models.layers import GeneLinear
 
 ABOUT = {
@@ -74,6 +73,11 @@ N_HIDDEN = 128
 DROPOUT = 0.2  # of the encoder's hidden units; without it the held-out loss rises soon, with more the latents shrink
 EPS = 1e-3  # of the link, where the mean over genes of (w·h + b)² starts at 1
 WEIGHT_SCALE = 0.3  # of the initial weights of the output, relative to torch's default
+
+
+def kl_divergence(mu, log_sigma):
+    """KL(N(mu, sigma²) ‖ N(0, 1)) of each latent of each cell in nats, (cells, n_latent); Kingma & Welling (2014)."""
+    return 0.5 * (mu.square() + (2 * log_sigma).exp() - 1) - log_sigma
 
 
 class Decoder(nn.Module):
