@@ -1,6 +1,6 @@
 """Which low-dimensional representation of the cells keeps the cell types apart?
 
-Counts in; three autoencoders trained, latents embedded and projected, clustered and scored; heatmap and report out.
+Counts in; autoencoders trained, latents embedded and projected, clustered and scored; heatmap and report out.
 `snakemake --cores 4` runs config/config.yaml; the targets data, models, evaluation and report run a part, and manifest
 writes what to compare two runs by.
 """
