@@ -36,7 +36,7 @@ COMMANDS = {
     "slurmctld": [*AS_LOCALHOST, "slurmctld", "-f", f"{STATE}/slurm.conf"],
     "slurmd": [*AS_LOCALHOST, "slurmd", "-f", f"{STATE}/slurm.conf", "-N", "localhost"],
 }
-# No accounting, no cgroups: memory is enforced by looking every second. A job's end is known for MinJobAge seconds.
+# No accounting, no cgroups: memory is enforced by looking every second. A job stays known for MinJobAge seconds.
 CONFIGURATION = f"""\
 ClusterName={NAME}
 SlurmctldHost=localhost(127.0.0.1)
@@ -61,7 +61,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,bf_interval=2
 EnforcePartLimits=ALL
-MinJobAge=300
+MinJobAge=1800
 KillWait=10
 MpiDefault=none
 ReturnToService=2

@@ -7,7 +7,7 @@ BROKEN = {  # {data set: (what is wrong with its entry, fragments of the line th
     "batchless": ({"batch": "lane"}, ["batch: ", '"lane"']),
     "damaged": ({"source": "damaged.h5ad"}, ["damaged.h5ad"]),
     "gone": ({"source": "gone.h5ad"}, ["source: ", '"gone.h5ad" does not exist']),
-    "measured": ({"labels": {"from": "obs", "column": "score"}}, ["labels", "score", "number"]),
+    "measured": ({"labels": {"from": "obs", "column": "score"}}, ["labels: 90 different values", "measurements"]),
     "missing": ({"labels": {"from": "obs", "column": "partial"}}, ["10 of 90 cells"]),
     "mouse": ({"qc": {"max_pct_mito": 5, "mito_prefix": "mt-"}}, ["qc.mito_prefix: ", '"MT-"', "2"]),
     "names": ({"genes": {"names": "symbol"}}, ["genes.names: ", '"symbol"']),
@@ -56,7 +56,7 @@ def test_a_good_data_set_is_described_at_each_call(checked):
     checked.config["datasets"]["toy"] |= {"gene_sets": "sets.gmt", "labels": {"hand": hand, "gates": gates}}
     for _ in range(2):
         said = checked.run("check").stdout
-        for fragment in ("90 x 60 (h5ad)", "3 types", "10 ", "labels gates", "1 with 3 genes or more", "ready"):
+        for fragment in ("90 x 60 (h5ad)", "3 types", "10 ", "labels gates", "gene sets", "ready"):
             assert fragment in said
     checked.path("sets.gmt").write_text("one\tfirst\tGENE1\tGENE2\tGENE3\nno tab\n")
     gates["markers"]["T"] = ["nope"]

@@ -72,7 +72,7 @@ def test_rules_write_the_files_of_the_contract_and_no_others(everything):
 def test_run_makes_the_files_of_the_contract_and_no_others(finished, everything):
     assert made(finished) == contract()
     assert made(everything) == {"results/MANIFEST.sha256"} | contract(
-        *(["mixed"], [0, 1], ["beta_vae_beta0.5", "beta_vae_beta2", "dae", "mine"]),
+        *(["mixed"], [0, 1], ["beta_vae_beta0.5", "beta_vae_beta2", "count_vae", "dae", "mine"]),
         external=["scvi"],
         untrained=["given", "pca"],
         batched=["mixed"],
