@@ -62,7 +62,7 @@ verify: .venv/installed
 # Kill -9 at random moments of whole runs; the results must be those of an undisturbed one
 KILLS ?= 20
 interruptions: .venv/installed-dev
-	PYTHONPATH=scripts $(BIN)/python tests/workflow/interruptions.py $(KILLS)
+	KILLS=$(KILLS) $(BIN)/python -m pytest tests/workflow/test_interruptions.py -k "kills and ordinary"
 
 # The run itself stays in evidence/; a second one does what is left. DATASETS="coil cycle" runs these alone
 evidence: .venv/installed

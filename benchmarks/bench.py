@@ -1,6 +1,6 @@
 """What training costs, against the plain dense loop and as the data grows.
 
-    python benchmarks/bench.py engines|cells|genes|tsne|study|all
+    python benchmarks/bench.py engines|counts|cells|genes|tsne|study|all
 
 Things that are compared run in turn, and the median of their ratios is what counts:
 single times move with whatever else the machine does.
@@ -30,6 +30,7 @@ HYPERPARAMETERS = {
     "beta_vae": {"n_latent": 6, "beta": 2.0},
     "beta_vsc": {"n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0},
 }
+COUNT_VAE = {"n_latent": 10, "beta": 1.0}
 SETTINGS = {
     "epochs": 1, "batch_size": 256, "learning_rate": 1e-3, "threads": 1,
     "device": "cpu", "engine": "sparse", "precision": "float32",
@@ -55,24 +56,39 @@ def simulate(path, n_cells, n_genes, density, seed=0, chunk=1000):
                 stored[-len(values) :] = values
             indptr.extend(indptr[-1] + np.bincount(rows, minlength=min(chunk, n_cells - start)).cumsum())
         group["indptr"] = np.array(indptr, np.int64)
+        file.copy(group, file.create_group("layers"), "counts")
+        layer = file["layers/counts/data"]
+        for start in range(0, len(layer), 1 << 24):
+            layer[start : start + (1 << 24)] = np.ceil(layer[start : start + (1 << 24)])
         for axis, length in (("obs", n_cells), ("var", n_genes)):
             file.create_group(axis).attrs["_index"] = "_index"
             file[axis]["_index"] = np.array([f"{axis}{number}" for number in range(length)], dtype="S")
     return path
 
 
-def sparse_epochs(kind, expression, threads=1):
+def read(kind, path, **settings):
+    """The expression that a model trains on, with the counts for a model of counts."""
+    from scae.data import counts, expression
+    from scae.models import registry
+
+    data = expression.read(path, **settings)
+    return counts.add(data, path, settings.get("scratch")) if registry.find(kind).counts else data
+
+
+def sparse_epochs(kind, expression, threads=1, batch_size=256):
     """Train without end with the workflow's own engine; yields after each epoch."""
     import torch
 
     from scae.training import fitting, weights
 
     torch.manual_seed(0)
-    model = weights.build(kind, expression.shape[1], HYPERPARAMETERS[kind])
+    model = weights.build(kind, expression.shape[1], HYPERPARAMETERS.get(kind, COUNT_VAE))
+    if hasattr(model, "start"):
+        model.start(expression, torch.arange(expression.shape[0]))
     make_batch = fitting.make_batches(expression, SETTINGS | {"threads": threads})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     while True:
-        for cells in torch.randperm(expression.shape[0]).split(256):
+        for cells in torch.randperm(expression.shape[0]).split(batch_size):
             terms = model.loss(make_batch(cells))
             optimizer.zero_grad()
             terms["loss"].backward()
@@ -85,11 +101,10 @@ def one_engine(connection, engine, kind, path, threads):
     """In a process of its own: trains an epoch whenever something is received, and sends how long it took."""
     import torch
 
-    from scae.data import expression as reader
     from scae.training.batches import DenseBatches
 
     torch.set_num_threads(threads)
-    expression = reader.read(path)
+    expression = read(kind, path)
     if engine == "dense":
         import dense_loop
 
@@ -127,6 +142,32 @@ def engine_rows(name, path, repeats, kinds, threads):
         )
 
 
+def counts(options, folder):
+    """The multinomial likelihood against the squared error: batches of 256 cells, one thread, in turn."""
+    print("\n## A model of counts against the squared error, sparse engine, 1 thread, CPU seconds an epoch\n")
+    print("| data | beta_vae | count_vae | ratio (median) | range |\n|---|---|---|---|---|")
+    paths = {"PBMC3k": pbmc3k(options.archive, folder)} if options.archive else {}
+    paths["2,560 x 30,000, 5 %"] = simulate(folder / "wide.h5ad", 2_560, 30_000, 0.05)
+    import torch
+
+    torch.set_num_threads(1)
+    for name, path in paths.items():
+        runs = {kind: sparse_epochs(kind, read(kind, path)) for kind in ("beta_vae", "count_vae")}
+        seconds = {kind: [] for kind in runs}
+        for repeat, (kind, run) in product(range(options.repeats + 1), runs.items()):
+            start = time.process_time()
+            next(run)
+            if repeat:  # the first warms up
+                seconds[kind].append(time.process_time() - start)
+        error, likelihood = seconds.values()
+        ratios = [slow / fast for slow, fast in zip(likelihood, error, strict=True)]
+        print(
+            f"| {name} | {median(error):.3f} | {median(likelihood):.3f} | **{median(ratios):.2f}** "
+            f"| {min(ratios):.2f} to {max(ratios):.2f} |",
+            flush=True,
+        )
+
+
 def pbmc3k(archive, folder):
     """expression.h5ad of the study, from the archive."""
     import yaml
@@ -159,10 +200,8 @@ def status_mb(key):
     return int(status[key].split()[0]) * 1024 / 1e6
 
 
-def one_training(path, memory_mb):
+def one_training(path, memory_mb, kind="dae"):
     """In a process of its own: one epoch to warm up and three timed; prints seconds, memory and the bound as JSON."""
-    from scae.data import expression as reader
-
     private, done = [], threading.Event()
 
     def watch():
@@ -172,9 +211,9 @@ def one_training(path, memory_mb):
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    expression = reader.read(path, memory_mb=memory_mb, scratch=Path(path).parent)
-    read = time.perf_counter() - start
-    run = sparse_epochs("dae", expression)
+    expression = read(kind, path, memory_mb=memory_mb, scratch=Path(path).parent)
+    read_s = time.perf_counter() - start
+    run = sparse_epochs(kind, expression)
     seconds = []
     for _ in range(4):
         start = time.perf_counter()
@@ -184,7 +223,7 @@ def one_training(path, memory_mb):
     watcher.join()
     weights = 2 * expression.shape[1] * 128 * 4
     print(json.dumps({
-        "read_s": read,
+        "read_s": read_s,
         "epoch_s": median(seconds[1:]),
         "peak_mb": status_mb("VmHWM"),
         "private_mb": max(private),
@@ -292,7 +331,7 @@ def study(options, folder):
 
 
 def main():
-    parts = {"engines": engines, "cells": cells, "genes": genes, "tsne": tsne, "study": study}
+    parts = {"engines": engines, "cells": cells, "genes": genes, "tsne": tsne, "study": study, "counts": counts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=[*parts, "all", "one"])
     parser.add_argument("--archive", help="the PBMC3k archive; without it only simulated data is measured")
@@ -300,10 +339,11 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="counted epochs of each engine")
     parser.add_argument("--rounds", type=int, default=3, help="of the part study")
     parser.add_argument("--epochs", type=int, default=200, help="of the part study")
+    parser.add_argument("--kind", default="dae", help=argparse.SUPPRESS)
     parser.add_argument("--memory-mb", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part == "one":
-        one_training(options.expression, options.memory_mb or None)
+        one_training(options.expression, options.memory_mb or None, options.kind)
         return
     model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?: ?")
     print(f"{time.strftime('%Y-%m-%d')}, {model.split(':')[1].strip()}, Python {platform.python_version()}")

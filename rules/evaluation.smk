@@ -129,9 +129,9 @@ rule diagnose_latents:
         mem_mb=growing(1500, 4),
         runtime=growing(30, 0.02),
     params:
-        code=plan.code("diagnose_latents", plan.model_module, plan.inspection_module),
+        code=plan.code("diagnose_latents", plan.model_module, plan.inspection_module, plan.counts_module),
         content=plan.content("gene_sets"),
-        expression=config["expression"],
+        expression=plan.expression,
         gene_sets=plan.dataset("gene_sets"),
         model=plan.model,
         runs=plan.run_settings,

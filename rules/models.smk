@@ -28,8 +28,8 @@ rule train_model:
         runtime=growing(50, 0.2),
         checkpoint_minutes=str(config["training"]["checkpoint_minutes"]),
     params:
-        code=plan.code("train_model", plan.model_module, plan.batch_module),
-        expression=config["expression"],
+        code=plan.code("train_model", plan.model_module, plan.batch_module, plan.counts_module),
+        expression=plan.expression,
         model=plan.model,
         training=plan.training,
     script:
@@ -56,7 +56,7 @@ rule embed_cells:
         runtime=growing(15, 0.01),
     params:
         code=plan.code("embed_cells", plan.model_module),
-        expression=config["expression"],
+        expression=plan.expression,
         latent=plan.latent,
     script:
         "../scripts/embed_cells.py"
@@ -112,7 +112,7 @@ rule represent_cells:
     params:
         code=plan.code("represent_cells", plan.model_module),
         content=plan.content("given"),
-        expression=plan.expression,
+        expression=plan.untrained_expression,
         model=plan.model,
         source=plan.given_source,
     script:

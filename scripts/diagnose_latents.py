@@ -12,6 +12,8 @@ from scae.evaluation import diagnose, diagnostics, gene_sets, generated_cells, t
 with runtime.job(snakemake):
     inputs, params, outputs, resources = snakemake.input, snakemake.params, snakemake.output, snakemake.resources
     data = expression.read(inputs.expression, params.expression["scale"], resources.mem_mb, resources.tmpdir)
+    if params.expression.get("counts"):
+        data = importlib.import_module("scae.data.counts").add(data, inputs.expression, resources.tmpdir)
     labels = tables.read_labels(inputs.labels)[data.cells]
     batches = tables.read_batches(inputs.batches)[data.cells] if inputs.batches else None
     programs = truth.read(inputs.counts, labels.index) if inputs.counts else None

@@ -18,6 +18,9 @@ with runtime.job(snakemake):
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
+    if snakemake.params.expression.get("counts"):
+        counts = importlib.import_module("scae.data.counts")  # by name, so that its code counts where it is used alone
+        data = counts.add(data, snakemake.input.expression, resources.tmpdir)
     if snakemake.input.counts:  # of a batch-conditioned model
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code only counts where it is used
         batches = batch.read(snakemake.input.counts, hyperparameters["batch"], data.cells)

@@ -3,6 +3,7 @@
 import subprocess
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import cluster
@@ -163,25 +164,16 @@ def test_results_have_the_bytes_of_a_local_run(local, whole):
 
 def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
     jobs = [comment for comment, folder in map(str.split, squeue("%k %Z")) if folder == str(whole.folder)]
-    names = ["_".join(job.split("_")[1:3]) for job in jobs]
-    # Two parts of a model share a job, or the same part of two models: whichever are ready first
-    assert sorted("latents" if name.startswith("latents_") else name for name in names) == [
-        *["evaluation_check"] * 2,
-        "labels_color",
-        "labels_measure",
-        *["latents"] * 2,
-        "losses_plot",
-        "preprocess_cells",
-        "summary_collect",
-        *["train_model"] * 2,
-    ]
-
-
-def test_group_asks_for_steps_whose_input_is_not_made_yet(whole):
-    """15 minutes to embed, 30 for t-SNE, 15 to cluster, 15 to score; what both t-SNEs and check_latents ask at once."""
-    assert {job for job in squeue("%.15k|%l|%m|%C") if job.startswith("rule_evaluation")} == {
-        "rule_evaluation|1:15:00|4000M|3"
+    assert Counter(job.split("_")[1] for job in jobs) == {
+        **{"preprocess": 1, "labels": 2, "train": 2},
+        **{"embeddings": 2, "scores": 2, "summary": 1},
     }
+
+
+def test_group_asks_for_the_sum_of_its_minutes(whole):
+    """15 minutes to embed and 60 for t-SNE, whose input is not made yet."""
+    asked = {job for job in squeue("%.15k|%l|%C") if job.startswith("rule_embeddings")}
+    assert asked == {"rule_embeddings|1:15:00|1"}
 
 
 def test_job_over_its_memory_succeeds_with_more(local, scenarios):

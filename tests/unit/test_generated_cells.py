@@ -28,7 +28,7 @@ def decoded_as(table, expression):
     rows = np.arange(len(table), dtype=float)[:, None]
     _, zero_below = generated_cells.real_statistics(expression)
     return generated_cells.decoded_statistics(
-        lambda points, batches: table[points[:, 0].astype(int)], rows, None, zero_below, expression
+        lambda points, like: table[points[:, 0].astype(int)], rows, rows, zero_below, expression
     )
 
 

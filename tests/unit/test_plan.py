@@ -191,7 +191,7 @@ def test_a_job_gets_the_settings_that_can_change_its_result(config):
     assert plan.run_settings(job())["deterministic"] is False
     scaled = Plan(load(changed(config, "expression", {"scale": True})))
     assert scaled.expression(job(model="pca")) == {"scale": True}
-    assert scaled.expression(job(model="ours")) == {"scale": False}
+    assert scaled.untrained_expression(job(model="ours")) == {"scale": False}
     sampled = Plan(load(changed(config, "latent", {"estimate": "slab_mean"})))
     assert sampled.latent(job(model="vae")) == plan.latent(job(model="vae"))  # the same number for a Gaussian posterior
     assert plan.given_source(job(model="ours")) == plan.given_source(job()) == {}

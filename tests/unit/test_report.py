@@ -252,7 +252,7 @@ ROWS = {  # (page, caption): some rows, in this order; "…" skips the rest of a
         ["NMI ↑", "latent", "0.700", "0.800", "1.200"],
     ],
     ("page", "Quality-control limits of toy and the cells that fail them"): [
-        ["max_genes", "–", "2,500", "0", "0"],
+        ["max_genes", "–", "2,500", "1", "0"],
         ["mad.pct_mito of s1", "–", "4.875", "1", "1"],
     ],
     ("rich", "Cells of mixed by label and batch"): [["label", HOSTILE, "late", "no batch"], [HOSTILE, "2", "1", "1"]],
@@ -309,7 +309,7 @@ SAID = {
         "The latent of pca is the same for every seed",
         "pca (PCA), a baseline: the pca model; the same for every seed",
         "1 of 1 active latent dimensions is reproducible",
-        "Of the variance of real cells, reconstructed cells have 40% and generated cells have 20%.",
+        "Variance relative to real cells: 40% in reconstructed cells and 20% in generated cells.",
         "repeated with 3 random seeds",
     ],
     "many": ["for type 10 (-3.10), type 09", "and 4 more of 11 types"],
@@ -370,10 +370,20 @@ def test_pictures_are_described_and_only_trained_models_have_losses(page, rich):
 def test_without_training_or_labels_the_page_says_so(tmp_path):
     study = toy_results.write(tmp_path, types=("",), models=("pca", "projection"))
     text = Page(report.render(replace(study, label_sources={"toy": {"obs": "none"}}))).text
-    for said in ("12 cells, no labels.", "These cells have no labels", "no cell has a label", "that learns nothing"):
+    for said in ("12 cells, no labels.", "These cells have no labels", "no cell has a label", "), a baseline: "):
         assert said in text
     assert "0 cell types" not in text
     assert "Training times" not in text
+
+
+def test_representations_of_one_kind_differ_by_their_dimensions(tmp_path):
+    study = toy_results.write(tmp_path, models=("pca", "dae"))
+    study = replace(study, settings=study.settings | {"models": {"pca": {"n_latent": 10}, "dae": {"n_latent": 1}}})
+    authors = "One, Two & Three 2019"
+    study.models["dae"]["reference"] = f"{authors}, A title in 1999 words"
+    text = Page(report.render(study)).text
+    assert "pca (PCA, 10 dimensions), a baseline" in text
+    assert f"dae (deep autoencoder, 1 dimension; {authors})" in text
 
 
 def test_unnamed_clusters_are_not_called_cell_types(tmp_path):

@@ -43,7 +43,7 @@ def random_table(n_cells, n_genes, density=0.6):
 def fit(expression, kind="beta_vae", seed=0, saved=None, hyperparameters=(), **changes):
     """(model, history) of a training with the settings of `settings_of`."""
     settings = settings_of(**changes)
-    return fitting.fit(expression, kind, KINDS[kind] | dict(hyperparameters), settings, seed, saved)[:2]
+    return fitting.fit(expression, kind, KINDS.get(kind, {}) | dict(hyperparameters), settings, seed, saved)[:2]
 
 
 def weights_of(model):

@@ -92,7 +92,7 @@ def table_rows(datasets, models, trained, seeds, types, batched):
             *((cell, "s1", 9 + place, 90 + place, 1.0, "") for place, cell in enumerate(CELLS)),
             ("dead", "s1", 5, 50, 30.0, "max_pct_mito"),
         ],
-        "limits": [("", "max_genes", np.nan, 2500, 0, 0), ("s1", "mad.pct_mito", -np.inf, 4.875, 1, 1)],
+        "limits": [("", "max_genes", np.nan, 2500, 1, 0), ("s1", "mad.pct_mito", -np.inf, 4.875, 1, 1)],
         "top_genes": [("MALAT1", 5.0, 4.0), ("LYZ", 3.0, 3.5)],
         "clusters": [(cell, place % 2, place % 3) for place, cell in enumerate(CELLS)],
         "history": [(1, 9.0, 7.0, 1.0), (2, 5.0, 4.0, 0.5), (3, 4.0, 3.5, 0.25)],

@@ -34,7 +34,7 @@ def bare_python(made_once):
 
 @pytest.fixture(scope="session")
 def finished_once(made_once, workflow, warm, bare_python):
-    """The finished project as the first worker left it, with what its jobs noted."""
+    """The finished project as the first worker left it, with what its jobs have loaded."""
 
     def make(folder):
         for name in ("site", "modules"):
@@ -51,12 +51,6 @@ def finished_once(made_once, workflow, warm, bare_python):
 
 
 @pytest.fixture(scope="session")
-def noted(finished_once):
-    """What each job of the shared run has loaded: [{rule, code, modules}], see noted_modules.py."""
-    return [json.loads(path.read_text()) for path in (finished_once / "modules").iterdir()]
-
-
-@pytest.fixture(scope="session")
 def finished(finished_once):
     """A project whose run is complete; shared, so look and never change. ``first_plan`` is what that run did.
 
@@ -67,15 +61,16 @@ def finished(finished_once):
 
 @pytest.fixture(scope="session")
 def everything_once(made_once, workflow, warm):
-    """A finished run with each kind of model and of optional file; see rerun_contract.yaml."""
+    """The same for a warm run with each kind of model and of optional file; see rerun_contract.yaml."""
 
     def make(folder):
         pytest.importorskip("scvi")
         (folder / "modules").mkdir(parents=True)
-        project = Project.create(folder / "project", workflow, environment={"NOTED_MODULES": str(folder / "modules")})
+        project = Project.create(folder / "project", workflow, warm=warm)
         rerun_contract.configure(project, "everything")
         rerun_contract.write_data(project)
-        project.warm = warm
+        project.first_plan = project.planned()
+        project.environment = {"NOTED_MODULES": str(folder / "modules")}
         project.run("all", "manifest")
         project.warm, project.environment = None, {}
         (folder / "project.pickle").write_bytes(pickle.dumps(project))
@@ -92,9 +87,14 @@ def everything(everything_once, warm):
 
 
 @pytest.fixture(scope="session")
-def noted_everything(everything_once):
-    """What each job of that run has loaded, as `noted`."""
-    return [json.loads(path.read_text()) for path in (everything_once / "modules").iterdir()]
+def noted(request):
+    """Function: what each job of the run ``finished`` or ``everything`` has loaded; see noted_modules.py."""
+
+    def of(run):
+        folder = request.getfixturevalue(f"{run}_once") / "modules"
+        return [json.loads(path.read_text()) for path in folder.iterdir()]
+
+    return of
 
 
 @pytest.fixture

@@ -30,7 +30,6 @@ class Row:
     edit: dict = field(default_factory=dict)
     do: list = field(default_factory=list)
     options: list = field(default_factory=list)
-    same: str = ""
     all: bool = False
 
     @property

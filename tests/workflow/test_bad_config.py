@@ -20,19 +20,20 @@ def refused(project):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "named"),
+    ("key", "value", "fragments"),
     [
-        ("tsne.perplexty", 5, 'tsne.perplexty: unknown key; did you mean "perplexity"?'),
-        ("run.seeds", [2**32], "run.seeds.0: 4294967296 is greater than the maximum"),
-        ("datasets.toy.source", "nowhere.h5ad", 'datasets.toy.source: "nowhere.h5ad" does not exist'),
+        ("tsne.perplexty", 5, ["tsne.perplexty: ", 'did you mean "perplexity"?']),
+        ("run.seeds", [2**32], ["run.seeds.0: 4294967296", "maximum"]),
+        ("datasets.toy.source", "nowhere.h5ad", ["datasets.toy.source: ", '"nowhere.h5ad" does not exist']),
     ],
 )
-def test_wrong_entry_is_named(empty, key, value, named):
+def test_wrong_entry_is_named(empty, key, value, fragments):
     empty.set(key, value)
-    assert refused(empty).startswith(f"config: {named}")
+    line = refused(empty)
+    assert all(fragment in line for fragment in fragments), line
 
 
-def test_key_that_stands_twice_is_named_with_its_file_and_lines(empty):
+def test_duplicate_key_is_named_with_its_file_and_lines(empty):
     overlay = empty.path("overlay.yaml")
     text = yaml.safe_dump(empty.config) + "kmeans:\n  n_init: 5\n"
     empty.config, empty.configfiles = None, [overlay]
@@ -43,7 +44,7 @@ def test_key_that_stands_twice_is_named_with_its_file_and_lines(empty):
     assert f"and {len(text.splitlines()) - 1}" in line
 
 
-def test_name_that_is_a_number_to_yaml_is_a_name_all_the_same(empty):
+def test_name_that_yaml_reads_as_a_number_is_a_name(empty):
     """Without quotes the names of the section are of two types."""
     empty.set("datasets", {2024: {"source": "toy.h5ad"}})
     empty.set("run.datasets", ["2024"])

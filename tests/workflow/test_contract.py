@@ -1,5 +1,7 @@
 """A run ends with every file of the results contract, in its exact form, and with a record of every job."""
 
+import re
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -8,104 +10,79 @@ import torch
 from scipy import sparse
 from workflow_project import CELL_TYPES, MODELS, NASTY, Project, toy_cells
 
-from scae.evaluation.metrics import described
+from scae import results
+from scae.evaluation.metrics import metric_info
 
-METRICS = [name for name, metric in described().items() if not metric["of_batches"]]  # the toy cells have no batch
+METRICS = [name for name, metric in metric_info().items() if metric["against"] != "batches"]  # the toy cells have none
 SPACES = ["tsne2d", "latent"]
-OF_DATASET = [
-    *("counts.h5ad", "expression.h5ad", "labels.csv", "export/expression.csv.gz", "export/labels.csv"),
-    *("quality/cells.csv", "quality/limits.csv", "quality/top_genes.csv"),
-]
-OF_RUN = {
-    "history.csv": "epoch,loss,reconstruction,kl",
-    "timing.csv": "epochs,seconds,cells_per_second,device,threads,engine",
-    "latent.csv": "cell,z1,z2,z3,z4,z5,z6",
-    "tsne2d.csv": "cell,x,y",
-    "tsne3d.csv": "cell,x,y,z",
-    "clusters.csv": "cell,tsne2d,latent",
-    "metrics.csv": "labels,space,metric,value",
-    "health.csv": "latent,measure,value",
-    "recalls.csv": "labels,space,label,cells,recall",
-    "spreads.csv": "labels,space,metric,mean,sd,low,high",
-}
-OVER_MODELS = ["colors.csv", "distances.npz", "embeddings.h5ad", "stability.csv", "cell_stability.csv", "stability.png"]
-OVER_ALL = {
-    "metrics.csv": "dataset,model,seed,labels,space,metric,value",
-    "health.csv": "dataset,model,seed,latent,measure,value",
-    "recalls.csv": "dataset,model,seed,labels,space,label,cells,recall",
-    "intervals.csv": "dataset,model,labels,origin,space,metric,over,n,mean,sd,low,high",
-    "differences.csv": "dataset,labels,origin,space,metric,first,second,n,mean,sd,low,high,p,p_holm",
-    "stability.csv": "dataset,model,space,measure,pairs,value",
-    "references.csv": "dataset,reference,seed,labels,metric,value",
-    "training_times.csv": "dataset,model,seed,epochs,seconds,cells_per_second,device,threads",
-}
-OF_MODEL = {
-    "latent_genes.csv": "seed,latent,move,low,high,gene,effect",
-    "latent_matches.csv": "seed,latent,others,agreement,null_mean,null_95,p,p_holm,reproducible",
-    "latent_sets.csv": "seed,latent,sign,set,shared,of,expected,p,q,genes",
-    "latent_traversals.csv": "seed,latent,gene,value,expression",
-}
-OF_TRAINED_MODEL = {
-    "generated.csv": "seed,cells,statistic,correlation,ratio",
-    "generated_genes.csv": "seed,cells,gene,mean,variance,zeros",
-}
-OF_OWN = {*OF_TRAINED_MODEL, "generated.png"}  # of models that this workflow trains itself
-PICTURES = ["clusters.png", "tsne3d.png", "losses.png"]
+OPTIONAL = ["pct_mito"]  # where there are counts
 
 
-def contract(datasets, models=MODELS, seeds=(0,)):
-    """Paths of every file that a run ends with, logs and benchmarks apart."""
-    return {
-        *(f"results/{dataset}/{name}" for dataset in datasets for name in [*OF_DATASET, *OVER_MODELS]),
-        *(
-            f"results/{dataset}/{model}/seed{seed}/{name}"
-            for dataset in datasets
-            for model in models
-            for seed in seeds
-            for name in ["model.pt", *OF_RUN, *PICTURES]
-        ),
-        *(
-            f"results/{dataset}/{model}/{name}"
-            for dataset in datasets
-            for model in models
-            for name in [*OF_MODEL, "latents.png", *OF_OWN]
-        ),
-        *(f"results/{dataset}/quality/quality.png" for dataset in datasets),
-        *(
-            f"results/figures/{dataset}/{name}.{suffix}"
-            for dataset in datasets
-            for name in ("scores", "embeddings", "recalls")
-            for suffix in ("svg", "pdf")
-        ),
-        *(f"results/{name}" for name in [*OVER_ALL, "verdict.txt", "heatmap.png", "heatmap.svg", "report.html"]),
-    }
+def contract(
+    datasets=("toy",), seeds=(0,), own=MODELS, external=(), untrained=(), batched=(), label_sets=(), sweeps=()
+):
+    """Paths of every file that a run ends with, apart from logs and benchmarks."""
+    trained = [*own, *external]
+    models = {"own": own, "external": external, "trained": trained}
+    values = {"label_set": label_sets, "sweep": sweeps}
+    paths = set()
+    for result in results.CONTRACT:
+        values["dataset"] = batched if result.of == "batched" else datasets
+        values["model"] = models.get(result.of, [*trained, *untrained])
+        values["seed"] = seeds[:1] if result.of == "first_seed" else seeds
+        paths |= {f"results/{path}" for path in results.paths(result, values)}
+    return paths
 
 
-def header(path):
-    with open(path, encoding="utf-8") as file:
-        return file.readline().rstrip("\n")
+def made(project):
+    """Paths of every file that a run has made, apart from logs and benchmarks."""
+    return {path for path in project.files() if not path.startswith(("results/logs/", "results/benchmarks/"))}
 
 
-def test_run_makes_the_files_of_the_contract_and_no_others(finished):
-    made = {path for path in finished.files() if not path.startswith(("results/logs/", "results/benchmarks/"))}
-    assert made == contract(["toy"])
+def entries(path):
+    """The entries of the contract that a path below the results folder is of."""
+    patterns = {result: re.sub(r"\\{\w+\\}", "[^/]+", re.escape(result.path)) for result in results.CONTRACT}
+    return [result for result, pattern in patterns.items() if re.fullmatch(pattern, path)]
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", OF_RUN)
-def test_tables_of_a_run_have_the_columns_of_the_contract(finished, model, name):
-    assert header(finished.path(f"results/toy/{model}/seed0/{name}")) == OF_RUN[name]
+def wrong_columns(project):
+    """Paths of the tables of a run whose columns are not those of the contract."""
+    wrong = []
+    for path in sorted(made(project)):
+        [result, *_] = [*entries(path.removeprefix("results/")), None]
+        if result and result.columns:
+            table = pd.read_csv(project.path(path))
+            columns = [name for name in result.column_names if name in table or name not in OPTIONAL]
+            more = table.iloc[:, len(columns) :]
+            fits = more.empty or (result.columns.endswith("…") and all(kind.kind in "fiu" for kind in more.dtypes))
+            if [*table.columns[: len(columns)]] != columns or not fits:
+                wrong.append(path)
+    return wrong
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", OF_MODEL | OF_TRAINED_MODEL)
-def test_tables_of_a_model_have_the_columns_of_the_contract(finished, model, name):
-    assert header(finished.path(f"results/toy/{model}/{name}")) == (OF_MODEL | OF_TRAINED_MODEL)[name]
+def test_rules_write_the_files_of_the_contract_and_no_others(everything):
+    rules = everything.plan().rules
+    written = [re.sub(r"{\w+,[^{}]*}", "x", path) for rule in rules.values() for path in rule["output"]]
+    names = {path: [result.name for result in entries(path.removeprefix("results/"))] for path in written}
+    assert names.pop("results/MANIFEST.sha256") == []
+    assert {path: found for path, found in names.items() if len(found) != 1} == {}
+    assert {name for [name] in names.values()} == results.BY_NAME.keys()
 
 
-@pytest.mark.parametrize("name", OVER_ALL)
-def test_tables_over_all_runs_have_the_columns_of_the_contract(finished, name):
-    assert header(finished.path(f"results/{name}")) == OVER_ALL[name]
+def test_run_makes_the_files_of_the_contract_and_no_others(finished, everything):
+    assert made(finished) == contract()
+    assert made(everything) == {"results/MANIFEST.sha256"} | contract(
+        *(["mixed"], [0, 1], ["beta_vae_beta0.5", "beta_vae_beta2", "dae", "mine"]),
+        external=["scvi"],
+        untrained=["given", "pca"],
+        batched=["mixed"],
+        label_sets=["clusters", "gates"],
+        sweeps=["beta_vae"],
+    )
+
+
+def test_tables_have_the_columns_of_the_contract(finished, everything):
+    assert wrong_columns(finished) == wrong_columns(everything) == []
 
 
 def test_counts_are_the_source_as_read(finished):
@@ -119,15 +96,13 @@ def test_expression_is_sparse_log_normalised_and_keeps_the_counts(finished):
     expression = anndata.read_h5ad(finished.path("results/toy/expression.h5ad"))
     counts = expression.layers["counts"].toarray()
     assert sparse.issparse(expression.X)
-    assert expression.X.format == "csr"
-    assert expression.X.dtype == np.float32
+    assert (expression.X.format, expression.X.dtype) == ("csr", np.float32)
     expected = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 10_000)
     np.testing.assert_allclose(expression.X.toarray(), expected, rtol=1e-6)
 
 
 def test_labels_name_the_type_of_every_cell_even_with_commas_and_quotes(finished):
     for path in ("results/toy/labels.csv", "results/toy/export/labels.csv"):
-        assert header(finished.path(path)) == "cell,label"
         labels = pd.read_csv(finished.path(path), index_col="cell")["label"]
         assert labels.to_dict() == toy_cells().obs["cell_type"].astype(str).to_dict()
     assert NASTY in set(labels)
@@ -142,44 +117,37 @@ def test_exported_expression_holds_the_same_values_as_the_h5ad(finished):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_model_file_loads_with_weights_only_and_holds_weights_and_config(finished, model):
-    content = torch.load(finished.path(f"results/toy/{model}/seed0/model.pt"), weights_only=True)
-    assert content["kind"] == model
-    assert content["hyperparameters"]["n_latent"] == 6
-    assert all(isinstance(weight, torch.Tensor) for weight in content["state_dict"].values())
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_tables_of_a_run_are_complete(finished, model):
-    tables = {name: pd.read_csv(finished.path(f"results/toy/{model}/seed0/{name}")) for name in OF_RUN}
+def test_files_of_a_run_are_complete(finished, model):
+    folder = finished.path(f"results/toy/{model}/seed0")
+    saved = torch.load(folder / "model.pt", weights_only=True)
+    assert (saved["kind"], saved["hyperparameters"]["n_latent"]) == (model, 6)
+    assert all(isinstance(weight, torch.Tensor) for weight in saved["state_dict"].values())
+    tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
     cells = list(anndata.read_h5ad(finished.path("results/toy/expression.h5ad")).obs_names)
-    for name in ("latent.csv", "tsne2d.csv", "tsne3d.csv", "clusters.csv"):
+    for name in ("latent", "tsne2d", "tsne3d", "clusters"):
         assert list(tables[name]["cell"]) == cells
         assert not tables[name].isna().any(axis=None)
-    assert list(tables["history.csv"]["epoch"]) == [1, 2, 3]
-    assert np.isfinite(tables["history.csv"].to_numpy()).all()
-    assert tables["timing.csv"][["epochs", "device", "threads"]].to_numpy().tolist() == [[3, "cpu", 1]]
-    for space in SPACES:
-        assert set(tables["clusters.csv"][space]) == set(range(len(CELL_TYPES)))
-    scores = list(tables["metrics.csv"][["space", "metric"]].itertuples(index=False, name=None))
+    assert list(tables["latent"].columns[1:]) == ["z1", "z2", "z3", "z4", "z5", "z6"]
+    assert list(tables["history"]["epoch"]) == [1, 2, 3]
+    assert np.isfinite(tables["history"].to_numpy()).all()
+    assert tables["timing"][["epochs", "device", "threads"]].to_numpy().tolist() == [[3, "cpu", 1]]
+    assert all(set(tables["clusters"][space]) == set(range(len(CELL_TYPES))) for space in SPACES)
+    scores = list(tables["metrics"][["space", "metric"]].itertuples(index=False, name=None))
     assert scores == [(space, metric) for space in SPACES for metric in METRICS]
 
 
-def test_collected_metrics_are_those_of_every_run(finished):
-    table = pd.read_csv(finished.path("results/metrics.csv"))
-    assert list(dict.fromkeys(table["model"])) == sorted(MODELS)
-    for model, scores in table.groupby("model"):
-        of_run = pd.read_csv(finished.path(f"results/toy/{model}/seed0/metrics.csv"))
-        pd.testing.assert_frame_equal(scores[["labels", "space", "metric", "value"]].reset_index(drop=True), of_run)
-        assert set(zip(scores["dataset"], scores["seed"], strict=True)) == {("toy", 0)}
-
-
-def test_collected_training_times_are_those_of_every_run(finished):
-    table = pd.read_csv(finished.path("results/training_times.csv"))
-    models = sorted(MODELS)
-    assert list(table["model"]) == models
-    seconds = [pd.read_csv(finished.path(f"results/toy/{model}/seed0/timing.csv"))["seconds"][0] for model in models]
-    assert list(table["seconds"]) == seconds
+@pytest.mark.parametrize("name", ["metrics", "recalls", "health", "training_times"])
+def test_tables_over_all_runs_are_those_of_every_run(everything, name):
+    table = pd.read_csv(everything.path(f"results/{name}.csv"))
+    file = {"training_times": "timing"}.get(name, name)
+    paths = everything.path("results/mixed").glob(f"*/seed*/{file}.csv")
+    found = [(path.parts[-3], int(path.parts[-2].removeprefix("seed"))) for path in paths]
+    assert list(dict.fromkeys(zip(table["model"], table["seed"], strict=True))) == sorted(found)
+    assert set(table["dataset"]) == {"mixed"}
+    for (model, seed), rows in table.groupby(["model", "seed"]):
+        of_run = pd.read_csv(everything.path(f"results/mixed/{model}/seed{seed}/{file}.csv"))
+        rows = rows.drop(columns=["dataset", "model", "seed"]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, of_run[rows.columns], check_dtype=False)
 
 
 def test_embeddings_open_in_anndata_with_labels_clusters_and_every_space(finished):
@@ -200,8 +168,8 @@ def test_embeddings_open_in_anndata_with_labels_clusters_and_every_space(finishe
 def test_every_job_leaves_a_log_and_a_benchmark(finished, kind, suffix):
     files = [path.split("/") for path in finished.files(f"results/{kind}")]
     assert all(parts[-1].endswith(suffix) for parts in files)
-    of_rule = {rule: sum(parts[2] == rule for parts in files) for rule in {parts[2] for parts in files}}
-    assert of_rule == {rule: len(jobs) for rule, jobs in finished.first_plan.items()}
+    per_rule = {rule: sum(parts[2] == rule for parts in files) for rule in {parts[2] for parts in files}}
+    assert per_rule == {rule: len(jobs) for rule, jobs in finished.first_plan.items()}
 
 
 def test_log_of_a_training_tells_loss_progress_and_time_to_go(finished):
@@ -216,28 +184,18 @@ def test_second_run_has_nothing_to_do(finished):
     assert finished.files() == before
 
 
-@pytest.mark.parametrize(
-    "rule", ["plot_clusters", "plot_tsne3d", "plot_losses", "plot_heatmap", "plot_figures", "write_report"]
-)
-def test_plotting_job_imports_neither_torch_nor_scanpy(finished, noted_imports, rule):
-    notes = list(noted_imports.glob(f"*.{rule}.py.*"))
-    assert len(notes) == len(finished.first_plan[rule])
-    for note in notes:
-        imported = set(note.read_text().split())
-        assert "scae" in imported
-        assert imported.isdisjoint({"torch", "scanpy"})
-
-
-def test_training_job_imports_neither_scanpy_nor_matplotlib(finished, noted_imports):
-    notes = list(noted_imports.glob("*.train_model.py.*"))
-    assert len(notes) == len(MODELS)
-    for note in notes:
-        imported = set(note.read_text().split())
-        assert "torch" in imported
-        assert imported.isdisjoint({"scanpy", "matplotlib"})
-
-
-CONTROLS = ("pca", "pca10", "random_projection")
+def test_jobs_import_only_what_they_need(finished, noted):
+    slow = {"torch", "scanpy", "matplotlib", "openTSNE", "sklearn"}
+    loaded = {}
+    for job in noted("finished"):
+        loaded.setdefault(job["rule"], set()).update(slow & set(job["modules"]))
+    assert loaded.keys() == finished.first_plan.keys()
+    assert loaded["train_model"] == loaded["embed_cells"] == {"torch"}
+    assert loaded["project_tsne"] == {"openTSNE", "sklearn"}
+    for rule in ("plot_model", "plot_training", "plot_dataset", "plot_heatmap", "write_report"):
+        assert loaded[rule].isdisjoint({"torch", "scanpy", "openTSNE"}), rule
+    assert loaded["summarize_scores"] == loaded["fetch_counts"] == loaded["preprocess_cells"] == set()
+    assert loaded["compare_seeds"] == loaded["measure_distances"] == {"sklearn"}
 
 
 @pytest.mark.parametrize(("overlay", "dataset", "seeds"), [((), "pbmc68k_reduced", 3), (("pbmc3k.yaml",), "pbmc3k", 5)])
@@ -246,13 +204,14 @@ def test_both_configs_run_all_models_and_the_controls_with_several_seeds(
 ):
     files = [workflow / "config" / name for name in overlay]
     planned = Project.create(tmp_path / "project", workflow, config=None, configfiles=files, warm=warm).planned()
+    controls = ("pca", "pca10", "random_projection")
     assert planned["train_model"] == {(dataset, model, str(seed)) for model in MODELS for seed in range(seeds)}
-    assert planned["represent_cells"] == {(dataset, model, str(seed)) for model in CONTROLS for seed in range(seeds)}
+    assert planned["represent_cells"] == {(dataset, model, str(seed)) for model in controls for seed in range(seeds)}
+    assert sum(map(len, planned.values())) <= 130
 
 
 def test_embedded_data_set_needs_no_download_and_has_its_published_size(tmp_path, warm, workflow):
     project = Project.create(tmp_path / "project", workflow, config=None, warm=warm)
     project.run("results/pbmc68k_reduced/labels.csv")
-    expression = anndata.read_h5ad(project.path("results/pbmc68k_reduced/expression.h5ad"))
-    assert expression.shape == (700, 765)
+    assert anndata.read_h5ad(project.path("results/pbmc68k_reduced/expression.h5ad")).shape == (700, 765)
     assert pd.read_csv(project.path("results/pbmc68k_reduced/labels.csv"))["label"].nunique() == 10

@@ -13,7 +13,8 @@ from workflow_project import Project, copy_workflow
 
 from scae.report import manifest
 
-KILLS = {"ordinary": 4, "warm": 16}  # where most of a run is start-up, most kills hit it
+# Where most of a run is start-up, most kills hit it. make interruptions KILLS=20
+KILLS = {"ordinary": int(os.environ.get("KILLS", 2)), "warm": 12}
 WORKFLOW_TARGETS = ["all", "manifest"]
 
 
@@ -49,7 +50,7 @@ def wait_for(path, process, seconds=120):
 @pytest.mark.parametrize("start", KILLS)
 def test_any_number_of_kills_ends_with_the_same_results(start, undisturbed, workflow, warm, tmp_path, capsys):
     count = 0
-    for killed, found in interruptions.rounds(KILLS[start], workflow, tmp_path, start=start, warm=warm):
+    for killed, found in interruptions.rounds(KILLS[start], workflow, tmp_path, warm, start):
         assert manifest.differences(undisturbed, found) == []
         count += len(killed)
     assert count == KILLS[start]
@@ -77,20 +78,19 @@ def test_no_job_writes_on_for_whoever_adopts_it(workflow, warm, tmp_path):
     assert project.files() == before
 
 
-def test_code_edited_while_a_run_is_under_way_makes_no_result(workflow, warm, undisturbed, tmp_path):
-    """Even if the edit is undone: the results would be taken for those of the code that was planned."""
+def test_code_edited_during_a_run_makes_no_result(workflow, warm, undisturbed, tmp_path):
+    """Even if the edit is undone: the results would be recorded as those of the code that was planned."""
     own = copy_workflow(workflow, tmp_path / "workflow")
     project = Project.create(tmp_path / "project", own, interruptions.CONFIG, warm=warm)
     process = project.start(*WORKFLOW_TARGETS, "--cores", 2)
     wait_for(project.path("results/toy/expression.h5ad"), process)  # before any model is trained and plotted
-    script = own / "scripts/plot_losses.py"
+    script = own / "scripts/plot_training.py"
     text = script.read_text(encoding="utf-8")
-    script.write_text(text.replace("title(snakemake.wildcards)", "title(snakemake.wildcards).upper()"))
+    script.write_text(f"{text}\nNAME = 1\n", encoding="utf-8")
     output, _ = process.communicate(timeout=300)
-    script.write_text(text)
+    script.write_text(text, encoding="utf-8")
     assert process.returncode != 0
-    line = "scripts/plot_losses.py, or what it imports, was edited while the run was under way; run again"
-    assert line in output
+    assert "scripts/plot_training.py, or what it imports, was edited" in output
     assert "Traceback" not in output
     assert not list(project.path("results").rglob("losses.png"))
     assert_ends_as_if_undisturbed(project, undisturbed)
@@ -141,8 +141,11 @@ def can_mount():
     return bool(shutil.which("unshare")) and not subprocess.run(command, capture_output=True, check=False).returncode
 
 
-@pytest.mark.skipif(not can_mount(), reason="needs the right to mount in a namespace of its own (unshare)")
-def test_a_full_or_read_only_disk_is_told_and_can_be_run_on_after_it(project, undisturbed):
+needs_mount = pytest.mark.skipif(not can_mount(), reason="needs the right to mount in its own namespace (unshare)")
+
+
+@needs_mount
+def test_a_run_can_go_on_after_a_full_or_read_only_disk(project, undisturbed):
     # In a mount namespace of its own, results/ is a disk that is read-only, too small, and large enough in turn
     namespace = Warm(["unshare", "--map-root-user", "--mount"])
     inside = ["nsenter", f"--target={namespace.process.pid}", "--user", "--preserve-credentials", "--mount"]
@@ -163,7 +166,7 @@ def test_a_full_or_read_only_disk_is_told_and_can_be_run_on_after_it(project, un
     code, output = outcome("ro")
     assert code == 1
     assert "Read-only file system" in output
-    for size in ("4k", "30k", "350k", "800k", "2500k"):
+    for size in ("4k", "30k", "350k", "800k"):
         code, output = outcome(f"rw,size={size}")
         assert code == 1, (size, output)
         assert "no space left on device; make room and run again" in output, (size, output)
@@ -176,15 +179,11 @@ def test_a_full_or_read_only_disk_is_told_and_can_be_run_on_after_it(project, un
     assert manifest.differences(undisturbed, project.path("on_disk/MANIFEST.sha256")) == []
 
 
-@pytest.mark.skipif(not can_mount(), reason="needs the right to mount in a namespace of its own (unshare)")
+@needs_mount
 @pytest.mark.parametrize(
-    ("state", "line"),
-    [
-        ("ro", "read-only file system; make it writable and run again"),
-        ("rw", "no space left on device; make room and run again"),
-    ],
+    ("state", "line"), [("ro", "read-only file system; make it writable"), ("rw", "no space left on device; make room")]
 )
-def test_a_project_on_a_full_or_read_only_disk_is_told_in_one_line(state, line, empty):
+def test_a_project_on_a_full_or_read_only_disk_is_refused_in_one_line(state, line, empty):
     empty.path("disk").mkdir()
     script = f"""
         mount -t tmpfs -o size=1m none disk && cp -r toy.h5ad overlay.yaml disk
@@ -194,26 +193,21 @@ def test_a_project_on_a_full_or_read_only_disk_is_told_in_one_line(state, line, 
     command = [word if word != str(empty.folder) else "." for word in empty.command("--cores", 2)]
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "bash", "-c", script, "bash", *command],
-        cwd=empty.folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
+        **{"cwd": empty.folder, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 120},
         check=False,
     )
     assert done.returncode != 0
-    assert f"{empty.path('disk')}: {line}" in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    assert f"{empty.path('disk')}: {line}" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("link", "what"), [("nowhere", "is a link to no folder"), ("results", "is a link to no folder"), ("", "is a file")]
-)
-def test_what_is_no_folder_in_the_place_of_results_is_told_in_one_line(link, what, empty):
+@pytest.mark.parametrize("link", ["nowhere", "results", ""])
+def test_a_file_or_a_broken_link_in_the_place_of_results_is_refused(link, empty):
     results = empty.path("results")
     results.symlink_to(link) if link else results.write_text("mine")
     done = empty.run(check=False)
     assert done.returncode != 0
-    assert f"results: {what}, where the results go; take it away and run again" in done.stdout
+    assert f"results: is a {'link' if link else 'file'}" in done.stdout
     assert "Traceback" not in done.stdout
     assert results.is_symlink() or results.read_text() == "mine"
 

@@ -6,7 +6,8 @@ import pytest
 from warm import Warm
 from workflow_project import MODELS, Project, comparable, toy_cells
 
-from scae.jobs import manifest, record
+from scae.jobs import record
+from scae.report import manifest
 
 
 def manifest_of(project, **options):
@@ -40,7 +41,6 @@ def test_manifest_names_all_results_but_durations(finished, first):
     digests, made = manifest.read(first)
     assert digests.keys() == comparable(finished).keys()
     assert made[0] == f"machine: {record.machine()}"
-    assert made[1].startswith("software: ")
     assert len(made) == 2  # nothing mixed, nothing unknown
     for package in ("python", "torch", "numpy", "anndata", "sklearn", "openTSNE", "matplotlib", "snakemake"):
         assert f" {package} " in made[1]
@@ -49,10 +49,8 @@ def test_manifest_names_all_results_but_durations(finished, first):
 def test_run_elsewhere_in_another_order_on_one_core_gives_the_same_bytes(first, again):
     ours, theirs = manifest.read(manifest_of(again))[0], manifest.read(first)[0]
     assert ours.keys() == theirs.keys()
-    in_order = {
-        f"results/figures/toy/embeddings.{suffix}" for suffix in ("svg", "pdf")
-    }  # models as the config has them
-    assert {path for path in ours if ours[path] != theirs[path]} == in_order
+    shown_in_order = {f"results/figures/toy/embeddings.{suffix}" for suffix in ("svg", "pdf")}
+    assert {path for path in ours if ours[path] != theirs[path]} == shown_in_order
 
 
 def test_manifest_tells_files_of_another_version_apart(project):
@@ -83,12 +81,7 @@ def relabelled(finished, warm, tmp_path_factory):
     return project
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_labels_have_no_influence_on_training(finished, relabelled, model):
-    path = f"results/toy/{model}/seed0/model.pt"
-    assert relabelled.path(path).read_bytes() == finished.path(path).read_bytes()
-
-
-def test_expression_that_is_trained_on_holds_no_annotation(finished, relabelled):
-    path = "results/toy/expression.h5ad"
-    assert relabelled.path(path).read_bytes() == finished.path(path).read_bytes()
+def test_labels_have_no_influence_on_training(finished, relabelled):
+    for path in ["expression.h5ad", *(f"{model}/seed0/model.pt" for model in MODELS)]:
+        path = f"results/toy/{path}"
+        assert relabelled.path(path).read_bytes() == finished.path(path).read_bytes(), path

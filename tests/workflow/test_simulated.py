@@ -14,7 +14,7 @@ def simulated(workflow, warm, tmp_path_factory):
     qc = {"min_cells": 1, "min_genes": 5}
     project.set("datasets", {"made": {"source": "simulated", "simulation": SIMULATION, "qc": qc}})
     project.set("run", {"datasets": ["made"], "models": ["pca"], "seeds": [0]})
-    project.run()
+    project.run("results/verdict.txt")
     return project
 
 
@@ -48,7 +48,6 @@ def test_another_run_of_the_simulation_has_the_same_bytes_and_another_seed_has_n
     again = Project(tmp_path, simulated.config, simulated.workflow, warm=simulated.warm)
     again.run(path)
     assert again.path(path).read_bytes() == simulated.path(path).read_bytes()
-    assert simulated.planned() == {}
     again.set("datasets.made.simulation.seed", 1)
     assert again.planned("fetch_counts") == {("made",)}
 

@@ -214,7 +214,7 @@ def write_plan(workflow, path):
                 "conda": rule.conda_env and str(rule.conda_env),
                 "params": list(rule.params.keys()),
                 "resources": list(rule.resources),
-                "is_target": rule.norun or not rule.output,
+                "is_target": not rule.script,
             }
             for rule in workflow.rules
         },

@@ -177,6 +177,10 @@ class Plan:
         external = wildcards.model in self.external and wildcards.dataset in self.batched
         return ["scae.data.batch"] if conditioned or external else []
 
+    def counts_module(self, wildcards):
+        """The module that reads counts, for a model of counts."""
+        return ["scae.data.counts"] if self.kinds[wildcards.model].counts else []
+
     def inspection_module(self, wildcards):
         """The module that reads model.pt, for a model trained by the workflow."""
         return ["scae.evaluation.inspection"] if wildcards.model in self.own else []
@@ -223,7 +227,7 @@ class Plan:
         return list(self.label_sources()[wildcards.dataset])
 
     def settings_of(self, model):
-        """Kind and hyperparameters of a model, without options at their off value."""
+        """Kind and hyperparameters of a model, without options at their off value and settings of its training."""
         return self.kinds[model].settings(self.config["models"][model])
 
     def model(self, wildcards):
@@ -235,9 +239,13 @@ class Plan:
         return self.kinds[model].trained and self.config["models"][model].get("batch") is True
 
     def expression(self, wildcards):
-        """The settings for reading the expression; a given embedding only needs its cell names."""
+        """The settings for reading the expression; that of a model of counts comes with them and is not scaled."""
+        return {"counts": True, "scale": False} if self.kinds[wildcards.model].counts else self.config["expression"]
+
+    def untrained_expression(self, wildcards):
+        """The same for a representation without training; a given embedding only needs the cell names."""
         is_given = self.config["models"][wildcards.model]["kind"] == "given"
-        return {"scale": False} if is_given else self.config["expression"]
+        return {"scale": False} if is_given else self.expression(wildcards)
 
     def given_source(self, wildcards):
         """The location of a data set's source, for an embedding that is read from its obsm."""
@@ -254,12 +262,14 @@ class Plan:
         """The settings of training that this model uses."""
         if wildcards.model in self.external:
             return {"batch_size": self.config["models"][wildcards.model]["batch_size"]}
-        return self.training_settings() if wildcards.model in self.own else {}
+        return self.training_settings(wildcards.model) if wildcards.model in self.own else {}
 
-    def training_settings(self):
-        """The settings of training that can change its result."""
-        without = {"checkpoint_minutes"} | {name for name in OFF_AT_0 if not self.config["training"][name]}
-        return {key: value for key, value in self.config["training"].items() if key not in without}
+    def training_settings(self, model=None):
+        """The settings of training that can change its result, of one model or as in the section ``training``."""
+        own = self.kinds[model].training(self.config["models"][model]) if model else {}
+        settings = self.config["training"] | own
+        without = {"checkpoint_minutes"} | {name for name in OFF_AT_0 if not settings[name]}
+        return {key: value for key, value in settings.items() if key not in without}
 
     def run_settings(self, wildcards):
         """The seeds of a model, and whether all give the same latent."""
@@ -300,7 +310,7 @@ class Plan:
             settings = self.settings_of(model) | shared
             if model in self.own:
                 latent = {"estimate": self.kinds[model].estimate(self.config["latent"]["estimate"])}
-                settings |= {"training": self.training_settings(), "latent": latent}
+                settings |= {"training": self.training_settings(model), "latent": latent}
             for seed in self.seeds:
                 found[f"{model}_seed{seed}"] = {"model": model, "seed": seed, "settings": settings}
         return found

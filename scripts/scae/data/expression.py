@@ -31,6 +31,7 @@ class Expression:
     cells: np.ndarray  # names
     genes: np.ndarray  # names
     batch_index: np.ndarray | None = None  # (cells,) int64: batch of each cell, if batch-conditioned
+    counts: np.ndarray | None = None  # (non-zeros,) float32: count of each entry, for a model of counts
 
     @property
     def shape(self):
@@ -65,7 +66,7 @@ def read(path, scale=False, memory_mb=None, scratch=None):
             raise TypeError(f"{path}: X is {group.attrs['encoding-type']}, not csr_matrix")
         n_entries = len(group["data"])
         on_disk = memory_mb is not None and 8 * n_entries > memory_mb * 1e6 / 2
-        data, indices = (_empty(n_entries, dtype, scratch if on_disk else None) for dtype in (np.float32, np.int32))
+        data, indices = (empty(n_entries, dtype, scratch if on_disk else None) for dtype in (np.float32, np.int32))
         for start in range(0, n_entries, READ_ENTRIES):
             chunk = slice(start, min(start + READ_ENTRIES, n_entries))
             group["data"].read_direct(data, chunk, chunk)
@@ -111,7 +112,7 @@ def with_batches(expression, batches, names=None):
     return replace(expression, batch_index=np.array([numbers[name] for name in batches], np.int64)), names
 
 
-def _empty(length, dtype, scratch):
+def empty(length, dtype, scratch):
     """An array in memory or, with a scratch folder, in a file that is deleted with the array."""
     if scratch is None or not length:
         return np.empty(length, dtype)

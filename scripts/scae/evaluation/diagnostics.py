@@ -233,7 +233,7 @@ def warnings(table):
     sd = _values(each, "sd")
     collapsed = [name for name in kl.index if not is_active(kl[name], sd.get(name, np.inf))]
     if len(names := [name for name in between.index if between[name] >= 0.5 and name in collapsed]):
-        found.append(f"The gate of {_listed(names)} stays at its prior: it does not distinguish cells.")
+        found.append(f"The gate of {_listed(names)} stays at its prior and so does not distinguish cells.")
     if pairs := int(whole["repeated_pairs"]):
         pairs = "1 pair" if pairs == 1 else f"{pairs} pairs"
         found.append(f"{pairs} of latent dimensions are redundant (absolute correlation above {REPEATS:g}).")

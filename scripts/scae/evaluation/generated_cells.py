@@ -2,7 +2,8 @@
 
 Reconstructed cells are decoded from the posterior of real cells, and show what the latents keep. Generated cells are
 decoded from the model's prior; if they differ from reconstructed ones, the prior does not match the posterior. A
-decoder trained on squared error gives the expected expression, without counting noise. If genes were standardised,
+decoder trained on squared error gives the expected expression, without counting noise; that of a model of counts gives
+shares, from which counts are drawn at the depths of real cells. If genes were standardised,
 values are in standard deviations above a gene without a count.
 """
 
@@ -47,13 +48,13 @@ def real_statistics(expression):
     return _table(sums / n_cells, squares / n_cells, 1 - n_found / n_cells, expression.genes), smallest / 2
 
 
-def decoded_statistics(decode, points, batches, zero_below, expression):
+def decoded_statistics(decode, points, like, zero_below, expression):
     """The same statistics of cells decoded from latents.
 
     Args:
-        decode: function of `scae.training.decoding.decoder`.
+        decode: function (latents, their ``like``) -> (cells, genes).
         points: (cells, latents).
-        batches: (cells,) batch numbers, or None.
+        like: (cells,) numbers of the real cells that they are like, which give them a batch and a depth.
         zero_below: (genes,) as from `real_statistics`.
         expression: scae.data.expression.Expression; its offset is subtracted from decoded values.
 
@@ -63,7 +64,7 @@ def decoded_statistics(decode, points, batches, zero_below, expression):
     sums, squares, zeros = (np.zeros(len(zero_below)) for _ in range(3))
     for start in range(0, len(points), DECODED_AT_ONCE):
         some = slice(start, start + DECODED_AT_ONCE)
-        decoded = decode(np.ascontiguousarray(points[some], np.float32), None if batches is None else batches[some])
+        decoded = decode(np.ascontiguousarray(points[some], np.float32), like[some])
         decoded = decoded.astype(float) - expression.offset
         sums += decoded.sum(axis=0)
         squares += np.square(decoded).sum(axis=0)

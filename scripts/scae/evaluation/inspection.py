@@ -28,11 +28,14 @@ def inspect(path, expression, training, seed, zero_below, batches=None):
         expression, _ = expressions.with_batches(expression, batches, weights.hyperparameters(path)["batch"])
     model, n_cells = weights.load(path, expression.genes), len(expression.cells)
     values = trained.diagnostics(model, expression)
+    losses = trained.losses(model, expression, training, seed)
+    if expression.counts is not None:
+        losses.pop("reconstruction", None)  # in nats, not comparable with the squared error of other models
     trained_on, _ = training_batches.split(n_cells, training, seed)
     return Inspection(
         values=values,
         slab=trained.embed(model, expression, "slab_mean", seed) if "gate" in values else None,
-        losses=trained.losses(model, expression, training, seed),
+        losses=losses,
         n_trained_on=len(trained_on),
         decode=decoding.decoder(model, len(expression.genes)),
         generated=generator.generate(model, expression, zero_below, seed),

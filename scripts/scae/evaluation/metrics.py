@@ -246,7 +246,7 @@ METRICS = [
     ),
     Metric(
         "type_distances",
-        heading="distances of types",
+        heading="distances between types",
         says="rank correlation of the distances between cell-type means with those in the input",
         low=-1,
         high=1,

@@ -1,4 +1,4 @@
-"""Deep autoencoder: six ReLU latents between a mirrored encoder and decoder, trained on the squared error alone.
+"""Deep autoencoder: six encoder and mirrored decoder with a ReLU latent between them, trained on the squared error alone.
 
 Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks"; layers as in the study.
 """
@@ -10,7 +10,7 @@ from scae.models.layers import Decoder, Trunk
 
 ABOUT = {
     "title": "deep autoencoder",
-    "summary": "ReLU latents between a mirrored encoder and decoder, trained on the squared error alone",
+    "summary": "encoder and mirrored decoder with a ReLU latent between them, trained on the squared error alone",
     "reference": "Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks",
     "doi": "10.1126/science.1127647",
 }

@@ -3,7 +3,14 @@
 A model file assigns ABOUT and CONFIG, and defines one of three: a class ``Model``, which this workflow trains; a
 function ``fit``, by which an external package trains on the counts; or a function ``embed``, which needs no training. A
 kind is the name of a model file in this folder, or the path of one elsewhere, ending in ``.py``. The description is
-read without importing the file. Standard library only, since each start of the workflow reads it.
+read without importing the file.
+
+A ``Model`` may have a method ``start(expression, cells)``, called once before training with the indices of the training
+cells. With ``NEEDS_COUNTS = True`` its batches also have the counts, and the expression is never scaled. A
+hyperparameter that is named like a setting of ``training`` (`OF_TRAINING`) replaces that setting for its model, and is
+not passed to ``Model``.
+
+Standard library only, since each start of the workflow reads it.
 """
 
 import ast
@@ -20,6 +27,7 @@ from scae.errors import UserError
 
 FOLDER = Path(__file__).resolve().parent
 NO_MODELS = ("__init__", "layers", "registry")  # other files in this folder
+OF_TRAINING = ("batch_size", "epochs", "learning_rate", "min_steps")  # settings of training that a model may have
 ABOUT = ("title", "summary", "reference", "doi")
 
 
@@ -34,6 +42,7 @@ class ModelFile:
     external: bool  # trained by an external package, on the counts
     deterministic: bool  # not trained, and the same for every seed
     same_estimates: dict  # choices of ``latent.estimate`` that give the same numbers as another: {choice: the other}
+    counts: bool  # trained here, on expression and counts
     needs: dict  # ``module``, the package beyond requirements.txt, and ``get``, the command that installs it
 
     @property
@@ -42,15 +51,21 @@ class ModelFile:
         return self.kind if is_path(self.kind) else f"scae.models.{self.kind}"
 
     def settings(self, entry):
-        """A model's entry of the config, without the options that are at their ``off`` value in CONFIG.
+        """A model's entry of the config, without `training` and the options at their ``off`` value in CONFIG.
 
         So a new option, which is off, leaves the results of earlier versions valid.
         """
+        without = self.training(entry)
         return {
             key: value
             for key, value in entry.items()
-            if "off" not in self.config.get(key, {}) or value != self.config[key]["off"]
+            if key not in without and ("off" not in self.config.get(key, {}) or value != self.config[key]["off"])
         }
+
+    def training(self, entry):
+        """The settings of training in the entry of a model that is trained here; they replace those of the config."""
+        here = self.trained and not self.external
+        return {key: entry[key] for key in OF_TRAINING if key in entry} if here else {}
 
     def estimate(self, name):
         """The estimate that gives the same numbers as this ``latent.estimate``, so that cells are embedded once."""
@@ -127,6 +142,7 @@ def find(kind):
         external=external,
         deterministic=not (trained or external) and bool(_literal(path, tree, "DETERMINISTIC")),
         same_estimates=_literal(path, tree, "SAME_ESTIMATES") or {},
+        counts=trained and bool(_literal(path, tree, "NEEDS_COUNTS")),
         needs=needs,
     )
 

@@ -15,7 +15,7 @@ from scae.plots.drawing import BASELINE_COLOR, MODEL_COLOR
 CHARACTERS_PER_INCH = 14  # of text of 9 points
 BELOW = 0.28  # of its row, where the seeds are drawn
 REFERENCES = {  # scores of the labels themselves: line style and legend
-    "shuffled": (":", "labels shuffled: chance"),
+    "shuffled": (":", "chance (shuffled labels)"),
     "other_seed": ("--", "labels clustered again: upper bound"),
 }
 
@@ -23,8 +23,8 @@ REFERENCES = {  # scores of the labels themselves: line style and legend
 def scores(intervals, roles, metric_info, label_sources, metrics=None):
     """A dot with its interval for each representation and main score: models above, baselines below, best first.
 
-    The dot is the mean over seeds, the thick line its 95 % CI over seeds, the thin one the spread over cells. Small
-    dots are the seeds: scores with two modes have an interval that says little.
+    The dot is the mean over seeds, the thick line its 95 % CI over seeds, the thin one the 95 % range over cells. Small
+    dots are the seeds: a score with two modes has an interval that says little.
 
     Args:
         intervals: intervals.csv of one data set; scores of the labels themselves are vertical lines.
@@ -66,7 +66,7 @@ def scores(intervals, roles, metric_info, label_sources, metrics=None):
         Line2D([], [], color=MODEL_COLOR, marker="o", linewidth=4, alpha=1, label="model"),
         Line2D([], [], color=BASELINE_COLOR, marker="D", markerfacecolor="white", linewidth=4, label="baseline"),
         Line2D([], [], color="#333333", linewidth=4, label="95 % CI over seeds"),
-        Line2D([], [], color="#333333", linewidth=1, label="spread over cells"),
+        Line2D([], [], color="#333333", linewidth=1, label="95 % range over cells"),
     ]
     if metrics is not None and metrics["seed"].nunique() > 1:
         handles.append(Line2D([], [], color="#333333", marker=".", linewidth=0, label="single seeds"))

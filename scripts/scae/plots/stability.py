@@ -39,5 +39,5 @@ def stability(of_models, of_cells, points, title):
     for panel in panels.flat[len(points) :]:
         panel.set_axis_off()
     if image is not None:
-        figure.colorbar(image, ax=panels, shrink=0.8, label="cluster-mates kept under another seed")
+        figure.colorbar(image, ax=panels, shrink=0.8, label="overlap of a cell's clusters between seeds")
     return figure

@@ -73,6 +73,12 @@ class Study:
         file_name = results.BY_NAME[name].path.format(**wildcards).replace("/", "_")
         return html.picture(self.files.path(name, **wildcards), alt, colors, light) | {"name": file_name}
 
+    def kind(self, model):
+        """The title of a model and its number of latent dimensions, if that is a setting."""
+        n_latent = self.settings.get("models", {}).get(model, {}).get("n_latent")
+        dimensions = f", {n_latent} dimension{'s' * (n_latent > 1)}" if n_latent else ""
+        return self.models[model]["title"] + dimensions
+
     def first_labels(self, dataset):
         """Name of the label set of the pictures."""
         return next(iter(self.label_sources[dataset]))

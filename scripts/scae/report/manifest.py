@@ -1,4 +1,4 @@
-"""The manifest: digests of all results that two runs must agree on, and what made them."""
+"""The manifest: digests of all results that two runs should share, with the software and machines behind them."""
 
 import hashlib
 from collections import defaultdict
@@ -10,9 +10,9 @@ TITLE = "# Results whose bytes follow from data, config and code. To check: sha2
 
 
 def write(files, origins, path):
-    """Write digests in the format of sha256sum; the lines that it takes for comments say what made the files.
+    """Write digests in the format of sha256sum, with software and machine in comment lines.
 
-    Where all files share a version it stands once; where versions or machines are mixed, each stands with its files.
+    A version that all files share is written once; mixed versions or machines are listed with their files.
 
     Args:
         files: paths, relative to the working directory.
@@ -27,13 +27,13 @@ def write(files, origins, path):
 
 
 def mixed(files, origins):
-    """{package, or "machine": {version: files}} of what is not the same for all files that it made."""
+    """{package, or "machine": {version: files}} of those that differ between files."""
     versions = _versions(files, origins)
     return {name: made for name, made in versions.items() if len(made) > 1}
 
 
 def read(path):
-    """({file: digest}, list of the lines on what made them) of a manifest.
+    """({file: digest}, lines about software and machine) of a manifest.
 
     Raises:
         UserError: if the file is not one.

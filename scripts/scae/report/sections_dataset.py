@@ -177,7 +177,7 @@ def stability(study, dataset):
     means = rows.pivot_table(index="model", columns=["space", "measure"], values="value", sort=False)
     models = [name for name in study.models if name in means.index]
     shown = [name for name in means.columns if name[1] in MEASURES]
-    alt = f"2-D t-SNE of {html.listed(models)} on {dataset}; colour: share of cluster-mates kept under another seed."
+    alt = f"2-D t-SNE of {html.listed(models)} on {dataset}; colour: overlap of a cell's clusters between seeds."
     if ("latent", "ari") in means and len(ari := means["latent", "ari"].dropna()):
         most, least = ari.idxmax(), ari.idxmin()
         alt += f" Most stable: {most} (ARI {ari[most]:.2f}); least: {least} ({ari[least]:.2f})."

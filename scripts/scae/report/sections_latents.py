@@ -159,9 +159,9 @@ def generated(study, dataset, model):
         values = [select(table, cells=kind, statistic=name)[column].to_numpy() for name, column in GENERATED]
         rows.append([html.cell(f"{kind} cells"), *map(_mean_and_interval, values)])
         share = values[list(GENERATED).index(("variance", "ratio"))].mean()
-        shares += [f"{kind} cells have {share:.0%}"] if np.isfinite(share) else []
+        shares += [f"{share:.0%} in {kind} cells"] if np.isfinite(share) else []
     return {
-        "said": f"Of the variance of real cells, {html.listed(shares)}." if shares else "",
+        "said": f"Variance relative to real cells: {html.listed(shares)}." if shares else "",
         "table": html.table(
             f"Cells decoded by {model} against real cells of {dataset}{over}",
             [html.column("cells"), *(html.column(*heading) for heading in GENERATED.values())],

@@ -1,5 +1,7 @@
 """The other sections of the report: representations, training times, methods, settings, software and hardware."""
 
+import re
+
 from scae.evaluation import intervals, label_source
 from scae.report import html
 
@@ -67,7 +69,7 @@ def methods(study):
     external = [name for name, model in study.models.items() if model["external"]]
     trained = [name for name, model in study.models.items() if model["trained"] and name not in external]
     said = [_data(study, dataset) for dataset in study.datasets]
-    kinds = [f"{name} ({_cited(model)})" for name, model in study.models.items()]
+    kinds = [f"{name} ({study.kind(name)}{_cited(model)})" for name, model in study.models.items()]
     said.append(f"The cells were represented by {html.listed(kinds)}.")
     if trained:
         least, patience = training.get("min_steps", 0), training.get("early_stopping", 0)
@@ -90,8 +92,9 @@ def methods(study):
     details += [f"k = {kmeans['k']}" if kmeans.get("k") else "k = number of labels"]
     perplexity = f"; perplexity {tsne['perplexity']:g}" if "perplexity" in tsne else ""
     said.append(
-        f"Each latent space was projected with t-SNE (van der Maaten & Hinton 2008{perplexity}) and clustered with "
-        f"k-means ({', '.join(details)}), and the clusters were compared with the labels."
+        f"Each latent space was projected with t-SNE (van der Maaten & Hinton 2008{perplexity}). The latent space and "
+        f"the 2-D t-SNE were clustered with k-means ({', '.join(details)}), and the clusters were compared with the "
+        "labels."
     )
     n_seeds = len(study.seeds)
     if n_seeds >= intervals.FEWEST_SEEDS:
@@ -124,7 +127,9 @@ def _data(study, dataset):
 
 
 def _cited(model):
-    return f"{model['title']}; {model['reference'].partition(',')[0]}" if model["reference"] else model["title"]
+    """Authors and year of a reference, after a semicolon."""
+    found = re.match(r".*?\b\d{4}\b", model["reference"])
+    return f"; {found[0]}" if found else ""
 
 
 def settings(study):
@@ -165,7 +170,8 @@ def representations(study):
     """One line about each representation."""
     return {
         "models": [
-            model | {"name": name, "role": study.roles.get(name, "model")} for name, model in study.models.items()
+            model | {"name": name, "kind": study.kind(name), "role": study.roles.get(name, "model")}
+            for name, model in study.models.items()
         ]
     }
 

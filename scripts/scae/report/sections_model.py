@@ -46,7 +46,7 @@ def clusters_in_words(labels, clusters):
     if len(pairs) > MENTIONED:
         said.append(f"{len(pairs) - MENTIONED} more pairs overlap (see the table).")
     if not pairs:
-        said.append(f"No type has {OVERLAP:.0%} of its cells in clusters of another.")
+        said.append(f"No type has {OVERLAP:.0%} or more of its cells in clusters of another.")
     return " ".join(said)
 
 
@@ -64,7 +64,7 @@ def panel(study, dataset, model):
     return {
         "id": f"{dataset}.{model}",
         "name": model,
-        "title": study.models[model]["title"],
+        "kind": study.kind(model),
         "summary": study.models[model]["summary"],
         "is_baseline": study.roles.get(model, "model") != "model",
         "first": first,

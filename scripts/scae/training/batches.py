@@ -1,9 +1,10 @@
 """Batches of cells as the models see them, and the split into training and held-out cells.
 
-A model never looks into its input. It asks a batch for the two operations that touch every gene: the first linear layer
-and the squared error of the last one. So the storage can change without any change to a model; sparse.py has the other
-kind. For a batch-conditioned model a batch also has ``batch_index``, the number of the experimental batch in which each
-cell was measured (not to be confused with the training batch, which is this object); otherwise it is None.
+A model never looks into its input. It asks a batch for the operations that touch every gene: the first linear layer,
+and the squared error or, for a model of counts, the multinomial likelihood of the last one. So the storage can change
+without any change to a model; sparse.py has the other kind. For a batch-conditioned model a batch also has
+``batch_index``, the number of the experimental batch in which each cell was measured (not to be confused with the
+training batch, which is this object); otherwise it is None.
 """
 
 import numpy as np
@@ -40,10 +41,10 @@ def split(n_cells, settings, seed):
 
 
 class DenseBatch:
-    """Cells stored as a dense matrix: the reference definition of both operations."""
+    """Cells stored as a dense matrix: the reference definition of the operations."""
 
-    def __init__(self, expression, batch_index=None):  # (cells, genes), float32; (cells,), int64
-        self.expression, self.batch_index = expression, batch_index
+    def __init__(self, expression, batch_index=None, counts=None):  # (cells, genes), float32; (cells,), int64; as first
+        self.expression, self.batch_index, self.counts = expression, batch_index, counts
 
     def __len__(self):
         return len(self.expression)
@@ -55,6 +56,17 @@ class DenseBatch:
     def squared_error(self, hidden, layer):
         """Sum over genes of (expression - layer(hidden)) squared, mean over cells; hidden: (cells, in_features)."""
         return (self.expression - layer(hidden)).square().sum() / len(self)
+
+    def multinomial(self, hidden, layer, eps):
+        """-log likelihood of the counts in nats, mean over cells, with a quadratic link; hidden: (cells, in_features).
+
+        The share of gene g in cell c is p_cg = q_cg / Σ_g q_cg with q = layer(hidden)² + eps, and the counts of the
+        cell follow a multinomial distribution, -log p_c = -Σ_g n_cg log p_cg. The multinomial coefficient is left out,
+        since no parameter changes it.
+        """
+        q = layer(hidden).float().square() + eps
+        log_share = (q / q.sum(dim=1, keepdim=True)).log()
+        return -(self.counts * log_share).sum() / len(self)
 
 
 class DenseBatches:
@@ -68,8 +80,9 @@ class DenseBatches:
     def __init__(self, expression, device):
         arrays = (expression.indptr, expression.indices, expression.data, expression.offset)
         self.indptr, self.indices, self.data, self.offset = (torch.from_numpy(array).to(device) for array in arrays)
-        self.batch_index = (
-            None if expression.batch_index is None else torch.from_numpy(expression.batch_index).to(device)
+        self.batch_index, self.counts = (
+            None if array is None else torch.from_numpy(array).to(device)
+            for array in (expression.batch_index, expression.counts)
         )
 
     def __call__(self, cells):
@@ -82,4 +95,8 @@ class DenseBatches:
         genes = self.indices[entries].long()
         dense = self.offset.repeat(len(cells), 1)
         dense[rows, genes] += self.data[entries]  # a gene has one entry in a cell
-        return DenseBatch(dense, None if self.batch_index is None else self.batch_index[cells])
+        counts = None
+        if self.counts is not None:
+            counts = torch.zeros_like(dense)
+            counts[rows, genes] = self.counts[entries]
+        return DenseBatch(dense, None if self.batch_index is None else self.batch_index[cells], counts)

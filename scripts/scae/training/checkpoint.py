@@ -89,8 +89,9 @@ def fingerprint(expression, **settings):
     digest = hashlib.blake2b(json.dumps([versions, settings], sort_keys=True).encode(), digest_size=16)
     for array in (expression.indptr, expression.indices, expression.data, expression.offset):
         digest.update(array)
-    if expression.batch_index is not None:
-        digest.update(expression.batch_index)
+    for array in (expression.batch_index, expression.counts):
+        if array is not None:
+            digest.update(array)
     for names in (expression.cells, expression.genes):
         digest.update("\n".join(names).encode())
     return digest.hexdigest()

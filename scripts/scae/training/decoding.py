@@ -9,7 +9,7 @@ from scae.errors import UserError
 from scae.models import registry
 
 
-def decoder(model, n_genes):
+def decoder(model, n_genes, method="forward"):
     """The attribute ``decoder`` of a model as a function of arrays.
 
     A batch-conditioned decoder that is called without batches returns the mean over all batches, each with the same
@@ -18,6 +18,7 @@ def decoder(model, n_genes):
     Args:
         model: a trained model.
         n_genes: number of genes it should return.
+        method: of the decoder.
 
     Returns:
         function: (cells, latents) float32 array and optionally (cells,) batch numbers -> (cells, genes) array, in units
@@ -27,6 +28,7 @@ def decoder(model, n_genes):
     if not callable(getattr(model, "decoder", None)):
         return None
     n_batches, file = getattr(model.decoder, "n_batches", 0), inspect.getfile(type(model))
+    function = model.decoder if method == "forward" else getattr(model.decoder, method)
 
     @torch.no_grad()
     def decode(points, batch_index=None):
@@ -41,10 +43,10 @@ def decoder(model, n_genes):
 
     def _decode(points, batch_index):
         if not n_batches:
-            return model.decoder(points).numpy()
+            return function(points).numpy()
         if batch_index is not None:
-            return model.decoder(points, torch.from_numpy(batch_index)).numpy()
-        return sum(model.decoder(points, torch.full((len(points),), n)) for n in range(n_batches)).numpy() / n_batches
+            return function(points, torch.from_numpy(batch_index)).numpy()
+        return sum(function(points, torch.full((len(points),), n)) for n in range(n_batches)).numpy() / n_batches
 
     return decode
 

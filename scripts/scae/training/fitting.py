@@ -95,7 +95,10 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
     trained, held_out = split(expression.shape[0], settings, seed)
-    model = build(kind, expression.shape[1], hyperparameters).to(settings["device"])
+    model = build(kind, expression.shape[1], hyperparameters)
+    if hasattr(model, "start"):
+        model.start(expression, trained)
+    model = model.to(settings["device"])
     make_batch = make_batches(expression, settings)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"], fused=True)
     run = _Run(model, optimizer, settings["device"], torch.Generator().manual_seed(seed))

@@ -7,8 +7,18 @@ For sparse S and a linear output layer x̂ = h Wᵀ + b the squared error needs 
 nor do its gradients: with E = x̂ - S and g the gradient of the loss, dh = 2g E W, dW = 2g Eᵀh, db = 2g Σ E. Nothing is
 approximated; all results equal those of DenseBatch (batches.py) up to rounding.
 
-The weight gradients of the two layers that touch every gene have the same form, base + Sᵀ·dense + by_gene ⊗ by_unit,
-and share one kernel.
+A model of counts n has the shares p_cg = q_cg / Q_c of the genes in a cell, with q_cg = a_cg² + ε and a = h Wᵀ + b
+(`DenseBatch.multinomial`). Its likelihood needs a_cg of the non-zeros and the sum over all genes, which has a closed
+form (the spherical family of Vincent, de Brébisson & Bouthillier 2015, arXiv 1412.7091; de Brébisson & Vincent 2016,
+arXiv 1511.05042),
+
+    -log p_c = N_c log Q_c - Σ n_cg log q_cg,    Q_c = h·(WᵀW h) + 2 h·(Wᵀb) + b·b + genes · ε.
+
+With E_cg = -2 n_cg a_cg / q_cg, zero where no count is, and r_c = 2 N_c / Q_c the gradients are dh = E W + r (WᵀW h +
+Wᵀb), dW = Eᵀh + W Σ r h hᵀ + b ⊗ Σ r h, db = Σ E + W Σ r h + b Σ r.
+
+The weight gradients of the layers that touch every gene have the same form, base + Sᵀ·dense + by_gene ⊗ by_unit, and
+share one kernel.
 
 The common genes, some hundred with a large share of the non-zeros, are cheaper as a dense matrix. Each batch splits its
 rows into that panel and the rest; the kernels only process the rest. The CSR matrix itself stays as it was read.
@@ -25,6 +35,8 @@ from torch.autograd import Function
 # on the same kind of processor gives the same bits for any number of threads.
 kernel = numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 threaded = numba.njit(nogil=True, cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
+# Inner products are summed in the order of the vector registers, which the compiler fixes
+inner = numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 
 COMMON = 0.25  # a gene that at least this share of the cells express belongs to the dense panel
 GENE_BLOCK = 512  # genes whose weights (512 x 128 floats, 256 kB) stay in a core's cache while all cells gather them
@@ -76,6 +88,10 @@ class SparseBatch:
         self.offset = torch.from_numpy(expression.offset)
         index = expression.batch_index
         self.batch_index = None if index is None else torch.from_numpy(index[cells])
+        if expression.counts is not None:
+            arrays = expression.indptr, expression.indices, expression.counts
+            panel, *_, self.counts = _split(threads, *arrays, cells, column, len(common))
+            self.count_panel = torch.from_numpy(panel)[:, : len(common)]
 
     def __len__(self):
         return len(self.panel)
@@ -88,6 +104,10 @@ class SparseBatch:
         """Sum over genes of (expression - layer(hidden)) squared, mean over cells; hidden: (cells, units)."""
         return _SquaredError.apply(hidden, layer.weight, layer.bias, self)
 
+    def multinomial(self, hidden, layer, eps):
+        """-log likelihood of the counts, mean over cells, as `DenseBatch.multinomial` defines it."""
+        return _Multinomial.apply(hidden, layer.weight, layer.bias, eps, self)
+
     def matmul(self, weight, by_gene):
         """S @ weight, (cells, units), and by_gene @ weight, (units,), in one pass over weight (genes, units)."""
         product, shift = torch.empty(len(self), weight.shape[1]), torch.empty(weight.shape[1])
@@ -95,12 +115,38 @@ class SparseBatch:
         _gather(numba.get_num_threads(), *self.rows, *arrays)
         return product.addmm_(self.panel, weight[self.common]), shift
 
-    def gradient(self, dense, by_gene, by_unit, base=None):
-        """base + Sᵀ @ dense + by_gene ⊗ by_unit, (genes, units); base (None: 0) is overwritten."""
+    def gradient(self, dense, by_gene, by_unit, base=None, columns=None, panel=None):
+        """base + Sᵀ @ dense + by_gene ⊗ by_unit, (genes, units); base (None: 0) is overwritten.
+
+        ``columns`` and ``panel`` are the two parts of another sparse matrix in place of S.
+        """
         out = torch.empty(len(by_gene), len(by_unit)) if base is None else base
         arrays = (tensor.detach().numpy() for tensor in (dense, by_gene, by_unit, out))
-        _scatter(numba.get_num_threads(), base is not None, *self.columns, *arrays)
-        return out.index_add_(0, self.common, self.panel.t() @ dense)
+        _scatter(numba.get_num_threads(), base is not None, *(columns or self.columns), *arrays)
+        return out.index_add_(0, self.common, (self.panel if panel is None else panel).t() @ dense)
+
+    def sampled_product(self, hidden, weight, bias, eps):
+        """Everything about the counts that depends on the non-zeros, in one pass over weight (genes, units).
+
+        Returns:
+            tuple: (cells,) Σ n log q and (cells,) Σ n, float64; E @ weight, (cells, units); bias @ weight, (units,);
+            E as columns and panel, and its sum over cells, (genes,) float64.
+        """
+        threads, n_genes, starts, stops, genes = numba.get_num_threads(), len(weight), *self.rows[:3]
+        product, shift, error = torch.empty_like(hidden), torch.empty(weight.shape[1]), np.empty_like(self.counts)
+        logs, totals = np.empty(len(self)), np.empty(len(self))
+        arrays = (tensor.detach().numpy() for tensor in (hidden, weight, bias, product, shift))
+        _sample(threads, starts, stops, genes, self.counts, eps, *arrays, error, logs, totals)
+        *columns, error_sum = _transpose(threads, starts, stops, genes, error, n_genes)
+        common = weight[self.common]
+        output = torch.addmm(bias[self.common], hidden, common.t())
+        q = output.square() + eps
+        panel = -2 * self.count_panel * output / q
+        logs += (self.count_panel * q.log()).sum(1, dtype=torch.float64).numpy()
+        totals += self.count_panel.sum(1, dtype=torch.float64).numpy()
+        error_sum[self.common] = panel.sum(0, dtype=torch.float64)
+        product.addmm_(panel, common)
+        return *map(torch.from_numpy, (logs, totals)), product, shift, columns, panel, torch.from_numpy(error_sum)
 
 
 class _Linear(Function):
@@ -138,6 +184,32 @@ class _SquaredError(Function):
         by_weight = batch.gradient(-scaled, bias, total, base=weight @ (scaled.t() @ hidden))
         by_bias = weight @ total + scale * (len(batch) * bias - batch.gene_sum.float())
         return scale * error, by_weight, by_bias, None
+
+
+class _Multinomial(Function):
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, eps, batch):
+        logs, totals, by_hidden, shift, *error = batch.sampled_product(hidden, weight, bias, eps)
+        product = hidden @ _gram(weight)  # WᵀW h
+        norm = (hidden.double() * (product.double() + 2 * shift.double())).sum(1)
+        norm += bias.double() @ bias.double() + len(bias) * eps
+        rate = (2 * totals / norm).float()[:, None]
+        ctx.batch, ctx.error = batch, error
+        ctx.save_for_backward(hidden, weight, bias, by_hidden.add_(rate * (product + shift)), rate)
+        return ((totals * norm.log() - logs).sum() / len(batch)).float()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        hidden, weight, bias, by_hidden, rate = ctx.saved_tensors
+        columns, panel, error_sum = ctx.error
+        scale = gradient / len(ctx.batch)
+        scaled = scale * hidden
+        normaliser = rate * scaled
+        total = normaliser.sum(0)
+        base = weight @ (normaliser.t() @ hidden)
+        by_weight = ctx.batch.gradient(scaled, bias, total, base, columns, panel)
+        by_bias = weight @ total + scale * (rate.sum() * bias + error_sum.float())
+        return scale * by_hidden, by_weight, by_bias, None, None
 
 
 def _gram(weight):
@@ -285,6 +357,80 @@ def _gather_cells(start, stop, with_shift, starts, stops, indices, data, weight,
                     product[cell, unit] += va * weight[a, unit]
                 k += 1
             position[cell - start] = k
+
+
+@threaded
+def _sample(threads, starts, stops, indices, counts, eps, hidden, weight, bias, product, shift, error, logs, totals):
+    """Per non-zero count, with a = hidden · weight + bias, error = -2 n a / (a² + eps).
+
+    Per cell product = error @ weight and, in float64, logs = Σ n log(a² + eps) and totals = Σ n; also shift = bias @
+    weight. Each thread has its share of the cells.
+    """
+    for part in numba.prange(threads):
+        first, last = len(stops) * part // threads, len(stops) * (part + 1) // threads
+        rows = starts, stops, indices, counts, np.float32(eps)
+        _sample_cells(first, last, part == 0, *rows, hidden, weight, bias, product, shift, error, logs, totals)
+
+
+@inner
+def _sample_cells(first_cell, end_cell, with_shift, starts, stops, indices, counts, eps, *arrays):
+    hidden, weight, bias, product, shift, error, logs, sums = arrays
+    n_genes, n_units = weight.shape
+    position, block_shift = starts[first_cell:end_cell].copy(), np.empty(n_units, np.float32)
+    product[first_cell:end_cell], logs[first_cell:end_cell], sums[first_cell:end_cell] = 0, 0, 0
+    if with_shift:
+        shift[:] = 0
+    for first in range(0, n_genes, GENE_BLOCK):
+        last = min(first + GENE_BLOCK, n_genes)
+        if with_shift:
+            block_shift[:] = 0
+            for gene in range(first, last):
+                factor = bias[gene]
+                for unit in range(n_units):
+                    block_shift[unit] += factor * weight[gene, unit]
+            shift += block_shift
+        for cell in range(first_cell, end_cell):
+            k, end = position[cell - first_cell], stops[cell]
+            log_sum, total = 0.0, 0.0
+            # four at a time: a quarter of the reads of hidden, and of the reads and writes of the product
+            while k + 4 <= end and indices[k + 3] < last:
+                a, b, c, d = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
+                va = vb = vc = vd = np.float32(0)
+                for unit in range(n_units):
+                    h = hidden[cell, unit]
+                    va += weight[a, unit] * h
+                    vb += weight[b, unit] * h
+                    vc += weight[c, unit] * h
+                    vd += weight[d, unit] * h
+                va, vb, vc, vd = va + bias[a], vb + bias[b], vc + bias[c], vd + bias[d]
+                qa, qb, qc, qd = va * va + eps, vb * vb + eps, vc * vc + eps, vd * vd + eps
+                na, nb, nc, nd = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
+                log_sum += na * np.log(qa) + nb * np.log(qb) + nc * np.log(qc) + nd * np.log(qd)
+                total += na + nb + nc + nd
+                two = np.float32(-2)
+                va, vb, vc, vd = two * na * va / qa, two * nb * vb / qb, two * nc * vc / qc, two * nd * vd / qd
+                error[k], error[k + 1], error[k + 2], error[k + 3] = va, vb, vc, vd
+                for unit in range(n_units):
+                    product[cell, unit] += (va * weight[a, unit] + vb * weight[b, unit]) + (
+                        vc * weight[c, unit] + vd * weight[d, unit]
+                    )
+                k += 4
+            while k < end and indices[k] < last:
+                a, va, na = indices[k], np.float32(0), counts[k]
+                for unit in range(n_units):
+                    va += weight[a, unit] * hidden[cell, unit]
+                va += bias[a]
+                qa = va * va + eps
+                log_sum += na * np.log(qa)
+                total += na
+                va = np.float32(-2) * na * va / qa
+                error[k] = va
+                for unit in range(n_units):
+                    product[cell, unit] += va * weight[a, unit]
+                k += 1
+            logs[cell] += log_sum
+            sums[cell] += total
+            position[cell - first_cell] = k
 
 
 @threaded
