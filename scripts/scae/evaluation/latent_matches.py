@@ -43,7 +43,7 @@ def matches(effects):
 
 def n_rotations(n_latents):
     """999, or as many as let the smallest p value of so many latents stay below the level after Holm's adjustment."""
-    return ROTATIONS if (ROTATIONS + 1) * LEVEL > n_latents else int(2 * n_latents / LEVEL) - 1
+    return ROTATIONS if n_latents < (ROTATIONS + 1) * LEVEL else int(2 * n_latents / LEVEL) - 1
 
 
 def _step_down(own, others, random):

@@ -1,8 +1,8 @@
 """beta-VSC: variational sparse coding; each latent is switched off (spike) or Gaussian (slab).
 
-The objective is that of Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding", as submitted to ICLR 2019: the
-prior is fixed (the version in PMLR 115 learns it). The weight beta and the layers are as in the study. The
-logsigmoid gate is that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
+The objective is that of Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding", as submitted to ICLR 2019:
+its prior is fixed, unlike that of PMLR 115. The weight beta and the layers are as in the study. The logsigmoid gate is
+that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
 regularization", doi:10.48550/arXiv.1712.01312, without the stretching.
 """
 
