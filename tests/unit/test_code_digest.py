@@ -135,6 +135,7 @@ def forget():
         ("from scae.package import part", "scae/package/part.py", True),
         ("from scae.package import part", "scae/package/__init__.py", True),
         ("import scae.page", "scae/page.html.j2", True),
+        ("import scae.page", "scae/page.style.css.j2", True),
         ("import scae.page", "scae/other.html.j2", False),
         ("import scae.helper", "scae/new.py", False),
         ("from scae.jobs import record", "scae/jobs/record.py", False),

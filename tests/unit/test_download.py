@@ -194,6 +194,7 @@ def test_a_compressed_transfer_is_decompressed(tmp_path):
         (rest(0), None, 1, "206 Partial Content"),  # not requested
         (BUSY, None, 6, "503 Service Unavailable"),
         ({"status": 429, "headers": {"Content-Length": 0}}, None, 6, "429"),
+        ({"status": 500, "headers": {"Content-Length": 0}}, None, 6, "500 Internal Server Error"),
         ({"status": 503, "headers": {"Content-Length": 0, "Retry-After": 4000}}, None, 1, "try again in 4000 s"),
         (CUT | {"headers": {"Content-Length": ALL}}, None, 6, "connection closed before the end"),
         ({"headers": {"Content-Length": 0}}, None, 1, "is an empty file"),

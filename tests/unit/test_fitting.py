@@ -258,6 +258,12 @@ def test_the_history_has_the_loss_of_the_held_out_cells(engine, cells):
     assert history[-1]["held_out_reconstruction"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["beta_vae", "beta_vsc"])
+def test_the_noise_of_the_held_out_loss_is_the_same_in_every_epoch(kind, engine, cells):
+    _, history = fit(expression_of(cells), kind, epochs=3, learning_rate=1e-30, engine=engine, **HOLDOUT)
+    assert len(set(column(history, "held_out_loss"))) == 1
+
+
 BEST, LOSS = tables.BEST_EPOCH, "held_out_loss"
 STOPPING = HOLDOUT | {"epochs": 40, "learning_rate": 0.02, "early_stopping": 3}
 

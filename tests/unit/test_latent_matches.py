@@ -35,6 +35,7 @@ def test_axes_of_every_seed_are_reproducible_whatever_their_order_and_sign():
     assert (table["agreement"] > 0.9).all()
     assert (table["null_95"] < table["agreement"]).all()
     assert table["p"].min() == 1 / (1 + latent_matches.ROTATIONS)
+    assert table["p_holm"].min() == 6 * table["p"].min()  # of the latent that is tested first; no later one has less
     assert set(table["others"]) == {2}
     pd.testing.assert_frame_equal(table, latent_matches.matches(seeds), check_exact=True)
 

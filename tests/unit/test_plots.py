@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -50,26 +51,32 @@ def colors_of(group):
 
 # The scripts
 
-JOBS = {  # script: (wildcards, inputs, outputs)
-    "plot_model": (
-        ("dataset", "model"),
-        "labels colors expression batches latent_genes latent_traversals tsne2d clusters tsne3d",
-        "clusters_png tsne3d_png latents_png",
-    ),
-    "plot_training": (("dataset",), "history generated_genes", "losses_png generated_png"),
-    "plot_dataset": (
-        ("dataset",),
-        "labels colors intervals all_metrics all_recalls cells limits top_genes stability cell_stability tsne2d",
-        "quality_png stability_png scores_svg scores_pdf embeddings_svg embeddings_pdf recalls_svg recalls_pdf "
-        "sweep_svg sweep_pdf",
-    ),
-    "plot_heatmap": ((), "all_metrics references", "heatmap_png heatmap_svg"),
-}
+
+def names_in(text):
+    """Names of the files of the contract in a part of a rule."""
+    places = [re.sub(r"{+\w+}+", "\0", path).split("\0") for path in re.findall(r'"<results>/([^"]+)"', text)]
+    patterns = ["[^/]+".join(map(re.escape, parts)) for parts in places]
+    return [found.name for found in results.CONTRACT if any(re.fullmatch(one, found.path) for one in patterns)]
+
+
+def drawing_rules():
+    """{rule: (its wildcards, names of its inputs, names of its outputs)} of the rules that draw."""
+    parts = r"(\w+):.*?\n    input:(.*?)\n    output:(.*?)\n    log:\s+(\S+)"
+    blocks = (ROOT / "rules/report.smk").read_text(encoding="utf-8").split("\nrule ")[1:]
+    rules = [re.match(parts, block, re.DOTALL).groups() for block in blocks]
+    return {
+        rule: (re.findall(r"{(\w+)}", log), names_in(inputs), names_in(outputs))
+        for rule, inputs, outputs, log in rules
+        if rule.startswith("plot_")
+    }
+
+
+JOBS = drawing_rules()
 
 
 def paths(study, names, **wildcards):
     found = []
-    for name in names.split():
+    for name in names:
         here = {key: value for key, value in wildcards.items() if key in results.BY_NAME[name].wildcards}
         found += [path for _, path in study.files.all(name, **here)]
     return found
@@ -112,7 +119,7 @@ def test_the_scripts_draw_every_picture_and_write_the_report(tmp_path, monkeypat
     pictures = [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".svg", ".pdf")]
     assert sorted(map(str, pictures)) == sorted(drawn)
     assert len([path for path in drawn if path.endswith("clusters.png")]) == 2 * 2
-    everything = paths(study, " ".join(results.BY_NAME))
+    everything = paths(study, results.BY_NAME)
     run(study, tmp_path, "write_report", everything, Report([str(tmp_path / "report.html")]))
     assert "toy.pca.1" in (tmp_path / "report.html").read_text()
     assert plt.get_fignums() == []

@@ -14,7 +14,7 @@ import toy_results
 from plotly.offline import get_plotlyjs
 from toy_results import HOSTILE
 
-from scae import style
+from scae import results, style
 from scae.plots import cells, drawing
 from scae.report import html as parts
 from scae.report import page as report
@@ -133,7 +133,10 @@ def test_similar_names_do_not_clash(tmp_path):
 
 def test_every_picture_is_embedded_once_and_described(page):
     pictures = [found for tag, found in page.elements if tag == "img"]
-    assert len(pictures) == 3 + 2 + 2 * 4  # figures, heatmap and quality control, and four of each model
+    made = {"dataset": ["toy"], "model": ["dae", "beta_vae"], "seed": [0], "sweep": []}
+    shown = [result for result in results.CONTRACT if result.path.endswith((".png", ".svg"))]
+    shown = [result for result in shown if result.name not in ("heatmap_svg", "tsne3d_png", "stability_png")]
+    assert len(pictures) == sum(len(results.paths(result, made)) for result in shown)
     assert len({found["src"] for found in pictures}) == len(pictures)
     assert all(found["src"].startswith("data:image/") and found["alt"] for found in pictures)
     assert {found["width"] for found in pictures} == {str(300 * 96 // 150), str(300 * 96 // 72)}
@@ -194,10 +197,13 @@ def test_only_the_first_seed_offers_3d(rich):
 def test_many_cells_are_sampled_by_type_in_the_interactive_plot_only(tmp_path, monkeypatch):
     monkeypatch.setattr(sections_model, "SHOWN_CELLS", 5)
     monkeypatch.setattr(parts.sample, "__defaults__", (1,))
-    page = page_of(tmp_path, models=("dae",))
-    shown = len(unpacked(page.points()["runs"]["toy.dae.0"]["three"])) // 3
-    assert shown < 12
-    assert f"show {shown} of 12 cells" in page.text
+    study = toy_results.write(tmp_path, models=("dae",))
+    page, chosen = Page(report.render(study)), parts.sample(study.labels["toy"].to_numpy(), 5)
+    assert len(chosen) <= chosen.max() < 12  # not simply the first cells
+    assert f"show {len(chosen)} of 12 cells" in page.text
+    for key, name in (("two", "tsne2d"), ("three", "tsne3d")):
+        expected = study.points(name, study.runs[0]).to_numpy()[chosen].ravel()
+        np.testing.assert_allclose(unpacked(page.points()["runs"]["toy.dae.0"][key]), expected, atol=1e-3)
 
 
 def test_a_sample_keeps_rare_types_whole():

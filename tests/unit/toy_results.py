@@ -59,6 +59,8 @@ def write(root, datasets=("toy",), models=("dae", "beta_vae"), seeds=(0,), types
                 path.write_text("".join(f"{dataset}: Nothing is <shown>.\n" for dataset in datasets))
             elif path.suffix in (".png", ".svg", ".pdf"):
                 picture(path, path.relative_to(root).as_posix())
+            elif result.columns and not result.columns.endswith("…"):
+                tables.write(plain_table(result, seeds), path)
             else:
                 continue
             paths.append(path)
@@ -148,6 +150,12 @@ def table_rows(datasets, models, trained, seeds, types, batched):
         ],
         "training_times": [(*run, 200, 12.5 + run[2], 4321.0, "cpu", 1) for run in runs if run[1] in trained],
     }
+
+
+def plain_table(result, seeds):
+    """Any other table: a row for each seed, numbers 0.5 and texts the names of their columns."""
+    rows = [{name: name if name in result.text_columns else 0.5 for name in result.column_names} for _ in seeds]
+    return pd.DataFrame(rows).assign(**({"seed": seeds} if "seed" in result.column_names else {}))
 
 
 def description(name):

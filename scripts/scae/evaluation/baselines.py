@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scae import results
-from scae.evaluation import summary
+from scae.evaluation import metrics
 
 SHUFFLED = "shuffled"
 RECLUSTERED = {"other_seed": 1.0, "lower_resolution": 0.8, "higher_resolution": 1.25}  # factors of the resolution
@@ -29,25 +29,10 @@ def rows(dataset, reference, seed, name, labels, clusters):
     Returns:
         list[tuple]: rows with `COLUMNS`; empty with fewer than two types.
     """
-    labels, clusters = np.asarray(labels), np.asarray(clusters)
     if len(set(labels)) < 2:
         return []
-    return [
-        (dataset, reference, seed, name, metric, float(value)) for metric, value in scores(labels, clusters).items()
-    ]
-
-
-def scores(labels, clusters):
-    """{metric: value} of the study's metrics that depend on labels and clusters only."""
-    from sklearn import metrics
-
-    return {
-        "nmi": metrics.normalized_mutual_info_score(labels, clusters),
-        "ari": metrics.adjusted_rand_score(labels, clusters),
-        "homogeneity": metrics.homogeneity_score(labels, clusters),
-        "completeness": metrics.completeness_score(labels, clusters),
-        "detected_types": summary.cluster_owners(labels, clusters)["label"].nunique(),
-    }
+    scores = metrics.score(labels, clusters)
+    return [(dataset, reference, seed, name, *row) for row in scores.itertuples(index=False, name=None)]
 
 
 def table(rows):

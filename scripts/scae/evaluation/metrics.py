@@ -20,8 +20,9 @@ class Metric:
         low, high: range, None where it is unbounded. A score has 1 as its best value; a count has no upper bound.
         up: whether more is better.
         function: takes the arguments named in ``reads``.
-        reads: by default the labels (cells,), the clusters (cells,) and the points (cells, dimensions);
-            `scae.evaluation.neighbors.compare` and `scae.evaluation.batch_mixing.select` describe the others.
+        reads: by default the labels (cells,) and the clusters (cells,); such a score is also computed for the
+            baselines (references.csv). ``points`` are (cells, dimensions); `scae.evaluation.neighbors.compare` and
+            `scae.evaluation.batch_mixing.select` describe the others.
         against: what the representation is compared with: the cell ``types``, the ``input`` or the ``batches``. Only
             data sets with a batch have the last.
         heatmap: whether the heatmap shows it.
@@ -34,7 +35,7 @@ class Metric:
     high: float | None
     up: bool
     function: Callable
-    reads: tuple = ("labels", "clusters", "points")
+    reads: tuple = ("labels", "clusters")
     against: str = "types"
     heatmap: bool = True
 
@@ -47,7 +48,7 @@ class Metric:
 def clustering_score(name):
     """A metric of labels and clusters by its name in sklearn.metrics."""
 
-    def function(labels, clusters, points):
+    def function(labels, clusters):
         from sklearn import metrics
 
         return getattr(metrics, name)(labels, clusters)
@@ -55,7 +56,7 @@ def clustering_score(name):
     return function
 
 
-def silhouette(labels, clusters, points):
+def silhouette(labels, points):
     """Mean silhouette width (Rousseeuw 1987) of the cell types, not of the clusters.
 
     Above 10,000 cells the mean is over a fixed random sample of 10,000: the cost is quadratic.
@@ -97,7 +98,7 @@ def mixing_score(name):
     return function
 
 
-def detected_types(labels, clusters, points):
+def detected_types(labels, clusters):
     """Number of cell types that are the majority of a cluster, as in the study's "7 of 9 detected"."""
     from scae.evaluation.summary import cluster_owners
 
@@ -151,6 +152,7 @@ METRICS = [
         high=1,
         up=True,
         function=silhouette,
+        reads=("labels", "points"),
     ),
     Metric(
         "detected_types",
@@ -304,12 +306,12 @@ def metric_info():
     return {metric.name: {key: getattr(metric, key) for key in keys} for metric in METRICS}
 
 
-def score(labels, clusters, points, without_labels=True, **more):
+def score(labels, clusters, points=None, without_labels=True, **more):
     """Compute all metrics of one clustering.
 
     Args:
         labels, clusters: (cells,).
-        points: (cells, dimensions).
+        points: (cells, dimensions); None for a clustering of no representation.
         without_labels: whether to include the metrics that do not use the labels, which are equal for all label sets.
         more: further arguments of metrics by name, from `scae.evaluation.neighbors.compare` and
             `scae.evaluation.batch_mixing.select`. Metrics whose arguments are missing are left out.
@@ -320,7 +322,9 @@ def score(labels, clusters, points, without_labels=True, **more):
     import numpy as np
     import pandas as pd
 
-    given = {"labels": np.asarray(labels), "clusters": np.asarray(clusters), "points": points} | more
+    given = {"labels": np.asarray(labels), "clusters": np.asarray(clusters)} | more
+    if points is not None:
+        given["points"] = points
     if len(set(given["labels"])) < 2:
         given["labels"] = None
     rows = [

@@ -1,4 +1,4 @@
-"""Deep autoencoder: six encoder and mirrored decoder with a ReLU latent between them, trained on the squared error alone.
+"""Deep autoencoder: six ReLU latents between an encoder and a mirrored decoder, trained on the squared error alone.
 
 Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks"; layers as in the study.
 """
