@@ -40,6 +40,12 @@ def test_axes_of_every_seed_are_reproducible_whatever_their_order_and_sign():
     pd.testing.assert_frame_equal(table, latent_matches.matches(seeds), check_exact=True)
 
 
+def test_many_latents_can_be_reproducible_after_holms_adjustment():
+    assert [latent_matches.n_rotations(n_latents) for n_latents in (1, 6, 49)] == [latent_matches.ROTATIONS] * 3
+    for n_latents in (50, 200):
+        assert n_latents / (1 + latent_matches.n_rotations(n_latents)) < latent_matches.LEVEL
+
+
 def test_random_axes_of_a_shared_space_are_not_reproducible():
     found = 0
     for seed in range(40):  # at most one in twenty of them

@@ -41,13 +41,19 @@ def matches(effects):
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def n_rotations(n_latents):
+    """999, or as many as let the smallest p value of so many latents stay below the level after Holm's adjustment."""
+    return ROTATIONS if n_latents < (ROTATIONS + 1) * LEVEL else int(2 * n_latents / LEVEL) - 1
+
+
 def _step_down(own, others, random):
     """{position of a latent: agreement, null_mean, null_95, p, p_holm, reproducible}."""
+    rotations = n_rotations(len(own))
     found, left, free, adjusted = {}, list(range(len(own))), [list(range(len(other))) for other in others], 0.0
     while left:
-        pairs = [_Pair.of(own[left], other[kept], random) for other, kept in zip(others, free, strict=True)]
+        pairs = [_Pair.of(own[left], other[kept], random, rotations) for other, kept in zip(others, free, strict=True)]
         agreed, null = (np.mean([getattr(pair, name) for pair in pairs], axis=0) for name in ("agreed", "null"))
-        p = (1 + (null >= agreed - 1e-12).sum(axis=0)) / (1 + ROTATIONS)
+        p = (1 + (null >= agreed - 1e-12).sum(axis=0)) / (1 + rotations)
         excess = agreed - null.mean(axis=0)
         order = np.lexsort([-excess, p])
         holm = np.maximum(adjusted, np.minimum(1, p * len(left)))
@@ -76,14 +82,14 @@ class _Pair:
     null: np.ndarray  # (rotations, latents) the same |correlation| with the other seed rotated
 
     @classmethod
-    def of(cls, own, other, random):
+    def of(cls, own, other, random, rotations):
         n_own, n_other = len(own), len(other)
         if not n_other:
-            return cls(np.zeros(n_own), np.full(n_own, -1), np.zeros((ROTATIONS, n_own)))
+            return cls(np.zeros(n_own), np.full(n_own, -1), np.zeros((rotations, n_own)))
         own, other = (values - values.mean(axis=1, keepdims=True) for values in (own, other))
         own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-300)
         shared, gram = own @ other.T, other @ other.T  # enough to rotate the other seed
-        turned = _rotations(n_other, random)
+        turned = _rotations(n_other, random, rotations)
         products = shared @ turned.transpose(0, 2, 1)
         norms = np.sqrt(np.maximum(np.einsum("rij,jk,rik->ri", turned, gram, turned), 1e-300))
         null = np.array([_matched(found)[0] for found in np.abs(products / norms[:, None])])
@@ -98,7 +104,7 @@ def _matched(alike):
     return found, partners
 
 
-def _rotations(size, random):
-    """(rotations, size, size) orthogonal matrices, uniform over their group (Mezzadri 2007)."""
-    q, r = np.linalg.qr(random.normal(size=(ROTATIONS, size, size)))
+def _rotations(size, random, number):
+    """(number, size, size) orthogonal matrices, uniform over their group (Mezzadri 2007)."""
+    q, r = np.linalg.qr(random.normal(size=(number, size, size)))
     return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None]

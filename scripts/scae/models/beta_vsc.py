@@ -1,7 +1,8 @@
 """beta-VSC: variational sparse coding; each latent is switched off (spike) or Gaussian (slab).
 
-Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding"; the weight beta and the layers as in the study. The
-logsigmoid gate is that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
+The objective is that of Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding", as submitted to ICLR 2019:
+its prior is fixed, unlike that of PMLR 115. The weight beta and the layers are as in the study. The logsigmoid gate is
+that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
 regularization", doi:10.48550/arXiv.1712.01312, without the stretching.
 """
 
@@ -14,7 +15,7 @@ from scae.models.layers import Branch, Decoder, Trunk, VariationalLoss
 ABOUT = {
     "title": "beta-VSC",
     "summary": "each latent is switched off or Gaussian; the KL divergence from the prior is weighted by beta",
-    "reference": "Tonolini, Jensen & Murray-Smith 2019, Variational sparse coding, PMLR 115, 690-700",
+    "reference": "Tonolini, Jensen & Murray-Smith 2019, Variational sparse coding, submitted to ICLR 2019",
     "doi": "",
 }
 CONFIG = {
