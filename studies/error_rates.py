@@ -76,7 +76,7 @@ def compare(scores, case):
                 cells.append(pd.DataFrame(key | {"draw": range(200)} | dict.fromkeys(intervals.OVER_CELLS, draws)))
         fixed = [name for name, spread in zip(ROLES, case[0], strict=True) if spread == 0]
         rows = comparison.differences(pd.DataFrame(rows), ROLES, SIZES, fixed, pd.concat(cells)).to_dict("records")
-        n_shown = sum(comparison.shown(row) for row in rows)
+        n_shown = sum(intervals.shown(row) for row in rows)
         if n_shown != found[number].sum():
             print(f"table {number}: {n_shown} instead of {found[number].sum()} differences", file=sys.stderr)
 

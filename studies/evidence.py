@@ -22,7 +22,7 @@ from common import (
     score_table,
 )
 
-from scae.evaluation import comparison, intervals
+from scae.evaluation import intervals
 
 CONFIG, DOCUMENT, PICTURE = ROOT / "config/evidence.yaml", ROOT / "docs/evidence.md", ROOT / "docs/evidence.svg"
 TEMPLATE = Path(__file__).with_name("evidence.template.md")
@@ -104,7 +104,7 @@ def against_pca(table, metric):
 def conclusion(table, metric, names):
     """Which models are shown to beat PCA with as many components, and which to be beaten by it."""
     rows = against_pca(table, metric)
-    rows = rows[[comparison.shown(row) for _, row in rows.iterrows()]]
+    rows = rows[[intervals.shown(row) for _, row in rows.iterrows()]]
     words = []
     for sign in (1, -1):
         models = [
@@ -124,7 +124,7 @@ def differences(table, metric, names):
             return "not tested"
         row = rows.loc[(name, model)]
         text = f"{row['mean']:+.2f} ({row['adjusted_low']:+.2f} to {row['adjusted_high']:+.2f})"
-        if comparison.shown(row):
+        if intervals.shown(row):
             return f"**{text}**"
         needed = f"{row['seeds_needed']:.0f} seeds" if np.isfinite(row["seeds_needed"]) else "more cells"
         return f"{text}, {needed}"

@@ -111,7 +111,7 @@ def test_differences_are_paired_by_seed_and_adjusted_within_a_question():
     assert list(main["p"]) == pytest.approx(list(2 * stats.t.sf(abs(main["mean"]) / error, df)))
     assert list(main["low"]) == pytest.approx(list(main["mean"] - stats.t.ppf(0.975, df) * error))
     assert main["p_holm"].min() == pytest.approx(len(main) * main["p"].min())
-    assert {pair for pair, row in main.iterrows() if comparison.shown(row)} == {("vae", "pca"), ("vae", "pca10")} & set(
+    assert {pair for pair, row in main.iterrows() if intervals.shown(row)} == {("vae", "pca"), ("vae", "pca10")} & set(
         main.index
     )
     assert np.isnan(table.loc[("dae", "vae"), "p_holm"])  # not asked
@@ -164,7 +164,7 @@ def test_the_adjusted_interval_excludes_0_where_a_difference_is_shown_and_nowher
         table = rows_of(scores(3, vae=shift, dae=-shift), spread=0.01)
         for row in table.dropna(subset=["p_holm"]).to_dict("records"):
             excludes = row["adjusted_low"] > 0 or row["adjusted_high"] < 0
-            assert excludes == comparison.shown(row)
+            assert excludes == intervals.shown(row)
             assert excludes == (abs(row["mean"]) > row["detectable"])
             shown += excludes
     assert shown
@@ -172,7 +172,7 @@ def test_the_adjusted_interval_excludes_0_where_a_difference_is_shown_and_nowher
 
 def test_the_seeds_that_would_show_a_difference():
     row = rows_of(scores(3, vae=0.03)).loc[("vae", "pca10")]
-    assert not comparison.shown(row)
+    assert not intervals.shown(row)
     assert 3 < row["seeds_needed"] < 100
     clearer = rows_of(scores(3, vae=0.04)).loc[("vae", "pca10")]
     assert clearer["seeds_needed"] < row["seeds_needed"]
@@ -182,7 +182,7 @@ def test_the_seeds_that_would_show_a_difference():
 
 def test_a_difference_is_shown_by_its_adjusted_p():
     rows = [{"p": 0.01, "p_holm": p_holm} for p_holm in (0.049, 0.051, np.nan)]
-    assert [comparison.shown(row) for row in rows] == [True, False, False]
+    assert [intervals.shown(row) for row in rows] == [True, False, False]
 
 
 def test_only_seeds_of_both_are_compared_and_two_are_too_few():
@@ -191,7 +191,7 @@ def test_only_seeds_of_both_are_compared_and_two_are_too_few():
     table = rows_of(metrics)
     assert (table.loc[("dae", "pca"), "n"], table.loc[("vae", "pca10"), "n"]) == (2, 5)
     assert np.isnan(table.loc[("dae", "pca"), "p"])
-    assert comparison.shown(table.loc[("vae", "pca10")])
+    assert intervals.shown(table.loc[("vae", "pca10")])
 
 
 def test_each_score_has_the_source_of_its_labels():

@@ -278,11 +278,6 @@ def test_numbers_have_the_declared_type_and_the_run_is_sorted(key, value, kept, 
     assert repr(found) == repr(kept)
 
 
-def test_label_sets_keep_their_order_since_the_first_one_gives_k_and_the_pictures(config):
-    sets = {"study": CLUSTERS, "hand": {"from": "obs", "column": "type"}}
-    assert list(load(changed(config, "datasets.toy.labels", sets))["datasets"]["toy"]["labels"]) == ["study", "hand"]
-
-
 def test_numbers_of_the_command_line_are_read(config):
     given = {"training": {"epochs": "3", "learning_rate": "1e-2"}, "kmeans": {"k": "null"}, "run": {"seeds": ["1"]}}
     update_config(config, copy.deepcopy(given))

@@ -280,8 +280,3 @@ def with_label_sources(table, label_sources):
     table = table.copy()
     table.insert(table.columns.get_loc("labels") + 1, "origin", sources)
     return table
-
-
-def shown(difference):
-    """Whether a row of `differences` shows a difference at the 95 % level, adjusted over its family."""
-    return bool(np.isfinite(difference["p_holm"]) and difference["p_holm"] < 1 - intervals.LEVEL)

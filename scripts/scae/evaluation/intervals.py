@@ -249,3 +249,8 @@ def _entropy(cells):
 def _mean_recall(types, predicted):
     cells = np.bincount(types)
     return (np.bincount(types, predicted == types)[cells > 0] / cells[cells > 0]).mean()
+
+
+def shown(difference):
+    """Whether a row of differences.csv shows a difference at the 95 % level, adjusted over its family."""
+    return bool(np.isfinite(difference["p_holm"]) and difference["p_holm"] < 1 - LEVEL)

@@ -91,7 +91,7 @@ def _comparison(score, rows):
     against_best = [row for row in rows if row["question"] in (comparison.BEST, comparison.BOTH)]
     best = against_best[0]["second"]
     tested = [row for row in rows if np.isfinite(row["p_holm"])]
-    shown = [row for row in tested if comparison.shown(row)]
+    shown = [row for row in tested if intervals.shown(row)]
     if not tested:
         return f"Differences from PCA by {score} are not tested: {_untested(rows)}."
     ahead, behind = ([row for row in shown if np.sign(row["mean"]) == sign] for sign in (1, -1))
@@ -141,7 +141,7 @@ def _chance(differences, roles, sets):
     for score, rows in _families(differences, sets):
         rows = rows[rows["question"] == comparison.CHANCE].dropna(subset=["p_holm"])
         for floor, pairs in rows.groupby("second", sort=False):
-            signs = {row["first"]: np.sign(row["mean"]) * comparison.shown(row) for row in pairs.to_dict("records")}
+            signs = {row["first"]: np.sign(row["mean"]) * intervals.shown(row) for row in pairs.to_dict("records")}
             worse, near = ([name for name in signs if signs[name] == sign] for sign in (-1, 0))
             parts += [f"{_listed(worse)} {_be(worse)} worse than {floor} by {score}"] if worse else []
             parts += [f"{_listed(near)} {_be(near)} not shown to be better than {floor} by {score}"] if near else []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scae.evaluation import comparison, label_source, summary
+from scae.evaluation import intervals, label_source, summary
 from scae.evaluation.main_scores import MAIN_SCORES, score_rows, select
 from scae.report import html
 
@@ -183,7 +183,7 @@ def differences(study, dataset):
             html.score(row["mean"], 3),
             html.interval({"low": row["adjusted_low"], "high": row["adjusted_high"]}),
             html.score(row["p_holm"], 3),
-            html.cell("not tested" if not np.isfinite(row["p_holm"]) else "yes" if comparison.shown(row) else "no"),
+            html.cell("not tested" if not np.isfinite(row["p_holm"]) else "yes" if intervals.shown(row) else "no"),
             html.interval(row),
             html.interval({"low": row["cells_low"], "high": row["cells_high"]}),
             html.score(row["detectable"], 3),
