@@ -166,6 +166,7 @@ def test_learns_the_types(engine, expression):
     assert history[-1]["loss"] < 0.97 * history[0]["loss"]
     assert history[-1]["loss"] == pytest.approx(history[-1]["reconstruction"] + history[-1]["kl"])
     model.eval()
+    model.eval()
     cells = [cell for cell in range(N_CELLS) if cell != EMPTY]
     latent = trained.embed(model, expression, "posterior_mean", 0)[cells]
     even, odd = (latent[[cell % 2 == rest for cell in cells]] for rest in (0, 1))
