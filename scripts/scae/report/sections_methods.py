@@ -100,8 +100,8 @@ def methods(study):
     if n_seeds >= intervals.FEWEST_SEEDS:
         said.append(
             f"All steps were repeated with {n_seeds} random seeds. Confidence intervals (95 %, Student's t) are over "
-            "seeds. Each model was compared with the PCA of its size and the best PCA, over cells (resampled within each "
-            "type) and over seeds; p values are adjusted by Holm's method (1979) over these comparisons of a score."
+            "seeds. Each model was compared with the PCA of its size and the best PCA, over cells (resampled within "
+            "each type) and over seeds; p values are adjusted by Holm's method (1979) over the comparisons of a score."
         )
     else:
         said.append(f"All steps were run with {n_seeds} random seed{'s' * (n_seeds > 1)}, too few for intervals.")
