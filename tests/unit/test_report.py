@@ -305,7 +305,7 @@ SAID = {
         "z1 is exactly 1 in 75% of the cells",
         "Reproducibility is unknown: only one seed",
         "dae (deep autoencoder): the dae model. Somebody 2014, A <title>. doi:10.1/x",
-        "dae and beta_vae were trained on expression only for 200 epochs in batches of 256 cells",
+        "dae and beta_vae were trained without labels for 200 epochs in batches of 256 cells",
         "1 random seed, too few for intervals",
         "Software: PyTorch 1.0, run with scae.",
         f"warning: toy: {HOSTILE}",
@@ -453,7 +453,7 @@ def test_early_stopping_and_external_models_are_described(tmp_path):
     study.models["beta_vae"] |= {"external": True}
     training = study.settings["training"] | {"early_stopping": 20, "holdout": 0.1}
     said = sections_methods.methods(replace(study, settings={"training": training}))["paragraph"]
-    assert "dae was trained on expression only for at most 200 epochs" in said
+    assert "dae was trained without labels for at most 200 epochs" in said
     assert "held-out 10% of the cells had not fallen for 20 epochs" in said
     assert "beta_vae was trained on the counts by its own package with its own settings for 200 epochs" in said
 

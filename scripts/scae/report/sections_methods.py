@@ -3,6 +3,7 @@
 import re
 
 from scae.evaluation import intervals, label_source
+from scae.models import registry
 from scae.report import html
 
 PACKAGES = {  # cited in the methods: {import name: name}
@@ -62,6 +63,28 @@ def _range(epochs):
     return html.count(low) if low == high else html.cell(f"{low:,}–{high:,}", high)
 
 
+def _trainings(names, training, models):
+    """Sentences on how models were trained: one for those with the same settings, which a model may have of its own."""
+    alike = {}
+    for name in names:
+        own = {key: value for key, value in models.get(name, {}).items() if key in registry.OF_TRAINING}
+        alike.setdefault(tuple((training | own).items()), []).append(name)
+    for settings, of_settings in alike.items():
+        settings = dict(settings)
+        least, patience = settings.get("min_steps", 0), settings.get("early_stopping", 0)
+        yield (
+            f"{html.listed(of_settings)} {'was' if len(of_settings) == 1 else 'were'} trained without labels for "
+            f"{'at most ' if patience else ''}{settings.get('epochs')} epochs in batches of "
+            f"{settings.get('batch_size')} cells with Adam at a learning rate of {settings.get('learning_rate')}"
+            + (f", and for more epochs where needed to reach {least:,} gradient steps." if least else ".")
+        )
+    if names and training.get("early_stopping"):
+        yield (
+            f"Training stopped when the loss of a held-out {training['holdout']:.0%} of the cells had not fallen for "
+            f"{training['early_stopping']} epochs; the weights of the epoch with the lowest loss were kept."
+        )
+
+
 def methods(study):
     """A paragraph to paste into a paper, and the works that it cites."""
     settings = study.settings
@@ -71,19 +94,7 @@ def methods(study):
     said = [_data(study, dataset) for dataset in study.datasets]
     kinds = [f"{name} ({study.kind(name)}{_cited(model)})" for name, model in study.models.items()]
     said.append(f"The cells were represented by {html.listed(kinds)}.")
-    if trained:
-        least, patience = training.get("min_steps", 0), training.get("early_stopping", 0)
-        said.append(
-            f"{html.listed(trained)} {'was' if len(trained) == 1 else 'were'} trained on expression only for "
-            f"{'at most ' if patience else ''}{training.get('epochs')} epochs in batches of "
-            f"{training.get('batch_size')} cells with Adam at a learning rate of {training.get('learning_rate')}"
-            + (f", and for more epochs where needed to reach {least:,} gradient steps." if least else ".")
-        )
-        if patience:
-            said.append(
-                f"Training stopped when the loss of a held-out {training['holdout']:.0%} of the cells had not fallen "
-                f"for {patience} epochs; the weights of the epoch with the lowest loss were kept."
-            )
+    said += _trainings(trained, training, settings.get("models", {}))
     for name in external:
         epochs = sorted(set(study.table("training_times", model=name)["epochs"]))
         shown = html.listed([f"{number:,}" for number in epochs])
