@@ -8,7 +8,8 @@ import subprocess
 import pandas as pd
 import pytest
 import yaml
-from rerun_contract import ROWS, all_jobs, expected, makes
+from rerun_contract import ROWS
+from test_contract import contract
 from workflow_project import MODELS, REPOSITORY, TOY_CONFIG, Project, toy_cells
 
 PAGE = (REPOSITORY / "docs/importing.md").read_text(encoding="utf-8")
@@ -87,12 +88,16 @@ def is_note(path):
     return path.startswith(("study/results/logs/", "study/results/benchmarks/"))
 
 
-def run_of(importer):
-    return TOY_CONFIG["run"] | importer.config["run"]
+def alone(importer, workflow, config=None):
+    """The jobs of a plan of the same config without the importing workflow, and the job of that."""
+    planned = Project(importer.folder, config or importer.config, workflow, warm=importer.warm).planned()
+    return {(rule, wildcards) for rule, found in planned.items() for wildcards in found} | {("best", ())}
 
 
 def test_it_runs_to_the_report_below_the_prefix(imported):
-    made = {path for job in all_jobs(run_of(imported)) for path in makes(job)}
+    models = imported.config["run"]["models"]
+    own = [name for name in models if name in MODELS]
+    made = contract(["mine"], own=own, untrained=[name for name in models if name not in own])
     assert made == {path.removeprefix("study/") for path in imported.files("study/results") if not is_note(path)}
     assert imported.path("study/results/report.html").stat().st_size > 100_000
     metrics = pd.read_csv(imported.path("study/results/metrics.csv"))
@@ -118,13 +123,13 @@ def test_nothing_is_left_to_do(imported):
 def test_one_change_of_the_config_reruns_what_it_reruns_alone(imported, tmp_path):
     changed = imported.copy(tmp_path)
     changed.set("kmeans.n_init", 1)
-    again = expected(CONTRACT["`kmeans.n_init`"], run_of(changed))
-    assert changed.jobs() == {*again, ("best", ())}
+    tops = changed.plan().tops
+    assert {rule.removeprefix("scae_") for rule, _ in tops} == {CONTRACT["`kmeans.n_init`"].reruns}
 
 
-def test_without_the_prefix_it_plans_the_same_jobs_in_results(importer):
+def test_without_the_prefix_it_plans_the_same_jobs_in_results(importer, workflow):
     planned = importer.jobs()
-    assert planned == {*all_jobs(run_of(importer)), ("best", ())}
+    assert planned == alone(importer, workflow)
     importer.replace('    prefix:\n        "study"\n', "")
     importer.replace("study/", "")
     assert importer.jobs() == planned
@@ -142,10 +147,10 @@ def test_our_keys_are_checked_and_others_are_not(importer):
     assert importer.jobs()
 
 
-def test_a_section_of_the_config_will_do_and_so_will_none(importer):
+def test_a_section_of_the_config_will_do_and_so_will_none(importer, workflow):
     importer.replace("        config\n", '        config["scae"]\n')
     importer.config = {"scae": importer.config}
-    assert importer.jobs() == {*all_jobs(run_of(Importer("", importer.config["scae"], ""))), ("best", ())}
+    assert importer.jobs() == alone(importer, workflow, importer.config["scae"])
     importer.replace('    config:\n        config["scae"]\n', "")
     importer.config = {}
     assert {job for job in importer.jobs() if job[0] == "fetch_counts"} == {("fetch_counts", ("pbmc68k_reduced",))}
@@ -185,7 +190,7 @@ def test_a_tag_of_a_repository_runs(importer, tagged):
     assert importer.jobs("study/results/mine/labels.csv") == set()
 
 
-def test_a_tag_on_github_plans(importer, tagged, tmp_path):
+def test_a_tag_on_github_plans(importer, tagged, tmp_path, workflow):
     """git is told that GitHub is a folder, so that this needs no network."""
     importer.replace('"scae/Snakefile"', 'github("owner/scae", path="workflow/Snakefile", tag="v1.0")')
     (importer.workflow / "scae").unlink()
@@ -196,7 +201,7 @@ def test_a_tag_on_github_plans(importer, tagged, tmp_path):
         "GIT_CONFIG_VALUE_0": "https://github.com/",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
-    assert importer.jobs() == {*all_jobs(run_of(importer)), ("best", ())}
+    assert importer.jobs() == alone(importer, workflow)
 
 
 def test_the_thin_snakefile_runs_what_the_one_above_it_runs(empty):
