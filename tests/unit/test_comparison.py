@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from scae import results
 from scae.evaluation import comparison, intervals
 
 ROLES = {"dae": "model", "pca": "pca", "pca10": "pca", "random": "floor", "vae": "model"}
@@ -203,3 +204,15 @@ def test_each_score_has_the_source_of_its_labels():
     pd.testing.assert_frame_equal(found.drop(columns="origin"), table)
     rows = set(found[["dataset", "labels", "origin"]].itertuples(index=False, name=None))
     assert rows == {("toy", "hand", "csv"), ("toy", "gates", "markers"), ("other", "hand", "obs")}
+
+
+DIFFERENCES = results.BY_NAME["differences"].column_names
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_single_representation_has_no_difference(seeds):
+    rows = [("toy", "vae", seed, "obs", "latent", "ari", 0.5) for seed in range(seeds)]
+    metrics = pd.DataFrame(rows, columns=["dataset", "model", "seed", "labels", "space", "metric", "value"])
+    found = comparison.differences(metrics, {"vae": "model"})
+    assert found.empty
+    assert list(comparison.with_label_sources(found, {"toy": {"obs": "obs"}}).columns) == DIFFERENCES

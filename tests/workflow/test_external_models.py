@@ -79,7 +79,7 @@ def test_its_diagnostics_are_those_of_its_posterior(external):
     kl = table(external, "seed0/kl.csv", index_col="cell")
     for latent in kl:
         assert values["kl", latent] == pytest.approx(kl[latent].mean(), rel=1e-6)
-    assert values["live", "all"] == (kl.mean() > 0.1).sum()
+    assert values["active", "all"] == (kl.mean() > 0.1).sum()
     assert values["steps", "all"] == 2  # 90 cells in batches of 128
     genes = table(external, "latent_genes.csv")
     assert set(genes[genes["seed"] == 0]["latent"]) == set(kl.columns[kl.mean() > 0.1])

@@ -139,6 +139,8 @@ def differences(metrics, roles, sizes=None, fixed=(), resamples=None, recalls=No
         dataset, labels, space, metric = keys
         by_seed = scores.pivot_table(index="seed", columns="model", values="value", dropna=False)
         there = {name: role for name, role in roles.items() if name in by_seed}
+        if not pairs(there):
+            continue
         asked = questions(by_seed.mean(), there, (sizes or {}).get(dataset, {}))
         table = pd.DataFrame(
             [(*pair, asked.get(pair, ""), *_over_seeds(by_seed, pair)) for pair in pairs(there)],
