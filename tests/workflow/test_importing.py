@@ -16,6 +16,7 @@ PAGE = (REPOSITORY / "docs/importing.md").read_text(encoding="utf-8")
 SHOWN = dict(re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 TOY_SETTINGS = {name: TOY_CONFIG[name] for name in ("training", "tsne", "kmeans")}
 CONTRACT = {row.text: row for rows in ROWS.values() for row in rows}
+SECTIONS = yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text())["properties"]
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
 MAKE_SOURCE = """
 
@@ -90,7 +91,8 @@ def is_note(path):
 
 def alone(importer, workflow, config=None):
     """The jobs of a plan of the same config without the importing workflow, and the job of that."""
-    planned = Project(importer.folder, config or importer.config, workflow, warm=importer.warm).planned()
+    ours = {key: value for key, value in (config or importer.config).items() if key in SECTIONS}
+    planned = Project(importer.folder, ours, workflow, warm=importer.warm).planned()
     return {(rule, wildcards) for rule, found in planned.items() for wildcards in found} | {("best", ())}
 
 
@@ -190,7 +192,7 @@ def test_a_tag_of_a_repository_runs(importer, tagged):
     assert importer.jobs("study/results/mine/labels.csv") == set()
 
 
-def test_a_tag_on_github_plans(importer, tagged, tmp_path, workflow):
+def test_a_tag_on_github_plans(importer, tagged, tmp_path):
     """git is told that GitHub is a folder, so that this needs no network."""
     importer.replace('"scae/Snakefile"', 'github("owner/scae", path="workflow/Snakefile", tag="v1.0")')
     (importer.workflow / "scae").unlink()
@@ -201,7 +203,10 @@ def test_a_tag_on_github_plans(importer, tagged, tmp_path, workflow):
         "GIT_CONFIG_VALUE_0": "https://github.com/",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
-    assert importer.jobs() == alone(importer, workflow)
+    output = importer.snakemake("--dry-run").stdout
+    assert {"scae_fetch_counts", "scae_train_model", "scae_write_report", "best"} <= set(
+        re.findall(r"rule (\w+):", output)
+    )
 
 
 def test_the_thin_snakefile_runs_what_the_one_above_it_runs(empty):

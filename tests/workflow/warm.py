@@ -214,7 +214,7 @@ def write_plan(workflow, path):
                 "conda": rule.conda_env and str(rule.conda_env),
                 "params": list(rule.params.keys()),
                 "resources": list(rule.resources),
-                "is_target": not rule.script,
+                "is_target": not (rule.script or rule.output),
             }
             for rule in workflow.rules
         },
