@@ -15,6 +15,7 @@ SCORES = {
     ("latent", "knn_accuracy"): "kNN accuracy (15 nearest neighbours in the latent)",
 }
 MOST = 6  # statements about a data set
+NOT_SHOWN = 2  # differences of a statement, the largest ones; the report's table has all
 COMPARED = 4  # at most, of them about differences: two scores by two label sets
 
 
@@ -100,8 +101,9 @@ def _comparison(score, rows):
     parts = [f"{lead or f'No model is shown to beat {best}, the best PCA,'} by {score}"]
     parts += [f"ahead: {_listed(map(_pair, ahead))}"] if ahead else []
     parts += [f"behind: {_listed(map(_pair, behind))}"] if behind else []
-    open_pairs = [row for row in tested if row not in shown]
-    parts += [f"not shown: {_listed(map(_not_shown, open_pairs))}"] if open_pairs else []
+    open_pairs = sorted((row for row in tested if row not in shown), key=lambda row: -abs(row["mean"]))
+    more = [f"{len(open_pairs) - NOT_SHOWN} more"] if len(open_pairs) > NOT_SHOWN else []
+    parts += [f"not shown: {_listed([*map(_not_shown, open_pairs[:NOT_SHOWN]), *more])}"] if open_pairs else []
     untested = [f"{row['first']} and {row['second']}" for row in rows if row not in tested]
     parts += [f"not tested: {_listed(untested)}"] if untested else []
     over = "cells and seeds" if any(np.isfinite(row["p_seeds"]) for row in tested) else "cells"
