@@ -104,8 +104,9 @@ def user_files(*what):
 
 def is_known_by_content(path):
     """Whether a file's time says nothing; it does for a file that a rule of an importing workflow makes."""
-    is_made = any(rule.is_producer(path) for rule in workflow.rules)
-    return Path(path).exists() and address.is_hashed(path) and not is_made
+    if not (Path(path).exists() and address.is_hashed(path)):
+        return False
+    return not any(rule.is_producer(path) for rule in workflow.rules)
 
 
 def is_conda():

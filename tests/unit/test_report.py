@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from toy_results import HOSTILE
 
 from scae import results, style
+from scae.data import sampling
 from scae.plots import cells, drawing
 from scae.report import html as parts
 from scae.report import page as report
@@ -196,9 +197,9 @@ def test_only_the_first_seed_offers_3d(rich):
 
 def test_many_cells_are_sampled_by_type_in_the_interactive_plot_only(tmp_path, monkeypatch):
     monkeypatch.setattr(sections_model, "SHOWN_CELLS", 5)
-    monkeypatch.setattr(parts.sample, "__defaults__", (1,))
+    monkeypatch.setattr(sections_model, "FEWEST_OF_A_TYPE", 1)
     study = toy_results.write(tmp_path, models=("dae",))
-    page, chosen = Page(report.render(study)), parts.sample(study.labels["toy"].to_numpy(), 5)
+    page, chosen = Page(report.render(study)), sampling.stratified(study.labels["toy"].to_numpy(), 5, 1, up=False)
     assert len(chosen) <= chosen.max() < 12  # not simply the first cells
     assert f"show {len(chosen)} of 12 cells" in page.text
     for key, name in (("two", "tsne2d"), ("three", "tsne3d")):
@@ -208,12 +209,12 @@ def test_many_cells_are_sampled_by_type_in_the_interactive_plot_only(tmp_path, m
 
 def test_a_sample_keeps_rare_types_whole():
     labels = np.repeat(["common", "rare"], [10_000, 20])
-    chosen = parts.sample(labels, 1_000)
+    chosen = sampling.stratified(labels, 1_000, 50, up=False)
     assert abs(len(chosen) - 1_000) < 60
     assert (labels[chosen] == "rare").sum() == 20
     assert (np.diff(chosen) > 0).all()
-    np.testing.assert_array_equal(chosen, parts.sample(labels, 1_000))
-    np.testing.assert_array_equal(parts.sample(labels, 20_000), np.arange(10_020))
+    np.testing.assert_array_equal(chosen, sampling.stratified(labels, 1_000, 50, up=False))
+    np.testing.assert_array_equal(sampling.stratified(labels, 20_000, 50, up=False), np.arange(10_020))
 
 
 # What the page says and shows

@@ -18,6 +18,7 @@ READING = (  # keys of a data set for reading its source
     *("sha256", "simulation", "source", "values"),
 )
 OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training that do nothing at 0
+OF = {"dataset": ("batched", "exported"), "model": ("trained", "own", "external")}  # values of Result.of by wildcard
 BASELINES = {"pca": "pca", "random_projection": "floor"}  # {kind: role}; all others have the role model
 
 
@@ -73,10 +74,8 @@ class Plan:
             ]
         values = {"dataset": self.datasets, "model": self.models, "seed": self.seeds, "sweep": list(self.sweeps)}
         for wildcard in ("dataset", "model"):
-            if wildcard in result.wildcards:
-                values[wildcard] = (
-                    getattr(self, result.of, values[wildcard]) if result.of in OF[wildcard] else values[wildcard]
-                )
+            if result.of in OF[wildcard]:
+                values[wildcard] = getattr(self, result.of)
         if result.of == "first_seed":
             values["seed"] = self.seeds[:1]
         return results.paths(result, values)
@@ -365,6 +364,3 @@ class Plan:
 
     def _labels(self, dataset):
         return self.config["datasets"][dataset]["labels"]
-
-
-OF = {"dataset": ("batched", "exported"), "model": ("trained", "own", "external")}  # values of Result.of by wildcard

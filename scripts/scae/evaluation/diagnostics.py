@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scae import results, tables
+from scae.evaluation.main_scores import listed
 
 ACTIVE_NATS = 0.1  # mean KL divergence; below it the posterior is almost the prior (collapsed)
 ACTIVE_SD = 0.1  # standard deviation over the cells; below it the posterior is the same for every cell
@@ -213,27 +214,27 @@ def warnings(table):
         )
     constant = _values(each, "constant")
     if len(names := list(constant.index[constant == 1])):
-        found.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} the same for every cell.")
+        found.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} the same for every cell.")
     lost = _values(each, "explained_lost")
     idle = [name for name in kl.index if name in lost and lost[name] <= USED and kl[name] > ACTIVE_NATS]
     if idle:
         found.append(
-            f"{_listed(idle)} {'has' if len(idle) == 1 else 'have'} a KL divergence above {ACTIVE_NATS:g} nat but no "
+            f"{listed(idle)} {'has' if len(idle) == 1 else 'have'} a KL divergence above {ACTIVE_NATS:g} nat but no "
             f"effect: held at the mean, each loses under {USED:.0%} of the explained variance."
         )
     zeros = _values(each, "zeros")
     if len(names := [name for name in zeros.index if zeros[name] >= MOSTLY_ZERO and constant[name] != 1]):
-        found.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} 0 in over {MOSTLY_ZERO:.0%} of the cells.")
+        found.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} 0 in over {MOSTLY_ZERO:.0%} of the cells.")
     open_gates = _values(each, "gate_one")
     if len(names := list(open_gates.index[open_gates >= 0.5])):
         cells = open_gates[names]
         share = " to ".join(dict.fromkeys(f"{end:.0%}" for end in (cells.min(), cells.max())))
-        found.append(f"The gate of {_listed(names)} is exactly 1 in {share} of the cells: always on, not sparse.")
+        found.append(f"The gate of {listed(names)} is exactly 1 in {share} of the cells: always on, not sparse.")
     between = _values(each, "gate_between")
     sd = _values(each, "sd")
     collapsed = [name for name in kl.index if not is_active(kl[name], sd.get(name, np.inf))]
     if len(names := [name for name in between.index if between[name] >= 0.5 and name in collapsed]):
-        found.append(f"The gate of {_listed(names)} stays at its prior and so does not distinguish cells.")
+        found.append(f"The gate of {listed(names)} stays at its prior and so does not distinguish cells.")
     if pairs := int(whole["repeated_pairs"]):
         pairs = "1 pair" if pairs == 1 else f"{pairs} pairs"
         found.append(f"{pairs} of latent dimensions are redundant (absolute correlation above {REPEATS:g}).")
@@ -283,7 +284,3 @@ def _table(rows):
 
 def _values(table, name):
     return table[table["measure"] == name].set_index("latent")["value"]
-
-
-def _listed(names):
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,4 +1,4 @@
-"""The scores, order and number formats that pictures and report share."""
+"""The scores, order and formats of names and numbers that verdict, pictures and report share."""
 
 import numpy as np
 
@@ -50,3 +50,9 @@ def value_text(value):
     if value is None or isinstance(value, bool):
         return {None: "none", True: "true", False: "false"}[value]
     return f"{value:g}" if is_number(value) else value
+
+
+def listed(names):
+    """Names in a sentence: "a, b and c"; "" for none."""
+    *names, last = [*names] or [""]
+    return f"{', '.join(names)} and {last}" if names else last

@@ -7,7 +7,7 @@ A difference is stated only if it is shown over cells and, where the seeds can t
 import numpy as np
 
 from scae.evaluation import baselines, comparison, diagnostics, intervals, label_source, summary
-from scae.evaluation.main_scores import select
+from scae.evaluation.main_scores import listed, select
 
 # The scores of the verdict: one of the clusters, and one without k-means
 SCORES = {
@@ -97,15 +97,15 @@ def _comparison(score, rows):
         return f"Differences from PCA by {score} are not tested: {_untested(rows)}."
     ahead, behind = ([row for row in shown if np.sign(row["mean"]) == sign] for sign in (1, -1))
     beats = [row["first"] for row in ahead if row in against_best]
-    lead = f"{_listed(beats)} {'beats' if len(beats) == 1 else 'beat'} {best}, the best PCA," if beats else ""
+    lead = f"{listed(beats)} {'beats' if len(beats) == 1 else 'beat'} {best}, the best PCA," if beats else ""
     parts = [f"{lead or f'No model is shown to beat {best}, the best PCA,'} by {score}"]
-    parts += [f"ahead: {_listed(map(_pair, ahead))}"] if ahead else []
-    parts += [f"behind: {_listed(map(_pair, behind))}"] if behind else []
+    parts += [f"ahead: {listed(map(_pair, ahead))}"] if ahead else []
+    parts += [f"behind: {listed(map(_pair, behind))}"] if behind else []
     open_pairs = sorted((row for row in tested if row not in shown), key=lambda row: -abs(row["mean"]))
     more = [f"{len(open_pairs) - NOT_SHOWN} more"] if len(open_pairs) > NOT_SHOWN else []
-    parts += [f"not shown: {_listed([*map(_not_shown, open_pairs[:NOT_SHOWN]), *more])}"] if open_pairs else []
+    parts += [f"not shown: {listed([*map(_not_shown, open_pairs[:NOT_SHOWN]), *more])}"] if open_pairs else []
     untested = [f"{row['first']} and {row['second']}" for row in rows if row not in tested]
-    parts += [f"not tested: {_listed(untested)}"] if untested else []
+    parts += [f"not tested: {listed(untested)}"] if untested else []
     over = "cells and seeds" if any(np.isfinite(row["p_seeds"]) for row in tested) else "cells"
     found = f"{'; '.join(parts)} (95 % CI over {over}, adjusted for {_count(len(tested), 'comparison')})."
     if (n_seeds := int(max(row["n"] for row in rows))) < intervals.FEWEST_SEEDS:
@@ -145,8 +145,8 @@ def _chance(differences, roles, sets):
         for floor, pairs in rows.groupby("second", sort=False):
             signs = {row["first"]: np.sign(row["mean"]) * intervals.shown(row) for row in pairs.to_dict("records")}
             worse, near = ([name for name in signs if signs[name] == sign] for sign in (-1, 0))
-            parts += [f"{_listed(worse)} {_be(worse)} worse than {floor} by {score}"] if worse else []
-            parts += [f"{_listed(near)} {_be(near)} not shown to be better than {floor} by {score}"] if near else []
+            parts += [f"{listed(worse)} {_be(worse)} worse than {floor} by {score}"] if worse else []
+            parts += [f"{listed(near)} {_be(near)} not shown to be better than {floor} by {score}"] if near else []
     return [f"{'; '.join(parts)}."] if parts else []
 
 
@@ -189,7 +189,7 @@ def _stability(table, roles):
         return ["Stability across seeds is unknown: only one seed was run."]
     value = models.pivot_table(index="model", columns="measure", values="value", sort=False)
     ari, correlation = (
-        _listed(f"{number:.2f} ({model})" for model, number in value[measure].items())
+        listed(f"{number:.2f} ({model})" for model, number in value[measure].items())
         for measure in ("ari", "canonical_correlation")
     )
     return [
@@ -207,7 +207,7 @@ def _used_latents(table, roles):
         counted = next((name for name in diagnostics.COUNTS if name in value), None)
         if counted:
             parts.append(f"{model} {_range(value[counted])} of {int(value['latents'].max())}")
-    return [f"Latent dimensions that the decoder uses: {_listed(parts)}."] if parts else []
+    return [f"Latent dimensions that the decoder uses: {listed(parts)}."] if parts else []
 
 
 def _training(table):
@@ -218,7 +218,7 @@ def _training(table):
     few = steps[steps["value"] < diagnostics.FEW_STEPS]
     if len(few):
         found.append(
-            f"Training was short: {_range(few['value'])} gradient steps for {_listed(dict.fromkeys(few['model']))}; "
+            f"Training was short: {_range(few['value'])} gradient steps for {listed(dict.fromkeys(few['model']))}; "
             f"with fewer than {diagnostics.FEW_STEPS:,} a model may have learned little, so its scores say little "
             "about it."
         )
@@ -238,7 +238,7 @@ def _mixing(scores):
         rows = scores[(scores["space"] == "latent") & (scores["metric"] == metric)].dropna(subset=["value"])
         rows = rows.drop_duplicates(["model", "seed"])  # of the first label set
         mean = rows.groupby("model", sort=False)["value"].mean()
-        found[metric] = _listed(f"{model} {value:.2f}" for model, value in mean.items())
+        found[metric] = listed(f"{model} {value:.2f}" for model, value in mean.items())
     if not all(found.values()):
         return []
     return [
@@ -258,8 +258,3 @@ def _count(number, noun):
 def _range(values):
     low, high = int(min(values)), int(max(values))
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _listed(names):
-    *names, last = [*names] or [""]
-    return f"{', '.join(names)} and {last}" if names else last

@@ -28,12 +28,6 @@ def bound(value):
     return f"{value:,.4g}".replace("-", "−") if np.isfinite(value) else NONE
 
 
-def listed(names):
-    """Names in a sentence: "a, b and c"."""
-    names = list(names)
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def column(heading, note="", text=False):
     """A column of a table; ``note`` is its unit or direction, ``text`` whether it contains text."""
     return {"heading": heading, "note": note, "text": text}
@@ -152,26 +146,3 @@ def script_json(value):
     """JSON that is safe inside a <script> element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def sample(labels, limit, fewest=50):
-    """A sample of cells to draw, stratified by type, with rare types kept whole.
-
-    Args:
-        labels: (cells,).
-        limit: number of cells, approximately.
-        fewest: cells to keep of each type, as far as it has them.
-
-    Returns:
-        numpy.ndarray: indices, ascending; the same at each call.
-    """
-    labels = np.asarray(labels)
-    if len(labels) <= limit:
-        return np.arange(len(labels))
-    random = np.random.default_rng(0)
-    chosen = []
-    for name in np.unique(labels):
-        cells = np.flatnonzero(labels == name)
-        share = max(int(limit * len(cells) / len(labels)), min(fewest, len(cells)))
-        chosen.append(random.choice(cells, share, replace=False))
-    return np.sort(np.concatenate(chosen))

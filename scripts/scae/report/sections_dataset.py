@@ -4,7 +4,7 @@ import pandas as pd
 
 from scae import tables
 from scae.evaluation import label_source, summary
-from scae.evaluation.main_scores import MAIN_SCORES, ordered, select, value_rank, value_text
+from scae.evaluation.main_scores import MAIN_SCORES, listed, ordered, select, value_rank, value_text
 from scae.report import html
 from scae.report.contents import NO_BATCH, NO_LABEL
 from scae.report.sections_scores import labels_from
@@ -99,7 +99,7 @@ def embeddings(study, dataset):
     """The 2-D t-SNE of every representation, first seed."""
     seed = study.seeds[0]
     alt = (
-        f"2-D t-SNE of {html.listed(study.models)} on {dataset}, seed {seed}, side by side with the same colours. "
+        f"2-D t-SNE of {listed(study.models)} on {dataset}, seed {seed}, side by side with the same colours. "
         "The picture of each representation below describes its clusters in words."
     )
     return {
@@ -131,7 +131,7 @@ def _sweep(study, dataset, sweep, points):
         html.column(f"{study.metric_info[metric]['heading']} {html.UP}", summary.SPACE_NAMES.get(space, space))
         for space, metric in scores
     ]
-    alt = f"Scores on {dataset} over {html.listed(parameters)} of {sweep}; the table has the means."
+    alt = f"Scores on {dataset} over {listed(parameters)} of {sweep}; the table has the means."
     return {
         "name": sweep,
         "picture": study.picture("sweep_svg", alt, dataset=dataset, sweep=sweep),
@@ -177,7 +177,7 @@ def stability(study, dataset):
     means = rows.pivot_table(index="model", columns=["space", "measure"], values="value", sort=False)
     models = [name for name in study.models if name in means.index]
     shown = [name for name in means.columns if name[1] in MEASURES]
-    alt = f"2-D t-SNE of {html.listed(models)} on {dataset}; colour: overlap of a cell's clusters between seeds."
+    alt = f"2-D t-SNE of {listed(models)} on {dataset}; colour: overlap of a cell's clusters between seeds."
     if ("latent", "ari") in means and len(ari := means["latent", "ari"].dropna()):
         most, least = ari.idxmax(), ari.idxmin()
         alt += f" Most stable: {most} (ARI {ari[most]:.2f}); least: {least} ({ari[least]:.2f})."

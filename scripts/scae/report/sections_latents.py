@@ -3,7 +3,7 @@
 import numpy as np
 
 from scae.evaluation import diagnostics, generated_cells, intervals
-from scae.evaluation.main_scores import select
+from scae.evaluation.main_scores import listed, select
 from scae.report import html
 
 GENES = 6  # of each sign, named per latent dimension
@@ -134,7 +134,7 @@ def reproducible(matches, latents, deterministic):
     rest = " Do not interpret the genes of the others." if len(found) < len(latents) else ""
     return (
         f"{len(found)} of {len(latents)} active latent dimensions {'is' if len(found) == 1 else 'are'} reproducible "
-        f"across seeds (better than random rotations): {html.listed(found)}.{rest}"
+        f"across seeds (better than random rotations): {listed(found)}.{rest}"
     )
 
 
@@ -161,7 +161,7 @@ def generated(study, dataset, model):
         share = values[list(GENERATED).index(("variance", "ratio"))].mean()
         shares += [f"{share:.0%} in {kind} cells"] if np.isfinite(share) else []
     return {
-        "said": f"Variance relative to real cells: {html.listed(shares)}." if shares else "",
+        "said": f"Variance relative to real cells: {listed(shares)}." if shares else "",
         "table": html.table(
             f"Cells decoded by {model} against real cells of {dataset}{over}",
             [html.column("cells"), *(html.column(*heading) for heading in GENERATED.values())],

@@ -3,6 +3,7 @@
 import re
 
 from scae.evaluation import intervals, label_source
+from scae.evaluation.main_scores import listed
 from scae.models import registry
 from scae.report import html
 
@@ -34,8 +35,8 @@ def times(study):
                 html.score(seconds.min(), 1),
                 html.score(seconds.max(), 1),
                 html.score(rate.max(), 0),
-                html.cell(html.listed(dict.fromkeys(runs["device"]))),
-                html.cell(html.listed(dict.fromkeys(map(str, runs["threads"])))),
+                html.cell(listed(dict.fromkeys(runs["device"]))),
+                html.cell(listed(dict.fromkeys(map(str, runs["threads"])))),
             ]
         )
     return {
@@ -73,7 +74,7 @@ def _trainings(names, training, models):
         settings = dict(settings)
         least, patience = settings.get("min_steps", 0), settings.get("early_stopping", 0)
         yield (
-            f"{html.listed(of_settings)} {'was' if len(of_settings) == 1 else 'were'} trained without labels for "
+            f"{listed(of_settings)} {'was' if len(of_settings) == 1 else 'were'} trained without labels for "
             f"{'at most ' if patience else ''}{settings.get('epochs')} epochs in batches of "
             f"{settings.get('batch_size')} cells with Adam at a learning rate of {settings.get('learning_rate')}"
             + (f", and for more epochs where needed to reach {least:,} gradient steps." if least else ".")
@@ -93,11 +94,11 @@ def methods(study):
     trained = [name for name, model in study.models.items() if model["trained"] and name not in external]
     said = [_data(study, dataset) for dataset in study.datasets]
     kinds = [f"{name} ({study.kind(name)}{_cited(model)})" for name, model in study.models.items()]
-    said.append(f"The cells were represented by {html.listed(kinds)}.")
+    said.append(f"The cells were represented by {listed(kinds)}.")
     said += _trainings(trained, training, settings.get("models", {}))
     for name in external:
         epochs = sorted(set(study.table("training_times", model=name)["epochs"]))
-        shown = html.listed([f"{number:,}" for number in epochs])
+        shown = listed([f"{number:,}" for number in epochs])
         said.append(f"{name} was trained on the counts by its own package with its own settings for {shown} epochs.")
     details = [f"{kmeans['n_init']} starts"] if "n_init" in kmeans else []
     details += [f"k = {kmeans['k']}" if kmeans.get("k") else "k = number of labels"]
@@ -118,7 +119,7 @@ def methods(study):
         said.append(f"All steps were run with {n_seeds} random seed{'s' * (n_seeds > 1)}, too few for intervals.")
     versions = [f"{name} {study.software[key]}" for key, name in PACKAGES.items() if key in study.software]
     if versions:
-        said.append(f"Software: {html.listed(versions)}, run with scae.")
+        said.append(f"Software: {listed(versions)}, run with scae.")
     works = [
         model["reference"] + (f". doi:{model['doi']}" if model["doi"] else "")
         for model in study.models.values()

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 
 from scae import tables
+from scae.data import sampling
 from scae.evaluation import diagnostics, summary
-from scae.evaluation.main_scores import select
+from scae.evaluation.main_scores import listed, select
 from scae.report import html, sections_latents
 from scae.report.contents import NO_LABEL, run_id
 from scae.style import UNSCORED_COLOR
 
 SHOWN_CELLS = 20_000  # points of the interactive plot of the first seed; the pictures show all cells
+FEWEST_OF_A_TYPE = 50  # cells
 SHOWN_CELLS_LATER = 450  # of each later seed
 OVERLAP = 0.2  # share of a type's cells in clusters of another type from which the page mentions it
 MENTIONED = 5  # such pairs, and types with low recall
@@ -96,7 +98,7 @@ def _run(study, run, health):
         ),
         "losses": study.picture("losses_png", f"Loss curves of {name}.", 16, light=not is_first, **run),
         "n_cells": len(labels),
-        "n_interactive": len(html.sample(labels, SHOWN_CELLS if is_first else SHOWN_CELLS_LATER)),
+        "n_interactive": len(_interactive(labels, SHOWN_CELLS if is_first else SHOWN_CELLS_LATER)),
         "clusters": [cluster_table(labels, clusters, run, space) for space in clusters],
         "latents": sections_latents.by_dimension(health, run) if len(health) else None,
         "warnings": diagnostics.warnings(health) if len(health) else [],
@@ -154,7 +156,7 @@ def _recall(study, dataset, model):
     if not len(low):
         return f"kNN recall is at least {LOW_RECALL:g} for every type; lowest: {named[0]}."
     named += [f"{len(low) - MENTIONED} more of {len(means)} types"] if len(low) > MENTIONED else []
-    return f"kNN recall is below {LOW_RECALL:g} for {html.listed(named)}."
+    return f"kNN recall is below {LOW_RECALL:g} for {listed(named)}."
 
 
 def points(study):
@@ -166,7 +168,7 @@ def points(study):
         styles |= study.styles[dataset]
         number = {name: place for place, name in enumerate(styles)}
         numbers = np.array([number[name] for name in labels])
-        chosen = [html.sample(labels, limit) for limit in (SHOWN_CELLS, SHOWN_CELLS_LATER)]
+        chosen = [_interactive(labels, limit) for limit in (SHOWN_CELLS, SHOWN_CELLS_LATER)]
         datasets[dataset] = {
             "types": [
                 {"name": name or NO_LABEL, "color": color, "symbol": symbol}
@@ -186,3 +188,8 @@ def points(study):
                 {"three": three} if three else {}
             )
     return {"datasets": datasets, "runs": packed}
+
+
+def _interactive(labels, limit):
+    """Positions of the cells that an interactive plot shows, rare types whole."""
+    return sampling.stratified(labels, limit, FEWEST_OF_A_TYPE, up=False)
