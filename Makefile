@@ -6,12 +6,13 @@
 # make test-gpu   tests on a CUDA device     make bench-gpu   speed of training on one against the CPU
 # make evidence   simulated data sets -> docs/evidence.md
 # make models-page   which representation when -> docs/models.md
+# make choose-page   sizes chosen without labels -> docs/without-labels.md
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm test-gpu lint bench bench-scale bench-gpu verify interruptions evidence models-page docs constraints clean
+.PHONY: run check test test-slurm test-gpu lint bench bench-scale bench-gpu verify interruptions evidence models-page choose-page docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -67,6 +68,9 @@ interruptions: .venv/installed-dev
 # The run itself stays in evidence/; a second one does what is left. DATASETS="coil cycle" runs these alone
 evidence: .venv/installed
 	PYTHONPATH=scripts CORES=$(CORES) $(BIN)/python studies/evidence.py evidence $(DATASETS)
+
+choose-page: .venv/installed
+	PYTHONPATH=scripts $(BIN)/python studies/choose.py
 
 # The same for docs/models.md, in models-page/; PBMC3K as for bench, DATASETS and SEEDS run these alone
 models-page: .venv/installed

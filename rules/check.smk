@@ -26,7 +26,7 @@ rule check:
 
 onsuccess:
     notes.show(placed("<logs>"), config["run"], CHECKING)
-    if Path(placed("<results>/verdict.txt")).exists() and not CHECKING:
+    if Path(placed("<results>/verdict.txt")).exists() and not ASKED:
         print(Path(placed("<results>/verdict.txt")).read_text(encoding="utf-8"), end="", file=sys.stderr)
 
 

@@ -38,7 +38,8 @@ else:  # Snakemake reads no configfile: of a module, and all but our sections is
     FILES = [ROOT / "config/config.yaml"]
     config = yaml.safe_load(FILES[0].read_text())
     update_config(config, theirs)
-CHECKING = theirs is None and "check" in sys.argv and "check" in command_line.targets(sys.argv)
+ASKED = command_line.targets(sys.argv) if theirs is None and {"check", "choose"} & set(sys.argv) else []
+CHECKING = "check" in ASKED
 AS_WRITTEN = config.get("run")  # in the order of the user, which the checked config does not keep
 
 try:
@@ -71,8 +72,8 @@ pathvars:
 
 
 wildcard_constraints:
-    dataset=one_of(DATASETS),
-    model=one_of(MODELS),
+    dataset=one_of([*DATASETS, *plan.halves]),
+    model=one_of(plan.kinds),
     seed=r"0|[1-9]\d*",
     sweep=one_of(SWEEPS),
     label_set=one_of(plan.label_sets),

@@ -46,6 +46,8 @@ rule preprocess_cells:
         "<logs>/preprocess_cells/{dataset}.log",
     benchmark:
         "<benchmarks>/preprocess_cells/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(DATASETS),
     conda:
         "../envs/scanpy.yaml"
     resources:
@@ -58,6 +60,32 @@ rule preprocess_cells:
         preprocessing=plan.dataset("genes", "qc", "scale_factor"),
     script:
         "../scripts/preprocess_cells.py"
+
+
+rule split_molecules:
+    """A random part of each cell's molecules to learn representations from, and the others to score them by."""
+    input:
+        expression="<results>/{dataset}/expression.h5ad",
+    output:
+        expression="<results>/{dataset}.half{repeat}/expression.h5ad",
+        test="<results>/{dataset}.half{repeat}/test.h5ad",
+    log:
+        "<logs>/split_molecules/{dataset}/{repeat}.log",
+    benchmark:
+        "<benchmarks>/split_molecules/{dataset}/{repeat}.tsv"
+    wildcard_constraints:
+        dataset=one_of(plan.split),
+        repeat=r"[1-9]\d*",
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=growing(1500, 2),
+        runtime=growing(15, 0.01),
+    params:
+        code=plan.code("split_molecules"),
+        thinning=plan.thinning,
+    script:
+        "../scripts/split_molecules.py"
 
 
 rule label_cells:

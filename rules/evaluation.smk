@@ -140,6 +140,59 @@ rule diagnose_latents:
         "../scripts/diagnose_latents.py"
 
 
+rule score_held_out:
+    """How well the nearest cells in each representation of a training half predict the molecules of its test half."""
+    input:
+        labels="<results>/{dataset}/labels.csv",
+        expression=plan.on_each_half("<results>/{half}/expression.h5ad"),
+        test=plan.on_each_half("<results>/{half}/test.h5ad"),
+        latent=plan.on_each_half("<results>/{half}/{model}/seed{seed}/latent.csv", "run"),
+    output:
+        scores="<results>/{dataset}/held_out.csv",
+        resamples="<results>/{dataset}/held_out_resamples.csv",
+    log:
+        "<logs>/score_held_out/{dataset}.log",
+    benchmark:
+        "<benchmarks>/score_held_out/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(plan.split),
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1500, 4),
+        runtime=growing(30, 0.5),
+    params:
+        code=plan.code("score_held_out"),
+        seeds=plan.seeds_by_model(),
+    script:
+        "../scripts/score_held_out.py"
+
+
+rule score_sizes:
+    """The same score for 2 to 50 principal components."""
+    input:
+        expression="<results>/{dataset}/expression.h5ad",
+        training=plan.on_each_half("<results>/{half}/expression.h5ad"),
+        test=plan.on_each_half("<results>/{half}/test.h5ad"),
+    output:
+        sizes="<results>/{dataset}/held_out_sizes.csv",
+    log:
+        "<logs>/score_sizes/{dataset}.log",
+    benchmark:
+        "<benchmarks>/score_sizes/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(plan.split),
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=growing(1500, 4),
+        runtime=growing(30, 0.5),
+    params:
+        code=plan.code("score_sizes"),
+    script:
+        "../scripts/score_sizes.py"
+
+
 rule compare_seeds:
     """Whether another seed gives the same: clusters, cell by cell, and the space that the latents span."""
     input:
@@ -198,6 +251,7 @@ rule summarize_scores:
         health=per_run("<results>/{dataset}/{model}/seed{seed}/health.csv"),
         timing=per_run("<results>/{dataset}/{model}/seed{seed}/timing.csv", models=plan.trained),
         stability=expand("<results>/{dataset}/stability.csv", dataset=DATASETS),
+        held_out=plan.named("held_out", "held_out_resamples", "held_out_sizes"),
         references="<results>/references.csv",
     output:
         metrics=report("<results>/metrics.csv", caption="captions/metrics.rst", category="2. Scores"),

@@ -1,6 +1,6 @@
 """From expression to latents; no label is used here.
 
-Needs expression.h5ad. Makes latent.csv of each data set, model and seed; history.csv and timing.csv of trained models;
+Needs expression.h5ad, of a data set or of a training half of its molecules. Makes latent.csv of each data set, model and seed; history.csv and timing.csv of trained models;
 model.pt of those trained here, kl.csv of those that an external package trains.
 """
 
@@ -8,7 +8,7 @@ model.pt of those trained here, kl.csv of those that an external package trains.
 rule train_model:
     """Train one autoencoder with one seed on the expression alone."""
     input:
-        counts=plan.only("batch_conditioned", "<results>/{dataset}/counts.h5ad"),
+        counts=plan.only("batch_conditioned", "<results>/{source}/counts.h5ad"),
         expression="<results>/{dataset}/expression.h5ad",
     output:
         model="<results>/{dataset}/{model}/seed{seed}/model.pt",
@@ -19,7 +19,7 @@ rule train_model:
     benchmark:
         "<benchmarks>/train_model/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(plan.own),
+        model=one_of(plan.jobs_of("own")),
     conda:
         "../envs/torch.yaml"
     threads: config["training"]["threads"]
@@ -48,7 +48,7 @@ rule embed_cells:
     benchmark:
         "<benchmarks>/embed_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(plan.own),
+        model=one_of(plan.jobs_of("own")),
     conda:
         "../envs/torch.yaml"
     resources:
@@ -65,7 +65,7 @@ rule embed_cells:
 rule fit_external:
     """Train one model with an external package on the counts, and embed the cells."""
     input:
-        counts=plan.only("batched", "<results>/{dataset}/counts.h5ad"),
+        counts=plan.only("batched", "<results>/{source}/counts.h5ad"),
         expression="<results>/{dataset}/expression.h5ad",
     output:
         latent="<results>/{dataset}/{model}/seed{seed}/latent.csv",
@@ -77,7 +77,7 @@ rule fit_external:
     benchmark:
         "<benchmarks>/fit_external/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(plan.external),
+        model=one_of(plan.jobs_of("external")),
     conda:
         "../envs/scvi.yaml"
     resources:
@@ -103,7 +103,7 @@ rule represent_cells:
     benchmark:
         "<benchmarks>/represent_cells/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(plan.untrained),
+        model=one_of(plan.jobs_of("untrained")),
     conda:
         "../envs/scanpy.yaml"
     resources:

@@ -13,12 +13,17 @@ with runtime.job(snakemake):
     outputs, params = snakemake.output, snakemake.params
     files, sources = tables.Files(snakemake.input), params.label_sources
     metrics, health, stability = (files.collect(name) for name in ("metrics", "health", "stability"))
+    spreads, resamples = files.collect("spreads"), files.collect("resamples")
+    if len(unseen := files.collect("held_out")):
+        metrics, spreads, resamples = summary.with_held_out(
+            (metrics, spreads, resamples), unseen, files.collect("held_out_resamples"), sources
+        )
     references = summary.baseline_scores(files.read("references"))
-    found = [comparison.over_seeds(metrics), comparison.over_cells(files.collect("spreads"))]
+    found = [comparison.over_seeds(metrics), comparison.over_cells(spreads)]
     found = [table for table in (*found, comparison.over_seeds(references)) if len(table)]
     intervals = comparison.with_label_sources(pd.concat(found), sources)
     recalls, sizes = files.collect("recalls"), comparison.sizes(health)
-    cells = {"resamples": files.collect("resamples"), "recalls": recalls}
+    cells = {"resamples": resamples, "recalls": recalls}
     differences = comparison.differences(metrics, params.roles, sizes, params.fixed, **cells)
     differences = comparison.with_label_sources(differences, sources)
     times = files.collect("timing").reindex(columns=results.BY_NAME["training_times"].column_names)
@@ -27,5 +32,9 @@ with runtime.job(snakemake):
     for name, table in collected.items():
         tables.write(table, outputs[name])
     scores = pd.concat([metrics, references])
-    verdicts = verdict.sentences(scores, differences, health, params.roles, sources, stability)
+    sizes = {
+        wildcards["dataset"]: summary.enough(tables.read("held_out_sizes", path), "components")
+        for wildcards, path in files.all("held_out_sizes")
+    }
+    verdicts = verdict.sentences(scores, differences, health, params.roles, sources, stability, sizes)
     Path(outputs.verdict).write_text(verdict.text(verdicts), encoding="utf-8")

@@ -25,6 +25,7 @@ class Result:
     columns: str = ""  # of a table, in order; a final "…" means further columns of numbers
     of: str = ""  # made for these only: trained, own or external models, batched or exported data sets, first_seed
     same: bool = True  # the same bytes in every run; durations are not
+    of_half: bool = False  # made of the training half of the molecules too, as data set {dataset}.half1
 
     @property
     def wildcards(self):
@@ -47,6 +48,14 @@ CONTRACT = [
         "{dataset}/expression.h5ad",
         "data",
         'after quality control: `X` log-normalised, CSR float32; `layers["counts"]` where the source has counts',
+        of_half=True,
+    ),
+    Result(
+        "test_half",
+        "{half}/test.h5ad",
+        "data",
+        "the other half of the molecules, with `held_out_molecules`: counts that no representation has seen; "
+        "`{half}/expression.h5ad` is the training half",
     ),
     Result(
         "cells",
@@ -122,6 +131,7 @@ CONTRACT = [
         "models",
         "weights, hyperparameters and gene names; `torch.load(path, weights_only=True)`",
         of="own",
+        of_half=True,
     ),
     Result(
         "history",
@@ -131,6 +141,7 @@ CONTRACT = [
         "`training.early_stopping` the best epoch so far, whose weights are kept",
         columns="epoch loss reconstruction kl …",
         of="trained",
+        of_half=True,
     ),
     Result(
         "timing",
@@ -140,6 +151,7 @@ CONTRACT = [
         columns="epochs seconds cells_per_second device:text threads engine:text",
         of="trained",
         same=False,
+        of_half=True,
     ),
     Result(
         "kl",
@@ -148,8 +160,16 @@ CONTRACT = [
         "KL divergence of each latent dimension in nats, for external models",
         columns="cell:text …",
         of="external",
+        of_half=True,
     ),
-    Result("latent", f"{RUN}/latent.csv", "models", "latent of each cell: `z1`, `z2`, …", columns="cell:text …"),
+    Result(
+        "latent",
+        f"{RUN}/latent.csv",
+        "models",
+        "latent of each cell: `z1`, `z2`, …",
+        columns="cell:text …",
+        of_half=True,
+    ),
     # evaluation
     Result(
         "distances",
@@ -266,6 +286,32 @@ CONTRACT = [
         "evaluation",
         "share of its cluster-mates that a cell keeps under another seed",
         columns="model:text cell:text kept_tsne2d kept_latent",
+    ),
+    Result(
+        "held_out",
+        "{dataset}/held_out.csv",
+        "evaluation",
+        "how well the nearest cells, in each representation of the training half, predict the molecules of the test "
+        "half: nats per 1,000 molecules above the overall profile, with its spread over cells",
+        columns="model:text seed metric:text mean sd low high",
+        of="split",
+    ),
+    Result(
+        "held_out_resamples",
+        "{dataset}/held_out_resamples.csv",
+        "evaluation",
+        "this score in each resample of the cells",
+        columns="model:text seed draw held_out",
+        of="split",
+    ),
+    Result(
+        "held_out_sizes",
+        "{dataset}/held_out_sizes.csv",
+        "evaluation",
+        "the same for 2 to 50 principal components, with its standard error over cells; how far it is below the best "
+        "number, also with its standard error; `both_halves`: with neighbours from all molecules, as an upper bound",
+        columns="components held_out sd below below_sd both_halves",
+        of="split",
     ),
     Result(
         "embeddings",

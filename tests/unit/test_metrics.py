@@ -30,6 +30,7 @@ def test_every_metric_keeps_to_its_range(metric):
         given = {"labels": labels, "clusters": clusters, "points": points}
         given |= {"knn_labels": labels, "knn_predicted": clusters, "leiden_ari": random.uniform(-0.1, 1, 8)}
         given |= {"input_distances": distances[0], "distances": distances[1], "distance_labels": labels}
+        given |= {"held_out_nats": random.normal(size=40), "held_out_molecules": np.full(40, 9.0)}
         given |= {"mixing_points": points, "mixing_labels": labels, "mixing_batches": clusters}
         value = float(metric.function(*(given[name] for name in metric.reads)))
         assert metric.low is None or value >= metric.low
@@ -39,7 +40,7 @@ def test_every_metric_keeps_to_its_range(metric):
 def test_every_metric_is_described_once():
     info = metrics.metric_info()
     assert len(info) == len(metrics.METRICS)
-    assert {metric["against"] for metric in info.values()} == {"types", "input", "batches"}
+    assert {metric["against"] for metric in info.values()} == {"types", "input", "batches", "molecules"}
     from_labels = {metric.name for metric in metrics.METRICS if metric.uses_labels}
     against_types = {name for name, metric in info.items() if metric["against"] == "types"}
     assert from_labels == against_types | {"type_distances", "clisi", "graph_connectivity"}

@@ -36,8 +36,15 @@ def config(config, tmp_path, monkeypatch):
             "qc": {"mito_genes": "mito.txt"},
             "gene_sets": "sets.gmt",
         },
-        "other": {"source": "counts.csv", "labels": {"from": "obs", "column": "type"}, "export": False},
+        "other": {
+            "source": "counts.csv",
+            "labels": {"from": "obs", "column": "type"},
+            "export": False,
+            "held_out_molecules": {"repeats": 2},
+        },
     }
+    config["datasets"]["toy"]["held_out_molecules"] = False
+    config["choose"] = {"model": "vae", "n_latent": [3]}
     config["models"] |= {
         "pca": {"kind": "pca"},
         "ours": {"kind": "given", "path": "table.csv"},
@@ -55,12 +62,15 @@ def plan(config):
 def test_lists_of_the_run_say_which_files_are_made(plan):
     assert (plan.datasets, plan.seeds, plan.batched, plan.exported) == (["other", "toy"], [0, 3], ["toy"], ["toy"])
     assert (plan.own, plan.external) == (["swept_n_latent2", "swept_n_latent4", "vae"], [])
-    assert plan.untrained == ["ours", "pca"]
+    assert plan.jobs_of("untrained") == ["ours", "pca"]
+    assert plan.jobs_of("own") == [*plan.own, "vae_n_latent3"]  # the last one for `snakemake choose`
+    assert plan.halves == {"other.half1": "other", "other.half2": "other"}
     assert plan.named("batches") == ["<results>/toy/batches.csv"]
     assert plan.named("exported_labels") == ["<results>/toy/export/labels.csv"]
     assert plan.named("label_set") == ["<results>/toy/labels/gates.csv"]
-    assert len(plan.named("latent")) == 2 * 5 * 2
-    assert len(plan.named("model")) == 2 * 3 * 2
+    assert len(plan.named("latent")) == 2 * 5 * 2 + 2 * (3 * 2 + 1)  # of a half, PCA with one seed and no `ours`
+    assert len(plan.named("model")) == 2 * 3 * 2 + 2 * 3 * 2
+    assert plan.named("test_half") == ["<results>/other.half1/test.h5ad", "<results>/other.half2/test.h5ad"]
     assert {path.split("/")[3] for path in plan.named("tsne3d")} == {"seed0"}
     assert len(plan.named("sweep_svg")) == 2
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from places import ROOT
 
-from scae.evaluation import comparison
+from scae.evaluation import comparison, held_out
 
 sys.path.insert(0, str(ROOT / "studies"))
+import choose
 import evidence
 import models
 
@@ -83,3 +84,11 @@ def test_gates_are_counted_over_used_dimensions_and_between_types():
     found = dict(models.gate_measures(np.array([True, True, False, True]), gate, labels))
     assert found == {"gates_off": pytest.approx(8 / 15), "gates_differing": 2}
     assert models.gate_measures(np.zeros(4, bool), gate, labels) == [("gates_differing", 0.0)]
+
+
+@pytest.mark.parametrize("name", ["twenty", "nuisance"])
+def test_held_out_molecules_rank_sizes_as_the_true_types_do(name):
+    dataset = choose.settings()["datasets"][name]
+    table = choose.measure(name, 0, dataset, {}, sizes={"pca": held_out.SIZES, "count_vae": ()})
+    assert table["held_out"].rank().corr(table["accuracy"].rank()) >= 0.8
+    assert (choose.losses(table) <= choose.WITHIN).all()

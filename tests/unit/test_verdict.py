@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scae.evaluation import comparison, intervals, verdict
+from scae.evaluation import comparison, verdict
 
 ROLES = {"dae": "model", "vae": "model", "given": "model", "pca": "pca", "pca10": "pca", "random": "floor"}
 SIZES = {"toy": {"dae": 6, "vae": 6, "given": 20, "pca": 6, "pca10": 10, "random": 6}}
@@ -35,7 +35,7 @@ def resampled(metrics, cell_sd):
         noise = np.random.default_rng([7, sum(map(ord, key[1]))]).normal(size=200)
         noise = (noise - noise.mean()) / noise.std() * cell_sd / np.sqrt(2)
         values = found.set_index("metric")["value"]
-        table = pd.DataFrame({name: values.get(name, np.nan) + noise for name in intervals.OVER_CELLS})
+        table = pd.DataFrame({name: values.get(name, np.nan) + noise for name in comparison.OVER_CELLS})
         rows.append(table.assign(draw=range(200), **dict(zip(keys, key, strict=True))))
     return pd.concat(rows)
 
@@ -187,6 +187,40 @@ def test_six_statements_at_most():
     assert len(found) == 6
     assert has(found[4], "worse than random")
     assert has(found[5], "Training was short")
+
+
+# Held-out molecules
+
+HELD_OUT = ("latent", "held_out")
+
+
+def test_held_out_molecules_answer_first_where_there_are_no_labels():
+    means = {"dae": 90.0, "vae": 110.0, "pca": 100.0, "pca10": 109.5, "random": 1.0}
+    unseen = scores(means, sd=0.5, labels="none", score=HELD_OUT)
+    answer, compared, *rest = sentences(unseen, sources={"none": "none"}, cell_sd=1.0)
+    assert rest == []
+    assert has(answer, "vae predicts best (110.0 nats", "not shown to be worse: pca10")
+    assert "pca," not in answer
+    assert has(compared, "held-out molecules", "behind: dae vs pca by 10.000", "vae vs pca by 10.000")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        ({"dae": 0.9, "vae": 0.5, "pca": 0.4}, "kNN accuracy by labels has dae first"),
+        ({"dae": 0.4, "vae": 0.9, "pca": 0.5}, "kNN accuracy by labels agrees: vae is first"),
+    ],
+)
+def test_the_answer_of_the_labels_is_held_against_it(accuracy, said):
+    unseen = scores({"dae": 90.0, "vae": 110.0, "pca": 100.0}, sd=0.5, score=HELD_OUT)
+    found = sentences(scores(accuracy, score=KNN), unseen)
+    assert has(found[1], "vae predicts best", said)
+
+
+def test_one_representation_is_not_ranked_by_held_out_molecules():
+    assert sentences(scores({"vae": 110.0}, labels="none", score=HELD_OUT), sources={"none": "none"}) == [
+        "PCA was not run, so the models cannot be compared with it."
+    ]
 
 
 # Baselines

@@ -33,9 +33,14 @@ def write(root, datasets=("toy",), models=("dae", "beta_vae"), seeds=(0,), types
     """
     batched, sweeps = options.pop("batched", ()), options.get("sweeps", {})
     trained = [name for name in models if name not in BASELINES]
-    values = {"dataset": datasets, "model": models, "seed": seeds, "sweep": list(sweeps), "label_set": []}
+    values = {"dataset": datasets, "model": models, "seed": seeds, "sweep": list(sweeps), "label_set": [], "half": ()}
     only = {"trained": {"model": trained}, "own": {"model": trained}, "first_seed": {"seed": seeds[:1]}}
-    only |= {"batched": {"dataset": batched}, "exported": {"dataset": ()}, "external": {"model": ()}}
+    only |= {
+        "batched": {"dataset": batched},
+        "exported": {"dataset": ()},
+        "external": {"model": ()},
+        "split": {"dataset": ()},
+    }
     rows = table_rows(datasets, models, trained, seeds, types, batched)
     paths = []
     for result in results.CONTRACT:

@@ -13,24 +13,41 @@ from workflow_project import CELL_TYPES, MODELS, NASTY, Project, toy_cells
 from scae import results
 from scae.evaluation.metrics import metric_info
 
-METRICS = [name for name, metric in metric_info().items() if metric["against"] != "batches"]  # the toy cells have none
+METRICS = [name for name, metric in metric_info().items() if metric["against"] not in ("batches", "molecules")]
 SPACES = ["tsne2d", "latent"]
 OPTIONAL = ["pct_mito"]  # where there are counts
 
 
 def contract(
-    datasets=("toy",), seeds=(0,), own=MODELS, external=(), untrained=(), batched=(), label_sets=(), sweeps=()
+    datasets=("toy",),
+    seeds=(0,),
+    own=MODELS,
+    external=(),
+    untrained=(),
+    batched=(),
+    label_sets=(),
+    sweeps=(),
+    halves=(),
 ):
-    """Paths of every file that a run ends with, apart from logs and benchmarks."""
+    """Paths of every file that a run ends with, apart from logs and benchmarks; no given embedding is of a half."""
     trained = [*own, *external]
     models = {"own": own, "external": external, "trained": trained}
     values = {"label_set": label_sets, "sweep": sweeps}
     paths = set()
     for result in results.CONTRACT:
-        values["dataset"] = batched if result.of == "batched" else datasets
+        values["half"], split = halves, [half.partition(".")[0] for half in halves]
+        values["dataset"] = {"batched": batched, "split": split}.get(result.of, datasets)
         values["model"] = models.get(result.of, [*trained, *untrained])
         values["seed"] = seeds[:1] if result.of == "first_seed" else seeds
         paths |= {f"results/{path}" for path in results.paths(result, values)}
+        if result.of_half:
+            ours = values | {"dataset": halves, "model": [name for name in values["model"] if name not in untrained]}
+            first = values | {
+                "dataset": halves,
+                "model": ["pca"] if {"pca"} & {*values["model"]} else [],
+                "seed": seeds[:1],
+            }
+            paths |= {f"results/{path}" for case in (ours, first) for path in results.paths(result, case)}
     return paths
 
 
@@ -64,7 +81,9 @@ def test_rules_write_the_files_of_the_contract_and_no_others(everything):
     rules = everything.plan().rules
     written = [re.sub(r"{\w+,[^{}]*}", "x", path) for rule in rules.values() for path in rule["output"]]
     names = {path: [result.name for result in entries(path.removeprefix("results/"))] for path in written}
-    assert names.pop("results/MANIFEST.sha256") == []
+    asked_for = {path for path, found in names.items() if not found}
+    assert {path.rpartition("/")[2] for path in asked_for} == {"MANIFEST.sha256", "choice.csv"}
+    names = {path: found for path, found in names.items() if path not in asked_for}
     assert {path: found for path, found in names.items() if len(found) != 1} == {}
     assert {name for [name] in names.values()} == results.BY_NAME.keys()
 
@@ -78,6 +97,7 @@ def test_run_makes_the_files_of_the_contract_and_no_others(finished, everything)
         batched=["mixed"],
         label_sets=["clusters", "gates"],
         sweeps=["beta_vae"],
+        halves=["mixed.half1"],
     )
 
 
@@ -208,9 +228,14 @@ def test_both_configs_run_all_models_and_the_baselines_with_several_seeds(
     files = [workflow / "config" / name for name in overlay]
     planned = Project.create(tmp_path / "project", workflow, config=None, configfiles=files, warm=warm).planned()
     controls = ("pca", "pca10", "random_projection")
-    assert planned["train_model"] == {(dataset, model, str(seed)) for model in own for seed in range(seeds)}
-    assert planned["represent_cells"] == {(dataset, model, str(seed)) for model in controls for seed in range(seeds)}
-    assert sum(map(len, planned.values())) <= 130
+    names, half = (dataset, f"{dataset}.half1"), f"{dataset}.half1"
+    assert planned["train_model"] == {
+        (name, model, str(seed)) for name in names for model in own for seed in range(seeds)
+    }
+    untrained = {(dataset, model, str(seed)) for model in controls for seed in range(seeds)}
+    untrained |= {(half, "random_projection", str(seed)) for seed in range(seeds)}
+    assert planned["represent_cells"] == untrained | {(half, model, "0") for model in ("pca", "pca10")}
+    assert sum(map(len, planned.values())) <= 160
 
 
 def test_embedded_data_set_needs_no_download_and_has_its_published_size(tmp_path, warm, workflow):

@@ -30,6 +30,7 @@ TOY_CONFIG = {
             "source": "toy.h5ad",
             "qc": {"min_cells": 1, "min_genes": 5},
             "labels": {"from": "obs", "column": "cell_type"},
+            "held_out_molecules": False,  # which trains each model again
         },
     },
     "models": {

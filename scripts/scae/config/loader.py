@@ -289,8 +289,10 @@ def _contradictions(config, swept, processors, datasets_too, alone):
                 yield f"datasets.{name}.{key}: {problem}"
     for name in config["run"]["models"]:
         if config["models"].get(name, {}).get("kind") == "given":
-            for key, problem in _contradictions_of_given(config["models"][name], config, alone):
-                yield f"{'.'.join(sweeps.as_written(['models', name, *key], swept))}: {problem}"
+            entry = config["models"][name]
+            for place in ([], ["half"]) if entry["half"] else ([],):
+                for key, problem in _contradictions_of_given(entry["half"] if place else entry, config, alone):
+                    yield f"{'.'.join(sweeps.as_written(['models', name, *place, *key], swept))}: {problem}"
     for name in config["run"]["models"]:
         kind = config["models"].get(name, {}).get("kind")
         if kind is None or not registry.find(kind).external:
@@ -307,6 +309,11 @@ def _contradictions(config, swept, processors, datasets_too, alone):
                     f"{key}: is true, but {dataset} has no batch; name its column in datasets.{dataset}.batch, or do "
                     "not run both"
                 )
+    if (name := config["choose"]["model"]) is not None:
+        if name not in config["models"]:
+            yield f"choose.model: {_quoted(name)} is not defined; models has {', '.join(sorted(config['models']))}"
+        elif "n_latent" not in config["models"][name]:
+            yield f"choose.model: {_quoted(name)} has no n_latent; name another model, or null"
     training = config["training"]
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse needs a CPU, but training.device is cuda; set one of them to auto"
@@ -508,10 +515,19 @@ def _spelled_out(config):
     for dataset in datasets.values() if isinstance(datasets, dict) else ():
         if isinstance(dataset, dict) and dataset.get("genes") == "all":
             dataset["genes"] = {}
+        if isinstance(dataset, dict):
+            _switch(dataset)
         if isinstance(dataset, dict) and address.is_simulated(dataset.get("source")):
             dataset.setdefault("labels", {"from": "obs", "column": "type"})
             dataset.setdefault("simulation", {})
     return config
+
+
+def _switch(dataset):
+    """Write out the short forms of ``held_out_molecules``, which is off by default for values that are no counts."""
+    written = dataset.get("held_out_molecules", dataset.get("values") not in WITHOUT_COUNTS)
+    if isinstance(written, bool):
+        dataset["held_out_molecules"] = {} if written else None
 
 
 def _plain(value):

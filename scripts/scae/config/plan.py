@@ -18,7 +18,10 @@ READING = (  # keys of a data set for reading its source
     *("sha256", "simulation", "source", "values"),
 )
 OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training that do nothing at 0
-OF = {"dataset": ("batched", "exported"), "model": ("trained", "own", "external")}  # values of Result.of by wildcard
+OF = {
+    "dataset": ("batched", "exported", "split"),
+    "model": ("trained", "own", "external"),
+}  # values of Result.of by wildcard
 BASELINES = {"pca": "pca", "random_projection": "floor"}  # {kind: role}; all others have the role model
 
 
@@ -33,20 +36,40 @@ class Plan:
 
     def __init__(self, config, as_written=None, refuse=UserError):
         run = config["run"]
-        self.config, self.refuse = config, refuse
+        self.refuse = refuse
         self.as_written = as_written or run
         self.datasets, self.models, self.seeds = run["datasets"], run["models"], run["seeds"]
         self.sweeps = config.get("sweeps", {})
+        self.split = [name for name in self.datasets if config["datasets"][name]["held_out_molecules"]]
+        self.halves = {half: name for name in self.split for half in _halves(name, config["datasets"][name])}
+        self.candidates = _candidates(config)
+        self.config = config | {
+            "datasets": config["datasets"] | {half: config["datasets"][name] for half, name in self.halves.items()},
+            "models": config["models"] | self.candidates,
+        }
         self.exported = [name for name in self.datasets if address.is_exported(config["datasets"][name])]
         self.batched = [name for name in self.datasets if config["datasets"][name]["batch"]]
-        self.kinds = {name: registry.find(config["models"][name]["kind"]) for name in self.models}
-        self.trained = [name for name in self.models if self.kinds[name].trained]
-        self.external = [name for name in self.trained if self.kinds[name].external]
-        self.own = [name for name in self.trained if name not in self.external]
-        self.untrained = [name for name in self.models if name not in self.trained]
+        names = [*self.models, *(name for name in self.candidates if name not in self.models)]
+        self.kinds = {name: registry.find(self.config["models"][name]["kind"]) for name in names}
+        self.trained, self.external, self.own = (
+            [name for name in self.models if self._is_of(which, name)] for which in ("trained", "external", "own")
+        )
         self.label_sets = sorted(
             {name for dataset in self.datasets for name in label_sets.further(self._labels(dataset))}
         )
+
+    def jobs_of(self, which):
+        """Names of all models that are ``own``, ``external`` or ``untrained``, in the run or to choose from."""
+        return [name for name in self.kinds if self._is_of(which, name)]
+
+    def _is_of(self, which, model):
+        kind = self.kinds[model]
+        return {
+            "trained": kind.trained,
+            "external": kind.external,
+            "own": kind.trained and not kind.external,
+            "untrained": not kind.trained,
+        }[which]
 
     # Files
 
@@ -73,12 +96,61 @@ class Plan:
                 for name in label_sets.further(self._labels(dataset))
             ]
         values = {"dataset": self.datasets, "model": self.models, "seed": self.seeds, "sweep": list(self.sweeps)}
+        values["half"] = list(self.halves)
         for wildcard in ("dataset", "model"):
             if result.of in OF[wildcard]:
                 values[wildcard] = getattr(self, result.of)
         if result.of == "first_seed":
             values["seed"] = self.seeds[:1]
-        return results.paths(result, values)
+        found = results.paths(result, values)
+        if not result.of_half:
+            return found
+        if "model" not in result.wildcards:
+            return [*found, *(result.path.format(dataset=half) for half in self.halves)]
+        return [
+            *found,
+            *(
+                result.path.format(dataset=half, model=model, seed=seed)
+                for half in self.halves
+                for model in self.on_halves()
+                if model in values["model"]
+                for seed in self.seeds_on_halves(model)
+            ),
+        ]
+
+    def on_halves(self):
+        """Models of the run that also represent the training halves; a given embedding needs one of its own there."""
+        return [name for name in self.models if self.config["models"][name].get("half", True)]
+
+    def seeds_on_halves(self, model):
+        """Their seeds there: only the first one where all give the same."""
+        return self.seeds[:1] if self.kinds[model].deterministic else self.seeds
+
+    def halves_of(self, dataset):
+        """Names of the training halves of a data set."""
+        return [half for half, name in self.halves.items() if name == dataset]
+
+    def on_each_half(self, path, models=None):
+        """Input function: a path for each training half of the data set; with ``models``, for each of their seeds.
+
+        Args:
+            path: with the wildcard half and, for models, model and seed.
+            models: "run", "choice" or None.
+        """
+
+        def files(wildcards):
+            halves = self.halves_of(wildcards.dataset)
+            if models is None:
+                return [path.format(half=half) for half in halves]
+            names = self.candidates if models == "choice" else self.on_halves()
+            return [
+                path.format(half=half, model=name, seed=seed)
+                for half in (halves[:1] if models == "choice" else halves)
+                for name in names
+                for seed in (self.seeds[:1] if models == "choice" else self.seeds_on_halves(name))
+            ]
+
+        return files
 
     def only(self, which, path, **more):
         """Input function: files that only some jobs read.
@@ -86,7 +158,7 @@ class Plan:
         Args:
             which: the jobs that read them: of ``batched`` or ``simulated`` data sets, or of ``own``, ``external``,
                 ``trained`` or ``batch_conditioned`` models.
-            path: with the job's wildcards, and with those of ``more``.
+            path: with the job's wildcards, ``source`` (the data set, also of a training half), and those of ``more``.
             more: wildcard=[values], expanded over all values.
         """
 
@@ -94,6 +166,7 @@ class Plan:
             if not self._is(which, wildcards):
                 return []
             known = dict(wildcards.items())
+            known["source"] = self.halves.get(known.get("dataset"), known.get("dataset"))
             found = [path]
             for name, values in more.items():
                 found = [one.replace(f"{{{name}}}", str(value)) for one in found for value in values]
@@ -104,12 +177,12 @@ class Plan:
 
     def _is(self, which, wildcards):
         if which == "batched":
-            return wildcards.dataset in self.batched
+            return bool(self.config["datasets"][wildcards.dataset]["batch"])
         if which == "simulated":
             return address.is_simulated(self.config["datasets"][wildcards.dataset]["source"])
         if which == "batch_conditioned":
             return self.is_batch_conditioned(wildcards.model)
-        return wildcards.model in getattr(self, which)
+        return self._is_of(which, wildcards.model)
 
     def user_files(self, what, wildcards):
         """The user's files that a job reads.
@@ -130,7 +203,7 @@ class Plan:
         if what == "mito":
             listed = dataset["qc"]["mito_genes"]
             return [listed] if isinstance(listed, str) else []
-        model = self.config["models"][wildcards.model]
+        model = self.model(wildcards)
         if model["kind"] != "given":
             return []
         return [model["path"]] if model["path"] else self.user_files("source", wildcards)
@@ -173,7 +246,7 @@ class Plan:
     def batch_module(self, wildcards):
         """The module that reads batches, for a batch-conditioned model or an external model on batched data."""
         conditioned = self.is_batch_conditioned(wildcards.model)
-        external = wildcards.model in self.external and wildcards.dataset in self.batched
+        external = self._is("external", wildcards) and self._is("batched", wildcards)
         return ["scae.data.batch"] if conditioned or external else []
 
     def counts_module(self, wildcards):
@@ -182,7 +255,7 @@ class Plan:
 
     def inspection_module(self, wildcards):
         """The module that reads model.pt, for a model trained by the workflow."""
-        return ["scae.evaluation.inspection"] if wildcards.model in self.own else []
+        return ["scae.evaluation.inspection"] if self._is("own", wildcards) else []
 
     def label_module(self, wildcards):
         """The module that reads labels, if unlabelled cells are dropped."""
@@ -232,7 +305,11 @@ class Plan:
     def model(self, wildcards):
         """Kind and hyperparameters of the job's model; ``batch`` is the column of obs if it is conditioned on it."""
         conditioned = self.is_batch_conditioned(wildcards.model)
-        return self.settings_of(wildcards.model) | (self.dataset("batch")(wildcards) if conditioned else {})
+        settings = self.settings_of(wildcards.model)
+        half = settings.pop("half", None)  # of a given embedding
+        if half and wildcards.dataset in self.halves:
+            settings |= half
+        return settings | (self.dataset("batch")(wildcards) if conditioned else {})
 
     def is_batch_conditioned(self, model):
         return self.kinds[model].trained and self.config["models"][model].get("batch") is True
@@ -248,7 +325,7 @@ class Plan:
 
     def given_source(self, wildcards):
         """The location of a data set's source, for an embedding that is read from its obsm."""
-        model = self.config["models"][wildcards.model]
+        model = self.model(wildcards)
         if model["kind"] != "given" or model["path"]:
             return {}
         return self.dataset("sha256", "source")(wildcards)
@@ -259,9 +336,9 @@ class Plan:
 
     def training(self, wildcards):
         """The settings of training that this model uses."""
-        if wildcards.model in self.external:
+        if self._is("external", wildcards):
             return {"batch_size": self.config["models"][wildcards.model]["batch_size"]}
-        return self.training_settings(wildcards.model) if wildcards.model in self.own else {}
+        return self.training_settings(wildcards.model) if self._is("own", wildcards) else {}
 
     def training_settings(self, model=None):
         """The settings of training that can change its result, of one model or as in the section ``training``."""
@@ -274,7 +351,27 @@ class Plan:
         """The seeds of a model, and whether all give the same latent."""
         return {"deterministic": self.kinds[wildcards.model].deterministic, "seeds": self.seeds}
 
+    def thinning(self, wildcards):
+        """The settings by which the molecules of a data set are split."""
+        dataset = self.config["datasets"][wildcards.dataset]
+        settings = {"repeat": int(wildcards.repeat), "scale_factor": dataset["scale_factor"]}
+        return settings | {"share": dataset["held_out_molecules"]["share"]}
+
     # Settings of the whole run
+
+    def seeds_by_model(self):
+        """{model: all seeds it stands for}, of the models on the training halves."""
+        return dict.fromkeys(sorted(self.on_halves()), self.seeds)
+
+    def choice(self):
+        """{name: [model, number of latents]} of the models to choose from."""
+        model = self.config["choose"]["model"]
+        return {name: [model, entry["n_latent"]] for name, entry in self.candidates.items()}
+
+    def kinds_to_choose(self):
+        """{model: kind} of what `snakemake choose` compares."""
+        model = self.config["choose"]["model"]
+        return {"pca": "pca"} | ({model: self.config["models"][model]["kind"]} if model else {})
 
     def label_sources(self):
         """{data set: {label set: source of the labels}}; a single label set is named after its source."""
@@ -364,3 +461,19 @@ class Plan:
 
     def _labels(self, dataset):
         return self.config["datasets"][dataset]["labels"]
+
+
+def _halves(name, dataset):
+    """Names of the training halves of a data set; no configured name has a dot."""
+    return [f"{name}.half{number + 1}" for number in range(dataset["held_out_molecules"]["repeats"])]
+
+
+def _candidates(config):
+    """{model: entry} of the models that `snakemake choose` compares: one for each number of latents."""
+    settings, models = config["choose"], config["models"]
+    if settings["model"] is None:
+        return {}
+    return {
+        f"{settings['model']}_n_latent{size}": models[settings["model"]] | {"n_latent": size}
+        for size in settings["n_latent"]
+    }

@@ -13,6 +13,7 @@ from scae.evaluation.metrics import METRICS
 FAMILY = ["dataset", "labels", "space", "metric"]  # the comparisons that Holm's adjustment is over share these
 SAME_SIZE, BEST, BOTH, CHANCE = "PCA of the same size", "best PCA", "best PCA, of the same size", "chance"
 COLUMNS = [name for name in results.BY_NAME["differences"].column_names if name != "origin"]
+OVER_CELLS = (*intervals.OVER_CELLS, "held_out")  # scores with bootstrap samples of the cells
 NO_NOISE = 1e-12  # a standard deviation at most this is none
 MOST_SEEDS = 1_000
 RUNS = ["dataset", "model", "labels", "space", "metric"]  # the scores that intervals are over share these
@@ -185,12 +186,14 @@ def _draws(resamples):
     if resamples is None or not len(resamples):
         return {}
     keys = ["dataset", "labels", "space", "model", "seed"]
-    return {key: rows[[*intervals.OVER_CELLS]] for key, rows in resamples.groupby(keys, sort=False)}
+    return {
+        key: rows[[name for name in OVER_CELLS if name in rows]] for key, rows in resamples.groupby(keys, sort=False)
+    }
 
 
 def _cell_variance(draws, where, metric, by_seed, pair):
     """Variance over the bootstrap samples of the cells of a difference, mean over the seeds; NaN without samples."""
-    if metric not in intervals.OVER_CELLS:
+    if metric not in OVER_CELLS:
         return np.nan
     found = [[draws.get((*where, model, seed)) for model in pair] for seed in by_seed[[*pair]].dropna().index]
     if not found or any(table is None for tables in found for table in tables):

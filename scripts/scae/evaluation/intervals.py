@@ -166,10 +166,11 @@ def over_cells(score, labels, assigned, resamples=RESAMPLES, seed=0):
         Interval: the score of all cells; standard deviation and 2.5 and 97.5 % quantiles over the bootstrap.
     """
     values = resample(score, labels, assigned, resamples, seed)
-    return _spread(score(np.asarray(labels), np.asarray(assigned)), values)
+    return spread(score(np.asarray(labels), np.asarray(assigned)), values)
 
 
-def _spread(value, values):
+def spread(value, values):
+    """A score of all cells, and the spread of its values in the bootstrap samples: Interval."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(value), float(values.std(ddof=1)), float(low), float(high))
 
@@ -197,7 +198,7 @@ def cell_spreads(labels, clusters, knn_labels, knn_predicted):
     if judged.any():
         scores["knn_accuracy"] = (_mean_recall, true[judged], predicted[judged])
     draws = pd.DataFrame({name: resample(*arguments) for name, arguments in scores.items()}, columns=[*OVER_CELLS])
-    found = {name: _spread(score(*cells), draws[name].to_numpy()) for name, (score, *cells) in scores.items()}
+    found = {name: spread(score(*cells), draws[name].to_numpy()) for name, (score, *cells) in scores.items()}
     rows = pd.DataFrame.from_dict(found, orient="index", columns=Interval._fields)
     return rows.rename_axis("metric").reset_index(), draws.rename_axis("draw").reset_index()
 

@@ -23,8 +23,8 @@ class Metric:
         reads: by default the labels (cells,) and the clusters (cells,); such a score is also computed for the
             baselines (references.csv). ``points`` are (cells, dimensions); `scae.evaluation.neighbors.compare` and
             `scae.evaluation.batch_mixing.select` describe the others.
-        against: what the representation is compared with: the cell ``types``, the ``input`` or the ``batches``. Only
-            data sets with a batch have the last.
+        against: what the representation is compared with: the cell ``types``, the ``input``, held-out ``molecules`` or
+            the ``batches``. Only data sets with a batch have the last.
         heatmap: whether the heatmap shows it.
     """
 
@@ -103,6 +103,11 @@ def detected_types(labels, clusters):
     from scae.evaluation.summary import cluster_owners
 
     return cluster_owners(labels, clusters)["label"].nunique()
+
+
+def held_out(nats, molecules):
+    """Nats per 1,000 test molecules, from the nats and molecules of the cells."""
+    return 1000 * nats.sum() / molecules.sum()
 
 
 METRICS = [
@@ -256,6 +261,19 @@ METRICS = [
         function=neighbor_score("distance_agreement"),
         reads=("input_distances", "distances", "distance_labels"),
         against="input",
+        heatmap=False,
+    ),
+    Metric(
+        "held_out",
+        heading="held-out molecules",
+        says="how well the 50 nearest cells predict molecules that the representation has not seen: nats per 1,000 "
+        "molecules above the overall profile; needs no labels, and is of a representation of the other molecules",
+        low=None,
+        high=None,
+        up=True,
+        function=held_out,
+        reads=("held_out_nats", "held_out_molecules"),
+        against="molecules",
         heatmap=False,
     ),
     Metric(

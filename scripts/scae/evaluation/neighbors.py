@@ -49,18 +49,28 @@ def compare(points, labels, knn_labels, ranked, input_distances):
     }
 
 
-def nearest(points, k):
+def nearest(points, k, of=None):
     """The nearest other cells of each cell, nearest first; (cells, min(k, cells - 1)) int.
 
     Cells are searched in a fixed random order, so that ties (many cells at one point) do not follow the file's order.
+
+    Args:
+        points: (cells, dimensions).
+        k: number of neighbours.
+        of: positions of the cells whose neighbours are searched; None searches those of all.
     """
     points = np.asarray(points, dtype=float)
-    order = np.random.default_rng(0).permutation(len(points))
+    order, k = np.random.default_rng(0).permutation(len(points)), min(k, len(points) - 1)
     with threadpool_limits(1):
-        found = NearestNeighbors(n_neighbors=min(k, len(points) - 1)).fit(points[order]).kneighbors()[1]
-    result = np.empty_like(found)
-    result[order] = order[found]
-    return result
+        search = NearestNeighbors(n_neighbors=k).fit(points[order])
+        found = order[search.kneighbors()[1] if of is None else search.kneighbors(points[of], k + 1)[1]]
+    if of is None:
+        result = np.empty_like(found)
+        result[order] = found
+        return result
+    others = found != of[:, None]
+    others[others.all(axis=1), -1] = False  # a cell that others at its very place have pushed out
+    return found[others].reshape(len(of), k)
 
 
 def knn_predict(points, labels, k=K):

@@ -64,6 +64,41 @@ def representation_scores(scores):
     return scores[scores["space"] != NO_SPACE]
 
 
+def with_held_out(collected, held_out, resamples, label_sources):
+    """The tables of all runs with the score of held-out molecules, as a score of the latent.
+
+    Args:
+        collected: DataFrames like metrics.csv, spreads.csv and resamples.csv of all runs.
+        held_out, resamples: DataFrames like held_out.csv and held_out_resamples.csv of all data sets.
+        label_sources: {dataset: {label set: source}}; a score without labels stands with the first label set.
+
+    Returns:
+        tuple: the three tables.
+    """
+    metrics, spreads, draws = collected
+    first = {dataset: next(iter(sets)) for dataset, sets in label_sources.items()}
+    scores, resamples = (
+        table.assign(labels=table["dataset"].map(first), space="latent") for table in (held_out, resamples)
+    )
+    values = scores.rename(columns={"mean": "value"})
+    keys = ["dataset", "model", "seed", "labels", "space", "draw"]
+    return (
+        pd.concat([metrics, values[metrics.columns]], ignore_index=True),
+        pd.concat([spreads, scores[spreads.columns]], ignore_index=True),
+        draws.merge(resamples, on=keys, how="outer"),
+    )
+
+
+def enough(table, column):
+    """The first setting, by this column, that is less than one standard error below the best one by held-out molecules.
+
+    Args:
+        table: DataFrame with ``below`` and ``below_sd``, as of held_out_sizes.csv.
+        column: of the settings.
+    """
+    return table.loc[(table["below"] <= table["below_sd"]).idxmax(), column]
+
+
 def models_first(metrics, roles):
     """Sort a long table of scores: models first, then controls; roles is {model: "model" or another role}."""
     is_model = metrics["model"].map(roles) == "model"

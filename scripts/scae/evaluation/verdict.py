@@ -14,12 +14,13 @@ SCORES = {
     ("latent", "ari"): "ARI (k-means on the latent)",
     ("latent", "knn_accuracy"): "kNN accuracy (15 nearest neighbours in the latent)",
 }
+HELD_OUT = "held-out molecules (nats per 1,000)"
 MOST = 6  # statements about a data set
 NOT_SHOWN = 2  # differences of a statement, the largest ones; the report's table has all
 COMPARED = 4  # at most, of them about differences: two scores by two label sets
 
 
-def sentences(metrics, differences, health, roles, label_sources, stability):
+def sentences(metrics, differences, health, roles, label_sources, stability, components=None):
     """The verdict of each data set.
 
     Args:
@@ -29,6 +30,8 @@ def sentences(metrics, differences, health, roles, label_sources, stability):
         roles: {model: "model", "pca" or "floor"}.
         label_sources: {dataset: {label set: source}}, the main label set first.
         stability: DataFrame with dataset, model, space, measure, pairs, value.
+        components: {dataset: the smallest number of principal components that predicts held-out molecules as well as
+            any}.
 
     Returns:
         dict: {dataset: list of str}, the most important one first.
@@ -38,8 +41,11 @@ def sentences(metrics, differences, health, roles, label_sources, stability):
         scores, compared, whole, agreement = (
             table[table["dataset"] == dataset] for table in (metrics, differences, health, stability)
         )
+        unseen = _held_out(scores, compared, roles, sets, (components or {}).get(dataset))
         found[dataset] = [
+            *([] if _has_labels(sets) else unseen),
             *_comparisons(compared, roles, sets)[:COMPARED],
+            *(unseen if _has_labels(sets) else []),
             *_chance(compared, roles, sets),
             *_apart(scores, sets),
             *_training(whole),
@@ -63,6 +69,47 @@ def _families(table, sets):
             rows = select(table, labels=name, space=space, metric=metric)
             if len(rows) and source != "none":
                 yield f"{heading}{_labels(name, sets)}", rows
+    if not _has_labels(sets) and len(rows := select(table, space="latent", metric="held_out")):
+        yield HELD_OUT, rows
+
+
+def _has_labels(sets):
+    return any(source != "none" for source in sets.values())
+
+
+def _held_out(scores, differences, roles, sets, components):
+    """Which representation predicts held-out molecules best, and whether kNN accuracy has the same one first."""
+    rows = select(scores, space="latent", metric="held_out")
+    means = rows[rows["model"].map(roles) != "floor"].groupby("model", sort=False)["value"].mean().dropna()
+    if len(means) < 2:
+        return []
+    best = means.idxmax()
+    pairs = select(differences, space="latent", metric="held_out")
+    pairs = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
+    near = [
+        row["second"] if row["first"] == best else row["first"]
+        for row in pairs.to_dict("records")
+        if not row["p"] < 1 - intervals.LEVEL
+    ]
+    near = [name for name in near if name in means]
+    text = (
+        f"By held-out molecules, which need no labels, {best} predicts best ({means[best]:.1f} nats per 1,000 "
+        "molecules above the overall profile)"
+    )
+    text += f"; not shown to be worse: {listed(near)}" if near else ""
+    text += f"; of principal components, {components} are enough" if components else ""
+    named = next((name for name, source in sets.items() if source != "none"), None)
+    by_labels = select(scores, labels=named, space="latent", metric="knn_accuracy") if named else rows[:0]
+    accuracy = by_labels.groupby("model")["value"].mean().reindex(means.index).dropna()
+    if len(accuracy) < 2:
+        return [f"{text}."]
+    first = accuracy.idxmax()
+    if first == best or first in near:
+        return [f"{text}. kNN accuracy by labels agrees: {first} is first there."]
+    return [
+        f"{text}. kNN accuracy by labels has {first} first: what types share, such as the cell cycle, counts for "
+        "molecules but not for labels."
+    ]
 
 
 def _labels(name, sets):
@@ -155,7 +202,7 @@ def _apart(scores, sets):
     found = []
     for score, rows in _families(summary.representation_scores(scores), sets):
         for model, values in rows.groupby("model", sort=False)["value"]:
-            if groups := intervals.two_groups(values.dropna().to_numpy()):
+            if score != HELD_OUT and (groups := intervals.two_groups(values.dropna().to_numpy())):
                 few, many = sorted(groups, key=len)
                 found.append(
                     f"{model} has {len(few)} of {_count(len(few) + len(many), 'seed')} apart, at {few.mean():.2f} "

@@ -33,6 +33,19 @@ CONFIG = {
         "description": "Table, .csv or .tsv, also .gz: the cell, then two or more numeric columns; cells that quality "
         "control removed are ignored",
     },
+    "half": {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "default": None,
+        "off": None,
+        "description": "The same embedding, computed from the training half of the molecules alone "
+        "(`{dataset}.half1/expression.h5ad`): {key: …} or {path: …}. Without it the embedding has seen the held-out "
+        "molecules, and is not scored by them",
+        "properties": {
+            "key": {"type": ["string", "null"], "minLength": 1, "default": None},
+            "path": {"type": ["string", "null"], "pattern": "[.](csv|tsv)([.]gz)?$", "default": None},
+        },
+    },
 }
 DETERMINISTIC = True
 
