@@ -9,7 +9,6 @@ from sklearn.metrics import adjusted_rand_score
 from test_contract import contract, made, wrong_columns
 from workflow_project import MODELS, Project
 
-UNSPLIT = {"held_out_molecules": False}  # or each model would be trained twice
 CITATION = "original study (one run)"
 PUBLISHED = {
     "dae": (0.72, 0.58, 0.77, 0.67),
@@ -24,7 +23,7 @@ def study(workflow, warm, pbmc3k, tmp_path_factory):
     overlay = {
         "run": {"models": list(MODELS), "seeds": [0]},
         "datasets": {
-            "pbmc3k": {"source": str(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz"), "sha256": None} | UNSPLIT,
+            "pbmc3k": {"source": str(pbmc3k / "pbmc3k_filtered_gene_bc_matrices.tar.gz"), "sha256": None},
         },
         "training": {"epochs": 2},
         "tsne": {"early_exaggeration_iterations": 20, "iterations": 30},
