@@ -13,6 +13,7 @@ from common import (
     ROOT,
     SCORES,
     descriptions,
+    difference_table,
     left_out,
     markdown_table,
     path,
@@ -81,7 +82,8 @@ def document(config, found, coverages):
         second_heading=second_heading,
         second_scores=score_table(scores(found["intervals"], second), names, models),
         differences="\n\n".join(
-            f"{heading}:\n\n{differences(found['differences'], metric, names)}" for metric, heading in SCORES.items()
+            f"{heading}:\n\n{difference_table(against_pca(found['differences'], metric), names)}"
+            for metric, heading in SCORES.items()
         ),
         errors=markdown_table("data set", names, [*models, "mean"], lambda *cell: error(mean, models, *cell)),
         programs=markdown_table("data set", names, models, lambda *cell: programs(mean, *cell)),
@@ -113,23 +115,6 @@ def conclusion(table, metric, names):
         ]
         words.append("; ".join(models) or "none")
     return f"- **{SCORES[metric]}**: shown ahead of `{AGAINST}`: {words[0]}. Shown behind: {words[1]}."
-
-
-def differences(table, metric, names):
-    rows = against_pca(table, metric)
-    rows = rows[rows["p_holm"].notna()].set_index(["dataset", "first"])
-
-    def cell(name, model):
-        if (name, model) not in rows.index:
-            return "not tested"
-        row = rows.loc[(name, model)]
-        text = f"{row['mean']:+.2f} ({row['adjusted_low']:+.2f} to {row['adjusted_high']:+.2f})"
-        if intervals.shown(row):
-            return f"**{text}**"
-        needed = f"{row['seeds_needed']:.0f} seeds" if np.isfinite(row["seeds_needed"]) else "more cells"
-        return f"{text}, {needed}"
-
-    return markdown_table("data set", names, list(dict.fromkeys(rows.index.get_level_values("first"))), cell)
 
 
 def error(mean, models, name, column):

@@ -289,18 +289,10 @@ def test_with_patience_for_all_epochs_the_best_is_kept(cells):
     assert torch.equal(weights_of(model), weights_of(fit(expression_of(cells), "dae", **settings)[0]))
 
 
-def test_epochs_in_which_the_weight_of_the_kl_rises_do_not_count(cells):
-    settings = STOPPING | {"early_stopping": 2}
-    _, history = fit(expression_of(cells), hyperparameters={"kl_warmup": 12, "beta": 20.0}, **settings)
-    assert [row[BEST] for row in history[:12]] == list(range(1, 13))
-    assert len(history) >= 14
-
-
 # Interruptions; test_checkpoint.py has the rest
 
 RUNS = {  # hyperparameters, settings
     "plain": ({}, {}),
-    "options": ({"calibrated": True, "free_nats": 0.2, "kl_warmup": 2, "spike": "logsigmoid"}, {}),
     "batches": ({"batch": ["a", "b"]}, {}),
     "early stopping": ({}, STOPPING),
 }

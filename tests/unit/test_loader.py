@@ -197,9 +197,9 @@ def test_defaults_are_those_of_the_study(config):
     found = load(config)
     training = {"epochs": 200, "batch_size": 256, "learning_rate": 0.001, "threads": 1, "device": "cpu"}
     assert found["training"].items() >= training.items()
-    off = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
+    off = {"batch": False}
     assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0} | off
-    sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0, "spike": "clamp"}
+    sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0}
     assert found["models"]["sparse"] == sparse | off
     assert found["models"]["plain"] == {"kind": "dae", "n_latent": 6, "batch": False}
     assert (found["run"]["seeds"], found["latent"]) == ([0], {"estimate": "posterior_mean"})

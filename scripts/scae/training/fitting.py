@@ -111,7 +111,6 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     progress = Progress(settings["epochs"], run.epoch)
     patience = settings.get("early_stopping", 0)
     while run.epoch <= settings["epochs"] and not run.is_out_of_patience(patience):
-        _start_epoch(model, run.epoch)
         batches = trained[run.shuffled(len(trained))].split(settings["batch_size"])
         for cells in batches[run.batch :]:
             batch = make_batch(cells)
@@ -132,18 +131,6 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         log.info("kept the weights of epoch %d of %d", run.best["epoch"], run.epoch - 1)
         model.load_state_dict(run.best["weights"])
     return model, run.history, run.seconds()
-
-
-def _start_epoch(model, epoch):
-    """Call ``start_epoch`` of all parts of the model that have it; the first epoch is 1."""
-    for part in model.modules():
-        if hasattr(part, "start_epoch"):
-            part.start_epoch(epoch)
-
-
-def _is_warming_up(model):
-    """Whether a weight in the loss is still rising, so that the losses of two epochs are not comparable."""
-    return any(getattr(part, "warmup_share", 1.0) < 1.0 for part in model.modules())
 
 
 def _held_out_terms(model, make_batch, cells, settings, seed):
@@ -221,10 +208,9 @@ class _Run:
         self.epoch_order = self.shuffle.get_state()
 
     def _compare_with_best(self, loss):
-        if self.best is None or self.best["warming_up"] or loss < self.best["loss"]:
+        if self.best is None or loss < self.best["loss"]:
             weights = {name: value.clone() for name, value in self.model.state_dict().items()}
-            warming_up = _is_warming_up(self.model)
-            self.best = {"epoch": self.epoch, "loss": loss, "warming_up": warming_up, "weights": weights}
+            self.best = {"epoch": self.epoch, "loss": loss, "weights": weights}
 
     def is_out_of_patience(self, patience):
         """Whether the last ``patience`` epochs were no better than the best one; False if patience is 0."""
