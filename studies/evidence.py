@@ -66,12 +66,14 @@ def document(config, found, coverages):
     about, simulation = descriptions(CONFIG), config["datasets"][names[0]]["simulation"]
     whole = found["health"][found["health"]["latent"] == "all"]
     mean = whole.groupby(["dataset", "model", "measure"])["value"].mean()
+    steps = whole.loc[whole["measure"] == "steps", "value"]
     (first, first_heading), (second, second_heading) = SCORES.items()
     return TEMPLATE.read_text(encoding="utf-8").format(
         against=AGAINST,
         conclusions="\n".join(conclusion(found["differences"], metric, names) for metric in SCORES),
         n_seeds=len(config["run"]["seeds"]),
-        steps=f"{whole.loc[whole['measure'] == 'steps', 'value'].min():,.0f}",
+        patience=config["training"]["early_stopping"],
+        steps=f"{steps.min():,.0f} to {steps.max():,.0f}",
         n_cells=simulation["cells"],
         n_genes=simulation["genes"],
         missing=left_out(CONFIG, names, "evidence"),

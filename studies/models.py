@@ -27,6 +27,7 @@ from common import (
     score_picture,
     score_table,
 )
+from snakemake.utils import update_config
 
 from scae import tables
 from scae.config import loader
@@ -345,8 +346,7 @@ def main(folder, archive, config):
 def read_config():
     """config/models.yaml merged into the default config, with all defaults."""
     config, own, schema = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in (DEFAULTS, CONFIG, SCHEMA))
-    for section, entries in own.items():
-        config[section] = entries if section == "run" else config[section] | entries
+    update_config(config, own)
     return loader.load(config, schema)
 
 

@@ -52,12 +52,17 @@ def make_batches(expression, settings):
     return DenseBatches(expression, torch.device(settings["device"]))
 
 
+def _steps(settings, n_cells):
+    """Gradient steps of an epoch."""
+    return -(-n_cells // settings["batch_size"])
+
+
 def with_enough_steps(settings, n_cells):
     """Settings with ``training.min_steps`` turned into epochs: more of them if so many gradient steps need more.
 
     Settings without ``min_steps`` are returned unchanged.
     """
-    least, steps = settings.get("min_steps", 0), -(-n_cells // settings["batch_size"])
+    least, steps = settings.get("min_steps", 0), _steps(settings, n_cells)
     if not least:
         return settings
     epochs = max(settings["epochs"], -(-least // steps))
@@ -78,8 +83,9 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         hyperparameters: arguments of its ``Model``; ``batch`` of a batch-conditioned model lists the names of the
             batches in the expression (`scae.data.expression.with_batches`).
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
-            returns it; optionally holdout (see `split`), and early_stopping: training ends after so many epochs without
-            a lower held-out loss, and the weights of the epoch with the lowest one are kept.
+            returns it; optionally holdout (see `split`), and early_stopping: training ends with the epoch that
+            completes so many gradient steps without a lower held-out loss, which is measured after each epoch, and the
+            weights of the epoch with the lowest one are kept.
         seed: non-negative int.
         checkpoint: scae.training.checkpoint.Checkpoint, or None.
 
@@ -109,7 +115,7 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         torch.autocast(settings["device"], torch.bfloat16) if settings["precision"] == "bfloat16" else nullcontext()
     )
     progress = Progress(settings["epochs"], run.epoch)
-    patience = settings.get("early_stopping", 0)
+    patience = -(-settings.get("early_stopping", 0) // _steps(settings, len(trained)))  # epochs
     while run.epoch <= settings["epochs"] and not run.is_out_of_patience(patience):
         batches = trained[run.shuffled(len(trained))].split(settings["batch_size"])
         for cells in batches[run.batch :]:
