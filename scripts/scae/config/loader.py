@@ -315,6 +315,10 @@ def _contradictions(config, swept, processors, datasets_too, alone):
         elif "n_latent" not in config["models"][name]:
             yield f"choose.model: {_quoted(name)} has no n_latent; name another model, or null"
     training = config["training"]
+    for name in config["run"]["models"] if not training["holdout"] else ():
+        if (entry := config["models"].get(name)) and registry.find(entry["kind"]).training(entry).get("early_stopping"):
+            key = ".".join(sweeps.as_written(["models", name, "early_stopping"], swept))
+            yield f"{key}: needs held-out cells; set training.holdout, for example to 0.1, or early_stopping to 0"
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse needs a CPU, but training.device is cuda; set one of them to auto"
     if training["engine"] == "sparse" and training["precision"] != "float32":
