@@ -44,11 +44,11 @@ def labels_of(project, name):
 def test_cell_lines_are_single_cells_by_genotype(data):
     labels = labels_of(data, "cell_lines")
     assert sorted(set(labels)) == [f"{line} SNG" for line in LINES]
-    assert len(labels) == 570
+    assert len(labels) == 571
     assert labels.groupby(labels.index.str.partition("_").get_level_values(0)).size().to_dict() == {
         "plate1": 156,
         "plate2": 163,
-        "plate3": 251,
+        "plate3": 252,
     }
     assert list(anndata.read_h5ad(data.path("results/cell_lines/expression.h5ad"), backed="r").obs_names) == list(
         labels.index
