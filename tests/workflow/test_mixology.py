@@ -38,7 +38,7 @@ def data(workflow, warm, tmp_path_factory):
 
 
 def labels_of(project, name):
-    return pd.read_csv(project.path(f"results/{name}/labels.csv"), index_col="cell")["label"]
+    return pd.read_csv(project.path(f"results/{name}/labels.csv"), index_col="cell")["label"].dropna()
 
 
 def test_cell_lines_are_single_cells_by_genotype(data):

@@ -424,7 +424,10 @@ def _problems_of_label_files(labels, dataset, alone):
     files = address.label_files(labels)
     for sample, file in files.items():
         key = "path" if sample is None else f"path.{sample}"
-        yield from ((key, problem) for problem in _problems_of_source(file, alone))
+        if is_url(file) or file.lower().startswith("ftp:"):
+            yield from ((key, problem) for problem in _problems_of_source(file, alone))
+            continue
+        yield from ((key, problem) for problem in _problems_of_path(file, ", or a URL", alone))
         if os.path.isdir(file):
             yield key, f"{_quoted(file)} is a folder; give a CSV with the columns cell,label"
     samples = list(address.samples(dataset))
