@@ -1,7 +1,8 @@
 """From a source to expression and labels.
 
 Needs the `datasets` section of the config. Makes counts.h5ad, expression.h5ad, labels.csv, colors.csv and export/ of
-each data set, batches.csv where it has batches, and a file of labels/ for each additional label set.
+each data set, batches.csv where it has batches, a file of labels/ for each additional label set, and one of
+fetched_labels/ for each label set from a URL or with a file per sample.
 """
 
 
@@ -32,10 +33,38 @@ rule fetch_counts:
         "../scripts/fetch_counts.py"
 
 
+# Like fetch_counts it runs where Snakemake does.
+rule fetch_labels:
+    """Read labels from a URL, or from one file per sample."""
+    input:
+        user_files("fetched_labels"),
+    output:
+        labels="<results>/{dataset}/fetched_labels/{label_set}.csv",
+    log:
+        "<logs>/fetch_labels/{dataset}/{label_set}.log",
+    benchmark:
+        "<benchmarks>/fetch_labels/{dataset}/{label_set}.tsv"
+    wildcard_constraints:
+        label_set=one_of(plan.fetched_label_sets),
+    localrule: True
+    conda:
+        "../envs/scanpy.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=plan.code("fetch_labels"),
+        content=plan.content("fetched_labels"),
+        labels=plan.labels_to_fetch,
+    script:
+        "../scripts/fetch_labels.py"
+
+
 rule preprocess_cells:
     """Quality control and log-normalisation."""
     input:
         user_files("mito", "dropped_labels"),
+        fetched_labels=plan.dropped_fetched_labels,
         counts="<results>/{dataset}/counts.h5ad",
     output:
         expression="<results>/{dataset}/expression.h5ad",
@@ -92,6 +121,7 @@ rule label_cells:
     """Cell types: from the data's annotation, from a file, or by the clustering of the original study."""
     input:
         user_files("labels"),
+        fetched_labels=plan.fetched_labels,
         counts="<results>/{dataset}/counts.h5ad",
         expression="<results>/{dataset}/expression.h5ad",
     output:

@@ -13,6 +13,8 @@ with runtime.job(snakemake):
     settings, outputs = snakemake.params.preprocessing, snakemake.output
     data, chosen = anndata.read_h5ad(snakemake.input.counts, backed="r"), None
     if drop := snakemake.params.drop_unlabelled:
+        if snakemake.input.fetched_labels:
+            drop = drop | {"path": snakemake.input.fetched_labels}
         labels = importlib.import_module("scae.data.labels")  # by name, so that its code only counts where it is used
         chosen = labels.labelled(labels.given(drop, data.obs), data.obs_names)
     passed = quality.measure(data, settings["qc"], settings["genes"], chosen)

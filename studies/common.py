@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from scae import results, tables
+from scae.evaluation import intervals as spreads
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORES = {"knn_accuracy": "kNN accuracy (15 nearest neighbours, balanced)", "ari": "ARI of k-means"}
@@ -75,6 +77,28 @@ def score_table(intervals, names, models):
         return f"**{text}**" if best[name] == (name, model) else text
 
     return markdown_table("data set", names, models, cell)
+
+
+def difference_table(rows, names):
+    """Markdown table of the differences of models from a PCA, by data set and model; what is shown is bold.
+
+    Args:
+        rows: of differences.csv, one per data set and model; untested ones are left out.
+        names: of the data sets.
+    """
+    rows = rows[rows["p_holm"].notna()].set_index(["dataset", "first"])
+
+    def cell(name, model):
+        if (name, model) not in rows.index:
+            return "not tested"
+        row = rows.loc[(name, model)]
+        text = f"{row['mean']:+.2f} ({row['adjusted_low']:+.2f} to {row['adjusted_high']:+.2f})"
+        if spreads.shown(row):
+            return f"**{text}**"
+        needed = f"{row['seeds_needed']:.0f} seeds" if np.isfinite(row["seeds_needed"]) else "more cells"
+        return f"{text}, {needed}"
+
+    return markdown_table("data set", names, list(dict.fromkeys(rows.index.get_level_values("first"))), cell)
 
 
 def score_picture(intervals, names, models, against, file):

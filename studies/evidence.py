@@ -13,6 +13,7 @@ from common import (
     ROOT,
     SCORES,
     descriptions,
+    difference_table,
     left_out,
     markdown_table,
     path,
@@ -65,12 +66,14 @@ def document(config, found, coverages):
     about, simulation = descriptions(CONFIG), config["datasets"][names[0]]["simulation"]
     whole = found["health"][found["health"]["latent"] == "all"]
     mean = whole.groupby(["dataset", "model", "measure"])["value"].mean()
+    steps = whole.loc[whole["measure"] == "steps", "value"]
     (first, first_heading), (second, second_heading) = SCORES.items()
     return TEMPLATE.read_text(encoding="utf-8").format(
         against=AGAINST,
         conclusions="\n".join(conclusion(found["differences"], metric, names) for metric in SCORES),
         n_seeds=len(config["run"]["seeds"]),
-        steps=f"{whole.loc[whole['measure'] == 'steps', 'value'].min():,.0f}",
+        patience=config["training"]["early_stopping"],
+        steps=f"{steps.min():,.0f} to {steps.max():,.0f}",
         n_cells=simulation["cells"],
         n_genes=simulation["genes"],
         missing=left_out(CONFIG, names, "evidence"),
@@ -81,7 +84,8 @@ def document(config, found, coverages):
         second_heading=second_heading,
         second_scores=score_table(scores(found["intervals"], second), names, models),
         differences="\n\n".join(
-            f"{heading}:\n\n{differences(found['differences'], metric, names)}" for metric, heading in SCORES.items()
+            f"{heading}:\n\n{difference_table(against_pca(found['differences'], metric), names)}"
+            for metric, heading in SCORES.items()
         ),
         errors=markdown_table("data set", names, [*models, "mean"], lambda *cell: error(mean, models, *cell)),
         programs=markdown_table("data set", names, models, lambda *cell: programs(mean, *cell)),
@@ -113,23 +117,6 @@ def conclusion(table, metric, names):
         ]
         words.append("; ".join(models) or "none")
     return f"- **{SCORES[metric]}**: shown ahead of `{AGAINST}`: {words[0]}. Shown behind: {words[1]}."
-
-
-def differences(table, metric, names):
-    rows = against_pca(table, metric)
-    rows = rows[rows["p_holm"].notna()].set_index(["dataset", "first"])
-
-    def cell(name, model):
-        if (name, model) not in rows.index:
-            return "not tested"
-        row = rows.loc[(name, model)]
-        text = f"{row['mean']:+.2f} ({row['adjusted_low']:+.2f} to {row['adjusted_high']:+.2f})"
-        if intervals.shown(row):
-            return f"**{text}**"
-        needed = f"{row['seeds_needed']:.0f} seeds" if np.isfinite(row["seeds_needed"]) else "more cells"
-        return f"{text}, {needed}"
-
-    return markdown_table("data set", names, list(dict.fromkeys(rows.index.get_level_values("first"))), cell)
 
 
 def error(mean, models, name, column):

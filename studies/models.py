@@ -17,6 +17,7 @@ from common import (
     ROOT,
     SCORES,
     descriptions,
+    difference_table,
     interval_text,
     left_out,
     markdown_table,
@@ -26,37 +27,40 @@ from common import (
     score_picture,
     score_table,
 )
+from snakemake.utils import update_config
 
 from scae import tables
 from scae.config import loader
-from scae.evaluation import diagnostics, intervals
+from scae.evaluation import comparison, diagnostics, intervals
 from scae.models import registry
 
 DOCS = ROOT / "docs"
 DEFAULTS, CONFIG, SCHEMA = (ROOT / f"config/{name}.yaml" for name in ("config", "models", "schema"))
 TEMPLATE = Path(__file__).with_name("models.template.md")
-TABLES = ("all_metrics", "all_health", "training_times")
-PER_MODEL = ("latent_matches", "generated")
-STUDY, SPARSE, CALIBRATED, EXTERNAL = "beta_vsc", "beta_vsc_sparse", "beta_vae_calibrated", "scvi"
-AGAINST = "pca10"
+TABLES = ("all_metrics", "all_health", "training_times", "differences")
+GATED, EXTERNAL = "beta_vsc", "scvi"
+LINE = "pca10"  # in the picture
+QUESTIONS = {  # of differences.csv
+    "the PCA of its size": (comparison.SAME_SIZE, comparison.BOTH),
+    "the best PCA": (comparison.BEST, comparison.BOTH),
+}
 MARKERS, LABELLED = "pbmc3k", "pbmc3k_variable"  # the marker genes of the types are not all among the variable genes
 EXAMPLE = LABELLED
 ON = 0.5  # a gate is on from this value
 OFF = 0.05  # and off below this one
 DIFFERS = 0.5  # difference between two types in the share of their cells with the gate on
-FEWEST_USED, OFF_SHARE = 5, 0.5  # of a sparse code: latent dimensions, and share of their gates that are off in a cell
 SHOWN_GENES = 4  # of each sign
 
 
 def values_of_run(folder, config, names, models):
     """Every measure of every run: DataFrame with dataset, model, seed, measure, value."""
-    metrics, health, times = (read(folder, name) for name in TABLES)
+    metrics, health, times, _ = (read(folder, name) for name in TABLES)
     metrics = metrics[(metrics["space"] == "latent") & metrics["metric"].isin(SCORES)].rename(
         columns={"metric": "measure"}
     )
     lost = health[health["measure"] == "explained_lost"]
     health = health[health["latent"] == "all"]
-    whole = health[health["measure"].isin(["active", "used", "recovered_programs", "recovered_nuisance"])]
+    whole = health[health["measure"].isin(["active", "used", "steps", "recovered_programs", "recovered_nuisance"])]
     parts = [metrics, whole, times.assign(measure="seconds", value=times["seconds"])]
     wide = health.pivot_table(index=["dataset", "model", "seed"], columns="measure", values="value")
     if "unexplained" in wide:  # the best linear map from the latent, for representations without a decoder
@@ -73,7 +77,7 @@ def values_of_run(folder, config, names, models):
                 parts.append(found.assign(dataset=name, model=model))
             if path(folder, "generated", dataset=name, model=model).exists():
                 parts.append(generated(read(folder, "generated", dataset=name, model=model), name, model))
-            if config["models"][model]["kind"] == STUDY:
+            if model == GATED:
                 rows = [
                     (name, model, seed, *row)
                     for seed in config["run"]["seeds"]
@@ -132,25 +136,13 @@ def over_seeds(values):
     return pd.DataFrame(found).T.rename_axis(["measure", "dataset", "model"])
 
 
-def differences(values, pairs):
-    """Difference of each score between models, paired by seed: DataFrame by (measure, dataset, first, second)."""
-    found = {}
-    for (measure, name), table in values[values["measure"].isin(SCORES)].groupby(["measure", "dataset"], sort=False):
-        by_seed = table.pivot_table(index="seed", columns="model", values="value")
-        for first, second in pairs:
-            if {first, second} <= set(by_seed):
-                both = by_seed[[first, second]].dropna().to_numpy().T
-                found[measure, name, first, second] = intervals.difference(*both)._asdict()
-    return pd.DataFrame(found).T.rename_axis(["measure", "dataset", "first", "second"])
-
-
 def document(config, summary, compared):
     """The document.
 
     Args:
         config: of the run.
         summary: as from `over_seeds`.
-        compared: as from `differences`.
+        compared: differences.csv of the runs.
     """
     names, models = config["run"]["datasets"], config["run"]["models"]
     abouts = descriptions(CONFIG) | {"pbmc68k_reduced": "700 blood cells from the scanpy package; types by its authors"}
@@ -173,23 +165,23 @@ def document(config, summary, compared):
 
         return cell
 
-    sparse_on = [name for name in names if is_sparse(summary, compared, name, SPARSE)]
+    training = config["training"]
+    tested = {metric: tested_differences(compared, metric) for metric in SCORES}
     return TEMPLATE.read_text(encoding="utf-8").format(
-        **{"against": AGAINST, "sparse": SPARSE, "calibrated": CALIBRATED, "external": EXTERNAL, "study": STUDY},
-        **{
-            "example": EXAMPLE,
-            "fewest": FEWEST_USED,
-            "on": ON,
-            "off": OFF,
-            "differs": DIFFERS,
-            "off_share": OFF_SHARE,
-            "used": diagnostics.USED,
-        },
-        conclusions=conclusions(compared, first, names, models),
-        sparse_on=", ".join(sparse_on) or "none of these data sets",
+        **{"line": LINE, "external": EXTERNAL, "gated": GATED, "example": EXAMPLE},
+        **{"on": ON, "off": OFF, "differs": DIFFERS, "used": diagnostics.USED},
+        conclusions=conclusions(tested[first], names, models),
+        differences="\n\n".join(
+            f"{SCORES[metric]}, against {heading}:\n\n"
+            + difference_table(tested[metric][tested[metric]["question"].isin(questions)], names)
+            for metric in SCORES
+            for heading, questions in QUESTIONS.items()
+        ),
         reproducible=most_reproducible(summary),
         n_seeds=len(config["run"]["seeds"]),
-        steps=config["training"]["min_steps"],
+        holdout=training["holdout"],
+        patience=training["early_stopping"],
+        steps=steps_taken(summary, models),
         missing=left_out(CONFIG, names, "models-page"),
         models="| model | settings |\n|---|---|\n"
         + "\n".join(f"| `{model}` | {settings(config['models'][model])} |" for model in models),
@@ -199,8 +191,12 @@ def document(config, summary, compared):
         first_scores=score_table(summary.loc[first], names, models),
         second_heading=second_heading,
         second_scores=score_table(summary.loc[second], names, models),
-        gates=gate_table(summary, compared, names, text),
-        external_differences=external_table(compared, names),
+        gates=markdown_table(
+            "data set",
+            names,
+            ["active", "used", "gates_off", "gates_differing"],
+            lambda name, measure: text(measure, name, GATED, 2 if measure == "gates_off" else 1),
+        ),
         reproducibility=markdown_table("data set", names, random, means("reproducible", "active", digits=1)),
         programs=markdown_table("data set", simulated, models, means("recovered_programs", "recovered_nuisance")),
         generated=markdown_table(
@@ -213,74 +209,41 @@ def document(config, summary, compared):
     )
 
 
-def conclusions(compared, measure, names, models):
+def tested_differences(compared, metric):
+    """The rows of differences.csv that compare a model with a PCA in the latent and are tested."""
+    chosen = (compared["space"] == "latent") & (compared["metric"] == metric) & compared["p_holm"].notna()
+    return compared[chosen & compared["question"].isin([one for some in QUESTIONS.values() for one in some])]
+
+
+def conclusions(tested, names, models):
     """Where each model is shown to be better or worse than PCA: a Markdown list."""
     lines = []
     for model in models:
-        rows = {
-            name: compared.loc[(measure, name, model, AGAINST)]
-            for name in names
-            if (measure, name, model, AGAINST) in compared.index
-        }
-        ahead = [name for name, row in rows.items() if row.low > 0]
-        behind = [name for name, row in rows.items() if row.high < 0]
-        words = [f"{word} on {', '.join(sets)}" for word, sets in (("ahead", ahead), ("behind", behind)) if sets]
-        if model != AGAINST:
-            lines.append(f"- `{model}`: {'; '.join(words) or 'no difference is shown'}.")
+        parts = []
+        for heading, questions in QUESTIONS.items():
+            rows = tested[(tested["first"] == model) & tested["question"].isin(questions)]
+            if rows.empty:
+                continue
+            mean = rows[[intervals.shown(row) for _, row in rows.iterrows()]].set_index("dataset")["mean"]
+            ahead, behind = ([name for name in names if sign * mean.get(name, 0) > 0] for sign in (1, -1))
+            words = [f"{word} on {', '.join(sets)}" for word, sets in (("ahead", ahead), ("behind", behind)) if sets]
+            parts.append(f"against {heading}: {', '.join(words) or 'no difference is shown'}")
+        if parts:
+            lines.append(f"- `{model}` {'; '.join(parts)}.")
     return "\n".join(lines)
 
 
-def is_sparse(summary, compared, name, model):
-    """Whether a model's code is sparse on a data set; see the text."""
-    mean = summary["mean"]
-    return bool(
-        mean["used", name, model] >= FEWEST_USED
-        and mean.get(("gates_off", name, model), np.nan) > OFF_SHARE
-        and mean["gates_differing", name, model] >= 1
-        and (model == STUDY or compared.loc[("knn_accuracy", name, model, STUDY), "mean"] >= 0)
-    )
+def steps_taken(summary, models):
+    """Mean number of gradient steps to the weights that are kept, the range over data sets for each model."""
+    return ", ".join(f"`{model}` {low:,.0f} to {high:,.0f}" for model, low, high in _ranges(summary, "steps", models))
 
 
-def gate_table(summary, compared, names, text):
-    heads = (
-        "data set",
-        "model",
-        "active by KL divergence",
-        "used",
-        "gates of these off in a cell",
-        "gates that differ",
-        "kNN accuracy above the study's",
-        "sparse",
-    )
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for name in names:
-        for model in (STUDY, SPARSE):
-            above = "" if model == STUDY else signed(compared, "knn_accuracy", name, model, STUDY)
-            cells = [
-                text("active", name, model, 1),
-                text("used", name, model, 1),
-                text("gates_off", name, model),
-                text("gates_differing", name, model, 1),
-                above,
-            ]
-            reached = is_sparse(summary, compared, name, model)
-            lines.append(f"| `{name}` | `{model}` | {' | '.join([*cells, 'yes' if reached else 'no'])} |")
-    return "\n".join(lines)
-
-
-def external_table(compared, names):
-    with_counts = [name for name in names if ("knn_accuracy", name, EXTERNAL, AGAINST) in compared.index]
-    return markdown_table(
-        "data set",
-        with_counts,
-        [AGAINST, CALIBRATED],
-        lambda name, other: " / ".join(signed(compared, measure, name, EXTERNAL, other) for measure in SCORES),
-    )
-
-
-def signed(compared, measure, name, first, second):
-    row = compared.loc[(measure, name, first, second)]
-    return f"{row['mean']:+.3f}" + ("" if np.isnan(row.low) else f" ({row.low:+.3f} to {row.high:+.3f})")
+def _ranges(summary, measure, models):
+    """(model, lowest, highest mean over the data sets) of the models that have a measure."""
+    if measure not in summary.index.get_level_values("measure"):
+        return []
+    by_model = summary["mean"].loc[measure].groupby("model")
+    return [(model, by_model.min()[model], by_model.max()[model]) for model in models if model in by_model.groups]
 
 
 def most_reproducible(summary):
@@ -293,12 +256,7 @@ def most_reproducible(summary):
 
 def cost(summary, models):
     """Seconds of training, the range over data sets for each model."""
-    of_models = summary["mean"].loc["seconds"].groupby("model")
-    ranges = [
-        f"`{model}` {of_models.min()[model]:.0f} to {of_models.max()[model]:.0f}"
-        for model in models
-        if model in of_models.groups
-    ]
+    ranges = [f"`{model}` {low:.0f} to {high:.0f}" for model, low, high in _ranges(summary, "seconds", models)]
     return f"seconds of training per run, range over data sets: {', '.join(ranges)}."
 
 
@@ -350,7 +308,7 @@ def overlay(archive, names, models, seeds):
 
 
 def run_models(folder, archive, config, names, models, seeds):
-    """Run these models: their values, as from `values_of_run`."""
+    """Run these models: their values, as from `values_of_run`, and their differences.csv."""
     if LABELLED in names and not (folder / f"results/{MARKERS}/labels/markers.csv").exists():
         first = overlay(archive, [MARKERS], models, seeds)
         first["datasets"][LABELLED].pop("labels")
@@ -364,31 +322,31 @@ def run_models(folder, archive, config, names, models, seeds):
     ]
     targets += [path(Path(), "generated", dataset=name, model=model) for name in names for model in trained]
     run(folder, [CONFIG], overlay(archive, names, models, seeds), targets)
-    return values_of_run(folder, config | {"run": {"seeds": seeds}}, names, models)
+    values = values_of_run(folder, config | {"run": {"seeds": seeds}}, names, models)
+    return values, read(folder, "differences")
 
 
 def main(folder, archive, config):
     names, models, seeds = (config["run"][key] for key in ("datasets", "models", "seeds"))
-    values = run_models(folder, archive, config, names, models, seeds)
-    if registry.find(config["models"][EXTERNAL]["kind"]).missing() is None:
-        counts = [name for name in names if config["datasets"][name]["values"] not in loader.WITHOUT_COUNTS]
-        values = pd.concat([values, run_models(folder, archive, config, counts, [EXTERNAL], seeds)])
-        config["run"]["models"] = models = [*models, EXTERNAL]
-    summary = over_seeds(values)
-    pairs = [(model, AGAINST) for model in models if model != AGAINST]
-    compared = differences(values, [*pairs, (EXTERNAL, CALIBRATED), (SPARSE, STUDY)])
+    with_counts = [name for name in names if config["datasets"][name]["values"] not in loader.WITHOUT_COUNTS]
+    parts = {tuple(names): models}
+    if with_counts and registry.find(config["models"][EXTERNAL]["kind"]).missing() is None:
+        config["run"]["models"] = [*models, EXTERNAL]
+        parts = {tuple(with_counts): [*models, EXTERNAL], tuple(set(names) - set(with_counts)): models}
+    found = [run_models(folder, archive, config, sorted(part), ran, seeds) for part, ran in parts.items() if part]
+    values, compared = (pd.concat(tables) for tables in zip(*found, strict=True))
+    models, summary = config["run"]["models"], over_seeds(values)
     tables.write(summary[["mean", "low", "high"]].round(4).reset_index(), DOCS / "models.csv")
     if EXAMPLE in names:
         tables.write(latents(folder, models, seeds[0]), DOCS / "models_latents.csv")
-    score_picture(summary.loc["knn_accuracy"], names, models, AGAINST, DOCS / "models.svg")
+    score_picture(summary.loc["knn_accuracy"], names, models, LINE, DOCS / "models.svg")
     (DOCS / "models.md").write_text(document(config, summary, compared), encoding="utf-8")
 
 
 def read_config():
     """config/models.yaml merged into the default config, with all defaults."""
     config, own, schema = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in (DEFAULTS, CONFIG, SCHEMA))
-    for section, entries in own.items():
-        config[section] = entries if section == "run" else config[section] | entries
+    update_config(config, own)
     return loader.load(config, schema)
 
 

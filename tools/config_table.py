@@ -24,7 +24,8 @@ job starts: an unknown key, a wrong type or a value out of range stops the run w
 - `pbmc3k.yaml`: the original study, on PBMC3k.
 - `sweep.yaml`: an example of a sweep, beta of the beta-VAE beside PCA.
 - `evidence.yaml`: simulated data sets, for docs/evidence.md.
-- `models.yaml`: the study's models, two with other settings and PCA, for docs/models.md.
+- `models.yaml`: the study's models, count_vae and PCA, for docs/models.md.
+- `mixology.yaml`: cell lines and mixtures of known truth.
 - `schema.yaml`: the source of this page (`make docs`).
 
 Write small numbers as `1.0e-3`: YAML reads `1e-3` as text.

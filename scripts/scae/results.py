@@ -23,7 +23,7 @@ class Result:
     part: str  # the target that makes it: data, models, evaluation or report
     says: str  # what is in it, for results/README.md
     columns: str = ""  # of a table, in order; a final "…" means further columns of numbers
-    of: str = ""  # made for these only: trained, own or external models, batched or exported data sets, first_seed
+    of: str = ""  # made for these only: trained, own or external models, batched or exported data sets, first_seed, …
     same: bool = True  # the same bytes in every run; durations are not
     of_half: bool = False  # made of the training half of the molecules too, as data set {dataset}.half1
 
@@ -92,6 +92,14 @@ CONTRACT = [
         "data",
         "cell types by an additional label set, which is only scored",
         columns="cell:text label:text",
+    ),
+    Result(
+        "fetched_labels",
+        "{dataset}/fetched_labels/{label_set}.csv",
+        "data",
+        "the labels of a label set as read from a URL or from one file per sample",
+        columns="cell:text label:text",
+        of="fetched",
     ),
     Result(
         "batches",

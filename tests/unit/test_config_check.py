@@ -53,6 +53,17 @@ def test_a_good_data_set_is_described(config):
     assert found["needs"].endswith("minutes on 1 cores")
 
 
+def test_the_estimate_follows_the_length_of_each_models_training(config):
+    def minutes(model, epochs):
+        own = changed(changed(config, "models.one", model), "run.models", ["one"])
+        return int(rows(changed(own, "training.epochs", epochs))[0]["needs"].split()[-5])
+
+    assert minutes({"kind": "dae"}, 1_000_000) > minutes({"kind": "dae"}, 1)
+    assert minutes({"kind": "count_vae", "epochs": 1_000_000}, 1) > minutes({"kind": "count_vae"}, 1)
+    for model in ({"kind": "count_vae"}, {"kind": "pca"}):
+        assert minutes(model, 1_000_000) == minutes(model, 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "fragment"),
     [

@@ -225,6 +225,12 @@ def test_generated_cells_have_counting_noise(expression):
     pd.testing.assert_frame_equal(found["generated"], again["generated"], check_exact=True)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_counts_as_int16_train_to_the_same_bits(engine, expression):
+    stored = replace(expression, counts=expression.counts.astype(np.int16))
+    assert_same_training(*(train(data, engine=engine, epochs=2) for data in (expression, stored)))
+
+
 # Where the counts come from
 
 
@@ -240,13 +246,17 @@ def read(path, **settings):
 
 
 def test_counts_are_those_of_the_layer(tmp_path, monkeypatch):
-    monkeypatch.setattr(expressions, "READ_ENTRIES", 50)
-    table = sparse.csr_matrix(table_of()[4:]) * np.float32(0.5)  # corrected counts need not be whole
-    values = log_normalize(table, 1e4)
-    path = written(tmp_path / "expression.h5ad", values, counts=table)
-    for memory in (None, 0.001):
-        found = read(path, memory_mb=memory, scratch=tmp_path)
-        np.testing.assert_array_equal(found.counts, table.data)
+    monkeypatch.setattr(counting, "READ_ENTRIES", 50)
+    whole = sparse.csr_matrix(table_of()[4:])
+    large, corrected = whole.copy(), whole * np.float32(0.5)  # corrected counts need not be whole
+    large.data[-70:] += 2**15
+    for table, dtype in ((whole, np.int16), (large, np.float32), (corrected, np.float32)):
+        values = log_normalize(table, 1e4)
+        path = written(tmp_path / "expression.h5ad", values, counts=table)
+        for memory in (None, 0.001):
+            found = read(path, memory_mb=memory, scratch=tmp_path)
+            np.testing.assert_array_equal(found.counts, table.data)
+            assert found.counts.dtype == dtype
     with pytest.raises(ValueError, match="same non-zero"):
         read(written(tmp_path / "other.h5ad", values, counts=table[::-1]))
 

@@ -265,7 +265,7 @@ def test_the_noise_of_the_held_out_loss_is_the_same_in_every_epoch(kind, engine,
 
 
 BEST, LOSS = tables.BEST_EPOCH, "held_out_loss"
-STOPPING = HOLDOUT | {"epochs": 40, "learning_rate": 0.02, "early_stopping": 3}
+STOPPING = HOLDOUT | {"epochs": 40, "learning_rate": 0.02, "early_stopping": 10}  # 3 epochs of 4 steps reach 10
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -283,24 +283,16 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(kind, engine, cells)
 
 
 def test_with_patience_for_all_epochs_the_best_is_kept(cells):
-    model, history = fit(expression_of(cells), "dae", **STOPPING | {"early_stopping": 40})
+    model, history = fit(expression_of(cells), "dae", **STOPPING | {"early_stopping": 160})
     assert len(history) == 40
     settings = STOPPING | {"epochs": history[-1][BEST], "early_stopping": 0}
     assert torch.equal(weights_of(model), weights_of(fit(expression_of(cells), "dae", **settings)[0]))
-
-
-def test_epochs_in_which_the_weight_of_the_kl_rises_do_not_count(cells):
-    settings = STOPPING | {"early_stopping": 2}
-    _, history = fit(expression_of(cells), hyperparameters={"kl_warmup": 12, "beta": 20.0}, **settings)
-    assert [row[BEST] for row in history[:12]] == list(range(1, 13))
-    assert len(history) >= 14
 
 
 # Interruptions; test_checkpoint.py has the rest
 
 RUNS = {  # hyperparameters, settings
     "plain": ({}, {}),
-    "options": ({"calibrated": True, "free_nats": 0.2, "kl_warmup": 2, "spike": "logsigmoid"}, {}),
     "batches": ({"batch": ["a", "b"]}, {}),
     "early stopping": ({}, STOPPING),
 }

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn import metrics
 
 from scae.evaluation import intervals
@@ -29,21 +28,6 @@ def test_one_seed_has_no_spread_and_two_have_no_interval():
     assert np.isnan([one.sd, one.low, one.high]).all()
     assert two[:2] == pytest.approx((0.6, 0.02**0.5))
     assert np.isnan([two.low, two.high]).all()
-
-
-def test_a_difference_is_the_paired_t_test():
-    first, second = np.array([0.60, 0.65, 0.58, 0.61]), np.array([0.55, 0.61, 0.52, 0.60])
-    found, expected = intervals.difference(first, second), stats.ttest_rel(first, second)
-    assert found.mean == pytest.approx(0.04)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
-
-
-@pytest.mark.parametrize(("first", "second"), [([0.5] * 4, [0.4] * 4), ([0.5, 0.6], [0.1, 0.3])])
-def test_without_spread_or_seeds_a_difference_is_not_tested(first, second):
-    found = intervals.difference(first, second)
-    assert np.isnan([found.p, found.low, found.high]).all()
-    assert found.mean > 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from scae.config import loader
 from scae.models import registry
 
 CLUSTERS, SIMULATED = {"from": "clusters"}, {"source": "simulated"}
-URL = "https://example.org/a"
+URL, DIGEST, LABELS = "https://example.org/a", "0" * 64, {"from": "csv"}
 
 
 # Invalid configs; tests/unit/bad_inputs.yaml has more of them
@@ -118,6 +118,14 @@ def test_a_wrong_value_is_one_line_that_names_the_key(key, value, fragment, conf
         ({"models.vae": {"kind": "given", "path": "table.xlsx"}}, "models.vae.path"),
         ({"models.vae": {"kind": "given", "key": "X"}, "datasets.toy.source": f"{URL}.tar.gz"}, "models.vae.key"),
         ({"models.vae": {"kind": "given", "key": "X"}, "datasets.toy.source": {"a": f"{URL}.h5ad"}}, "models.vae.key"),
+        ({"datasets.toy.source": {"a": f"{URL}.h5ad"}, "datasets.toy.sha256": DIGEST}, "datasets.toy.sha256"),
+        ({"datasets.toy.source": {"a": f"{URL}.h5ad"}, "datasets.toy.sha256": {"b": DIGEST}}, "datasets.toy.sha256.b"),
+        ({"datasets.toy.labels": LABELS | {"path": {"a": "types.csv"}}}, "datasets.toy.labels.path.a"),
+        ({"datasets.toy.labels": LABELS | {"path": f"{URL[:8]}me:pw@host/t.csv"}}, "datasets.toy.labels.path"),
+        (
+            {"datasets.toy.labels": LABELS | {"path": "types.csv", "sha256": {"a": DIGEST}}},
+            "datasets.toy.labels.sha256",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_one_line(settings, key, config, tmp_path, monkeypatch):
@@ -197,9 +205,9 @@ def test_defaults_are_those_of_the_study(config):
     found = load(config)
     training = {"epochs": 200, "batch_size": 256, "learning_rate": 0.001, "threads": 1, "device": "cpu"}
     assert found["training"].items() >= training.items()
-    off = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
+    off = {"batch": False}
     assert found["models"]["vae"] == {"kind": "beta_vae", "n_latent": 6, "beta": 2.0} | off
-    sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0, "spike": "clamp"}
+    sparse = {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0}
     assert found["models"]["sparse"] == sparse | off
     assert found["models"]["plain"] == {"kind": "dae", "n_latent": 6, "batch": False}
     assert (found["run"]["seeds"], found["latent"]) == ([0], {"estimate": "posterior_mean"})

@@ -149,6 +149,28 @@ def test_files_of_the_user_are_known_by_content(plan, tmp_path):
     assert plan.content("labels")(job()) != before
 
 
+@pytest.mark.parametrize(
+    ("labels", "files"),
+    [
+        ({"path": "https://example.org/types.csv"}, []),
+        ({"path": "types.csv", "sha256": "0" * 64}, ["types.csv"]),
+        ({"path": "types.csv"}, None),
+    ],
+)
+def test_labels_to_check_are_fetched_by_a_job_of_their_own(labels, files, config):
+    config["datasets"]["toy"]["labels"] = {"from": "csv", "missing": "drop"} | labels
+    plan, path = Plan(load(config)), "<results>/toy/fetched_labels/csv.csv"
+    fetched = [] if files is None else [path]
+    assert plan.named("fetched_labels") == fetched
+    assert plan.fetched_labels(job()) == plan.dropped_fetched_labels(job()) == (path if fetched else [])
+    assert (plan.user_files("labels", job()), plan.user_files("fetched_labels", job())) == (
+        ([], files) if fetched else (["types.csv"], [])
+    )
+    assert (plan.labels(job())["labels"]["path"] is None) == bool(fetched)
+    assert "sha256" not in plan.labels(job())["labels"]
+    assert plan.labels_to_fetch(job()).items() >= labels.items()
+
+
 def test_each_label_set_has_its_entry_and_its_source(plan):
     assert plan.labels(job())["labels"]["from"] == "csv"
     assert plan.labels(job(label_set="gates"))["labels"]["markers"] == GATES["markers"]

@@ -452,10 +452,10 @@ def test_reproducibility_is_said_in_words(matches, n_latents, deterministic, sai
 def test_early_stopping_and_external_models_are_described(tmp_path):
     study = toy_results.write(tmp_path)
     study.models["beta_vae"] |= {"external": True}
-    training = study.settings["training"] | {"early_stopping": 20, "holdout": 0.1}
+    training = study.settings["training"] | {"early_stopping": 1000, "holdout": 0.1}
     said = sections_methods.methods(replace(study, settings={"training": training}))["paragraph"]
     assert "dae was trained without labels for at most 200 epochs" in said
-    assert "held-out 10% of the cells had not fallen for 20 epochs" in said
+    assert "held-out 10% of the cells had not fallen for 1,000 gradient steps" in said
     assert "beta_vae was trained on the counts by its own package with its own settings for 200 epochs" in said
 
 

@@ -50,32 +50,38 @@ def test_evidence_states_which_models_are_ahead_and_behind():
     assert "Not included: `batches`, `cycle`, `nuisance`, `twenty`" in text
 
 
-def test_models_states_differences_and_which_code_is_sparse():
+def test_models_states_differences_from_the_pca_of_the_same_size_and_the_best():
     config = models.read_config()
+    names, kinds = config["run"]["datasets"], config["run"]["models"]
     base = {"knn_accuracy": 0.6, "ari": 0.5, "active": 6.0, "used": 6.0, "reproducible": 3.0, "seconds": 9.0}
-    special = {
-        "dae": {"knn_accuracy": 0.7},
-        "beta_vsc": {"used": 2.0, "gates_off": 0.0, "gates_differing": 0.0},
-        "beta_vsc_sparse": {"knn_accuracy": 0.61, "gates_off": 0.6, "gates_differing": 2.0},
-    }
+    base |= {"steps": 1200.0}
+    special = {"count_vae": {"knn_accuracy": 0.7}, "pca50": {"knn_accuracy": 0.8}, "beta_vsc": {"gates_off": 0.3}}
     values = pd.DataFrame(
         [
             (dataset, model, seed, measure, value + np.random.default_rng([len(model), seed]).normal(0, 1e-3))
-            for dataset in config["run"]["datasets"]
-            for model in config["run"]["models"]
+            for dataset in names
+            for model in kinds
             for seed in range(5)
             for measure, value in (base | special.get(model, {})).items()
         ],
         columns=["dataset", "model", "seed", "measure", "value"],
     )
-    pairs = [(model, models.AGAINST) for model in config["run"]["models"] if model != models.AGAINST]
-    compared = models.differences(values, [*pairs, (models.SPARSE, models.STUDY)])
-    text = models.document(config, models.over_seeds(values), compared)
-    names = ", ".join(config["run"]["datasets"])
-    assert f"- `dae`: ahead on {names}." in text
-    assert "- `pca`: no difference is shown." in text
-    assert f"`beta_vsc_sparse` has a sparse code, as defined below, on {names}." in text
-    assert text.count("| yes |") == text.count("| no |") == len(config["run"]["datasets"])
+    scores = values[values["measure"].isin(models.SCORES)].rename(columns={"measure": "metric"})
+    scores = scores.assign(labels="types", space="latent")
+    roles = {model: "pca" if model.startswith("pca") else "model" for model in kinds}
+    sizes = {"pca10": 10, "pca20": 20, "pca50": 50, "count_vae": 10}
+    sizes = {name: {model: sizes.get(model, 6) for model in kinds} for name in names}
+    text = models.document(config, models.over_seeds(values), comparison.differences(scores, roles, sizes))
+    where = ", ".join(names)
+    assert (
+        f"- `count_vae` against the PCA of its size: ahead on {where}; against the best PCA: behind on {where}." in text
+    )
+    assert (
+        f"- `dae` against the PCA of its size: no difference is shown; against the best PCA: behind on {where}." in text
+    )
+    assert "- `pca" not in text
+    assert "`dae` 1,200 to 1,200" in text
+    assert f"| `{names[0]}` | 6.0 (6.0–6.0) | 6.0 (6.0–6.0) | 0.30 (0.30–0.30) | – |" in text
 
 
 def test_gates_are_counted_over_used_dimensions_and_between_types():

@@ -7,7 +7,7 @@ from scae.config import sweeps
 from scae.errors import UserError
 
 SWEPT = {"kind": "beta_vae", "sweep": {"beta": [0.25, 1, 4], "n_latent": [6, 20]}}
-OFF = {"batch": False, "calibrated": False, "free_nats": 0.0, "kl_warmup": 0}
+OFF = {"batch": False}
 POINTS = {"vae": {"vae_beta4": {"beta": 4.0}, "vae_beta1": {"beta": 1.0}}}
 
 
@@ -98,7 +98,7 @@ def test_another_kind_removes_the_sweep(layered, config):
         ("sweep.n_latent", list(range(1, 101)), "sweep: has 300 models, but at most 100"),
         # of the models of a sweep, by the schema
         ("sweep.beta", [1, -1], "sweep.beta: -1.0 is less than the minimum"),
-        ("calibrated", 3, "calibrated: 3 is not of type boolean"),
+        ("batch", 3, "batch: 3 is not of type boolean"),
     ],
 )
 def test_a_bad_sweep_is_one_line(key, value, line, swept):

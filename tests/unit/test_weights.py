@@ -7,8 +7,6 @@ from toy import KINDS, expression_of, fit, random_table, refusal, settings_of
 
 from scae.training import trained, weights
 
-OPTIONS = {"calibrated": True, "free_nats": 0.2, "kl_warmup": 2, "spike": "logsigmoid"}
-
 
 @pytest.fixture(scope="module")
 def expression():
@@ -17,7 +15,7 @@ def expression():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_loaded_model_embeds_as_the_saved_one(kind, expression, tmp_path):
-    hyperparameters = KINDS[kind] | (OPTIONS if kind == "beta_vsc" else {})
+    hyperparameters = KINDS[kind]
     model, _ = fit(expression, kind, hyperparameters=hyperparameters)
     weights.save(model, kind, hyperparameters, settings_of(), expression.genes, tmp_path / "model.pt")
     loaded = weights.load(tmp_path / "model.pt", expression.genes)

@@ -35,6 +35,8 @@ def contract(
     values = {"label_set": label_sets, "sweep": sweeps}
     paths = set()
     for result in results.CONTRACT:
+        if result.of == "fetched":
+            continue
         values["half"], split = halves, [half.partition(".")[0] for half in halves]
         values["dataset"] = {"batched": batched, "split": split}.get(result.of, datasets)
         values["model"] = models.get(result.of, [*trained, *untrained])

@@ -188,6 +188,8 @@ def _labels(found, section, problems):
         return "none"
     if section["from"] in IN_THE_RUN:
         return f"by {IN_THE_RUN[section['from']]}, in the run"
+    if address.is_fetched(section):
+        return f"from {address.shown_labels(section)}, in the run"
     given = labels.given(section, found.obs)
     of_cells = given.reindex(found.obs.index)
     sizes, without = of_cells.value_counts(), int(of_cells.isna().sum())
@@ -246,11 +248,17 @@ def _needs(found, config, processors):
     runs = n_models * len(config["run"]["seeds"])
     tsne = config["tsne"]
     seconds = SECONDS_PER_JOB * (JOBS_PER_DATASET + n_models * JOBS_PER_MODEL + runs * JOBS_PER_RUN)
-    training = config["training"]
-    epochs = max(training["epochs"], training["min_steps"] * training["batch_size"] / max(1, n_cells))
-    seconds += runs * epochs * n_values * SECONDS_PER_VALUE
+    epochs = sum(_epochs(config["models"][name], config["training"], n_cells) for name in config["run"]["models"])
+    seconds += len(config["run"]["seeds"]) * epochs * n_values * SECONDS_PER_VALUE
     projections = runs + 2 * n_models  # 2-D for every seed, 3-D for the first
     seconds += projections * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
     gigabytes = (MEGABYTES + n_values * BYTES_PER_VALUE / 2**20) / 1024
     at_once = max(1, min(processors, runs))
     return {"needs": f"about {gigabytes:.1f} GB and {max(1, round(seconds / at_once / 60))} minutes on {at_once} cores"}
+
+
+def _epochs(model, training, n_cells):
+    """Passes over all cells in one training of a model, at most; 0 if it is not trained."""
+    kind = registry.find(model["kind"])
+    settings = training | kind.training(model)
+    return kind.trained * max(settings["epochs"], settings["min_steps"] * settings["batch_size"] / max(1, n_cells))

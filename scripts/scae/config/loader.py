@@ -315,6 +315,10 @@ def _contradictions(config, swept, processors, datasets_too, alone):
         elif "n_latent" not in config["models"][name]:
             yield f"choose.model: {_quoted(name)} has no n_latent; name another model, or null"
     training = config["training"]
+    for name in config["run"]["models"] if not training["holdout"] else ():
+        if (entry := config["models"].get(name)) and registry.find(entry["kind"]).training(entry).get("early_stopping"):
+            key = ".".join(sweeps.as_written(["models", name, "early_stopping"], swept))
+            yield f"{key}: needs held-out cells; set training.holdout, for example to 0.1, or early_stopping to 0"
     if training["engine"] == "sparse" and training["device"] == "cuda":
         yield "training.engine: sparse needs a CPU, but training.device is cuda; set one of them to auto"
     if training["engine"] == "sparse" and training["precision"] != "float32":
@@ -362,11 +366,14 @@ def problems_of_dataset(dataset, kmeans, alone=True):
         key = "source" if sample is None else f"samples: {sample}" if source is None else f"source.{sample}"
         if sample is not None or not address.is_simulated(source):
             yield from ((key, problem) for problem in _problems_of_source(entry["source"], alone))
-    if dataset["sha256"] and (
-        None not in samples or address.is_simulated(source) or is_shipped(source) or os.path.isdir(source)
-    ):
-        what = "the samples have it in their table" if None not in samples else f"source is {source}"
+    of_no_file = source is None or (
+        isinstance(source, str) and (address.is_simulated(source) or is_shipped(source) or os.path.isdir(source))
+    )
+    if dataset["sha256"] and of_no_file:
+        what = "the samples have it in their table" if source is None else f"source is {source}"
         yield "sha256", f"is for a single file, but {what}; set sha256 to null"
+    else:
+        yield from _problems_of_digests(dataset["sha256"], samples, "source")
     for name, labels in label_sets.of(dataset["labels"]).items():
         key = label_sets.key(dataset["labels"], name)
         yield from ((f"{key}.{of}", problem) for of, problem in _problems_of_labels(labels, dataset, kmeans, alone))
@@ -391,9 +398,7 @@ def problems_of_dataset(dataset, kmeans, alone=True):
 def _problems_of_labels(labels, dataset, kmeans, alone):
     """(key, problem) of one entry of labels."""
     if labels["from"] == "csv":
-        yield from (("path", problem) for problem in _problems_of_path(labels["path"], "", alone))
-        if os.path.isdir(labels["path"]):
-            yield "path", f"{_quoted(labels['path'])} is a folder; give a CSV with the columns cell,label"
+        yield from _problems_of_label_files(labels, dataset, alone)
     if labels["from"] == "none" and kmeans["k"] is None:
         yield "from", "none needs the number of clusters; set kmeans.k"
     if labels["from"] == "clusters" and dataset["values"] in WITHOUT_COUNTS:
@@ -412,6 +417,38 @@ def _problems_of_labels(labels, dataset, kmeans, alone):
                     f"{_quoted(first)} and {_quoted(second)} have the same genes and cannot be distinguished; add "
                     "a gene to one of them, or merge them",
                 )
+
+
+def _problems_of_label_files(labels, dataset, alone):
+    """(key, problem) of path and sha256 of a label set."""
+    files = address.label_files(labels)
+    for sample, file in files.items():
+        key = "path" if sample is None else f"path.{sample}"
+        if is_url(file) or file.lower().startswith("ftp:"):
+            yield from ((key, problem) for problem in _problems_of_source(file, alone))
+            continue
+        yield from ((key, problem) for problem in _problems_of_path(file, ", or a URL", alone))
+        if os.path.isdir(file):
+            yield key, f"{_quoted(file)} is a folder; give a CSV with the columns cell,label"
+    samples = list(address.samples(dataset))
+    for sample in files if dataset["member"] != "all" else ():
+        if sample is not None and sample not in samples:
+            there = ", ".join(name for name in samples if name) or "none, so give a single path"
+            yield f"path.{sample}", f"is not a sample of this data set; its samples: {there}"
+    yield from _problems_of_digests(labels["sha256"], files, "path")
+
+
+def _problems_of_digests(digests, files, of):
+    """(key, problem) of sha256: one digest of the single file, or one for each of several files, {sample: digest}."""
+    if digests is None:
+        return
+    if isinstance(digests, dict) == (None in files):
+        yield (
+            "sha256",
+            f"needs the form of {of}: one digest for one file, {{sample: digest}} for a file per sample",
+        )
+    for sample in sorted(set(digests) - set(files)) if isinstance(digests, dict) and None not in files else ():
+        yield f"sha256.{sample}", f"is of no file; {of} has {', '.join(files)}"
 
 
 def _problems_of_simulation(dataset):

@@ -6,6 +6,8 @@ sorted dict, since Snakemake compares params as a set of values. Standard librar
 workflow is parsed.
 """
 
+from types import SimpleNamespace
+
 from scae import results
 from scae.config import label_sets, sweeps
 from scae.errors import UserError
@@ -54,9 +56,8 @@ class Plan:
         self.trained, self.external, self.own = (
             [name for name in self.models if self._is_of(which, name)] for which in ("trained", "external", "own")
         )
-        self.label_sets = sorted(
-            {name for dataset in self.datasets for name in label_sets.further(self._labels(dataset))}
-        )
+        self.label_sets = self._label_sets(label_sets.further)
+        self.fetched_label_sets = self._label_sets(_fetched)
 
     def jobs_of(self, which):
         """Names of all models that are ``own``, ``external`` or ``untrained``, in the run or to choose from."""
@@ -90,10 +91,11 @@ class Plan:
     def paths(self, result):
         """Paths of a result relative to the results folder, for every data set, model and seed it is made for."""
         if "label_set" in result.wildcards:
+            chosen = _fetched if result.of == "fetched" else label_sets.further
             return [
                 result.path.format(dataset=dataset, label_set=name)
                 for dataset in self.datasets
-                for name in label_sets.further(self._labels(dataset))
+                for name in chosen(self._labels(dataset))
             ]
         values = {"dataset": self.datasets, "model": self.models, "seed": self.seeds, "sweep": list(self.sweeps)}
         values["half"] = list(self.halves)
@@ -188,14 +190,16 @@ class Plan:
         """The user's files that a job reads.
 
         Args:
-            what: ``source``, ``labels``, ``dropped_labels``, ``gene_sets``, ``mito`` or ``given``.
+            what: ``source``, ``labels``, ``fetched_labels``, ``dropped_labels``, ``gene_sets``, ``mito`` or ``given``.
         """
         dataset = self.config["datasets"][wildcards.dataset]
         if what == "source":
             return address.files_of(dataset)
-        if what == "labels":
-            labels = self.labels(wildcards)["labels"]
-            return [labels["path"]] if labels["from"] == "csv" else []
+        if what in ("labels", "fetched_labels"):
+            labels = self._label_set(wildcards)[1]
+            if labels["from"] != "csv" or address.is_fetched(labels) != (what == "fetched_labels"):
+                return []
+            return [file for file in address.label_files(labels).values() if not address.is_url(file)]
         if what == "dropped_labels":
             return self.user_files("labels", wildcards) if self.dropped(wildcards) else []
         if what == "gene_sets":
@@ -216,6 +220,15 @@ class Plan:
         """Input function: the files of a data set's additional label sets, in their order."""
         names = label_sets.further(self._labels(wildcards.dataset))
         return [f"<results>/{wildcards.dataset}/labels/{name}.csv" for name in names]
+
+    def fetched_labels(self, wildcards):
+        """Input function: the fetched labels of the label set in the wildcards, if it is such a set."""
+        name, labels = self._label_set(wildcards)
+        return f"<results>/{wildcards.dataset}/fetched_labels/{name}.csv" if address.is_fetched(labels) else []
+
+    def dropped_fetched_labels(self, wildcards):
+        """Input function: the same of the first label set, if unlabelled cells are dropped."""
+        return self.fetched_labels(wildcards) if self.dropped(wildcards) else []
 
     # Code
 
@@ -272,9 +285,16 @@ class Plan:
         return self.dataset(*READING)(wildcards)
 
     def labels(self, wildcards):
-        """The entry of the label set in the wildcards, by default of the first one."""
-        sets = label_sets.of(self._labels(wildcards.dataset))
-        return {"labels": sets[getattr(wildcards, "label_set", next(iter(sets)))]}
+        """The entry of the label set in the wildcards, by default of the first one, without what fetching needs."""
+        entry = self._label_set(wildcards)[1]
+        if address.is_fetched(entry):
+            entry |= {"path": None, "cell_column": "cell", "column": "label", "cell_names": {}}
+        return {"labels": {key: value for key, value in entry.items() if key != "sha256"}}
+
+    def labels_to_fetch(self, wildcards):
+        """The keys of the entry of a label set that its fetched labels depend on."""
+        entry = self._label_set(wildcards)[1]
+        return {key: entry[key] for key in ("cell_column", "cell_names", "column", "path", "sha256")}
 
     def makes_labels(self, wildcards):
         """Whether labels are computed from the expression, not read."""
@@ -282,7 +302,7 @@ class Plan:
 
     def dropped(self, wildcards):
         """The entry of the first label set if unlabelled cells are dropped before training, else None."""
-        labels = label_sets.first(self._labels(wildcards.dataset))
+        labels = self.labels(SimpleNamespace(dataset=wildcards.dataset))["labels"]
         return labels if labels.get("missing") == "drop" else None
 
     def label_column(self, wildcards):
@@ -448,7 +468,7 @@ class Plan:
             dataset["source"] = address.shown_samples(dataset)
             dataset["gene_sets"] = dataset["gene_sets"] and address.shown(dataset["gene_sets"])
             shown = {
-                key: entry | ({"path": address.shown(entry["path"])} if entry["from"] == "csv" else {})
+                key: entry | ({"path": address.shown_labels(entry)} if entry["from"] == "csv" else {})
                 for key, entry in label_sets.of(dataset["labels"]).items()
             }
             dataset["labels"] = shown if label_sets.are_several(dataset["labels"]) else label_sets.first(shown)
@@ -461,6 +481,15 @@ class Plan:
 
     def _labels(self, dataset):
         return self.config["datasets"][dataset]["labels"]
+
+    def _label_set(self, wildcards):
+        """(name, copy of the entry) of the label set in the wildcards, by default of the first one."""
+        sets = label_sets.of(self._labels(wildcards.dataset))
+        name = getattr(wildcards, "label_set", next(iter(sets)))
+        return name, dict(sets[name])
+
+    def _label_sets(self, chosen):
+        return sorted({name for dataset in self.datasets for name in chosen(self._labels(dataset))})
 
 
 def _halves(name, dataset):
@@ -477,3 +506,8 @@ def _candidates(config):
         f"{settings['model']}_n_latent{size}": models[settings["model"]] | {"n_latent": size}
         for size in settings["n_latent"]
     }
+
+
+def _fetched(labels):
+    """Names of the label sets of a data set that are fetched."""
+    return [name for name, entry in label_sets.of(labels).items() if address.is_fetched(entry)]

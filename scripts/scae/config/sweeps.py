@@ -153,7 +153,7 @@ def _points(name, sweep):
 
 
 def _text(value):
-    """A value as part of a name: 0.25, 6, -true, -logsigmoid; 6.0 is written like 6, since they are the same value."""
+    """A value as part of a name: 0.25, 6, -true, -X_pca; 6.0 is written like 6, since they are the same value."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if value is None or isinstance(value, bool):

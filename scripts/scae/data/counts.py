@@ -13,6 +13,7 @@ from scae.jobs.notes import NOTE
 log = logging.getLogger(__name__)
 
 LAYER = "layers/counts"
+READ_ENTRIES = 1 << 22  # non-zeros read at a time
 SMALLEST = 5  # the smallest value of a cell is taken for a count of 1 to 5
 TOLERANCE = 0.1  # largest distance of a recovered count from a whole number; chance gives up to 0.5
 
@@ -32,23 +33,30 @@ def add(expression, path, scratch=None):
         UserError: if the file has no counts, and its values are not logarithms of scaled counts.
     """
     on_disk = isinstance(expression.data, np.memmap)
-    counts = expressions.empty(len(expression.data), np.float32, (scratch or "/tmp") if on_disk else None)
+    kept = (scratch or "/tmp") if on_disk else None
     with h5py.File(path) as file:
         if LAYER in file:
-            _read(file[LAYER], expression, counts, path)
-        else:
-            _recover(expression, counts, path)
+            return replace(expression, counts=_read(file[LAYER], expression, path, kept))
+    counts = expressions.empty(len(expression.data), np.float32, kept)
+    _recover(expression, counts, path)
     return replace(expression, counts=counts)
 
 
-def _read(group, expression, counts, path):
+def _read(group, expression, path, kept):
+    """The counts of a layer, int16 if that holds them all."""
+    counts = expressions.empty(len(expression.data), np.int16, kept)
     same = np.array_equal(group["indptr"][:], expression.indptr)
-    for start in range(0, len(counts) if same else 0, expressions.READ_ENTRIES):
-        chunk = slice(start, min(start + expressions.READ_ENTRIES, len(counts)))
+    for start in range(0, len(counts) if same else 0, READ_ENTRIES):
+        chunk = slice(start, min(start + READ_ENTRIES, len(counts)))
         same &= np.array_equal(group["indices"][chunk], expression.indices[chunk])
-        counts[chunk] = group["data"][chunk]
+        values = group["data"][chunk]
+        if counts.dtype == np.int16 and not ((values <= np.iinfo(np.int16).max) & (values % 1 == 0)).all():
+            whole, counts = counts, expressions.empty(len(counts), np.float32, kept)
+            counts[:start] = whole[:start]
+        counts[chunk] = values
     if not same:
         raise ValueError(f"{path}: counts and X do not have the same non-zero entries")
+    return counts
 
 
 def _recover(expression, counts, path):

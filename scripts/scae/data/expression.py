@@ -31,7 +31,7 @@ class Expression:
     cells: np.ndarray  # names
     genes: np.ndarray  # names
     batch_index: np.ndarray | None = None  # (cells,) int64: batch of each cell, if batch-conditioned
-    counts: np.ndarray | None = None  # (non-zeros,) float32: count of each entry, for a model of counts
+    counts: np.ndarray | None = None  # (non-zeros,) int16 or float32: count of each entry, for a model of counts
 
     @property
     def shape(self):

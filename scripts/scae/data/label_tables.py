@@ -20,7 +20,8 @@ def read(path, cell_column="cell", label_column="label"):
     """Labels by cell name, as unchanged text.
 
     The table has a header and columns separated by tabs, commas, semicolons or spaces; it may be gzipped. If no column
-    is named ``cell``, a first column without a name (R's row names) is used.
+    is named ``cell``, a first column without a name (R's row names) is used. Of several label columns the texts are
+    joined by spaces, and a cell with an empty one has no label.
 
     Returns:
         pandas.Series: text, index: names of cells; empty text for empty fields.
@@ -32,14 +33,18 @@ def read(path, cell_column="cell", label_column="label"):
     if cell_column not in table and "" in table and cell_column == "cell":
         log.info("%s: the first column has no name and is used for the cells", path)
         table = table.rename(columns={"": cell_column})
-    for key, column in (("cell_column", cell_column), ("column", label_column)):
+    columns = [label_column] if isinstance(label_column, str) else list(label_column)
+    for key, column in (("cell_column", cell_column), *(("column", column) for column in columns)):
         if column not in table:
             there = annotation.quoted(table.columns)
             raise UserError(f'{path}: has no column "{column}"; set labels.{key} to one of {there}')
     twice = table[cell_column].duplicated()
     if twice.any():
         raise UserError(f"{path}: cell {table[cell_column][twice].iloc[0]} has two labels; remove one")
-    return table.set_index(cell_column)[label_column]
+    labels = table.set_index(cell_column)[columns]
+    if len(columns) == 1:
+        return labels[columns[0]]
+    return labels.agg(" ".join, axis=1).where((labels != "").all(axis=1), "")
 
 
 def _table(path):

@@ -28,16 +28,6 @@ class Interval(NamedTuple):
     high: float
 
 
-class Difference(NamedTuple):
-    """A mean paired difference with its spread and two-sided p value."""
-
-    mean: float
-    sd: float
-    low: float
-    high: float
-    p: float
-
-
 def over_seeds(values):
     """Mean, sample standard deviation and 95 % confidence interval by Student's t (1908).
 
@@ -75,26 +65,6 @@ def two_groups(values):
     if gaps[place] < FAR or gaps[place] < TIMES * np.delete(gaps, place).mean():
         return None
     return ordered[: place + 1], ordered[place + 1 :]
-
-
-def difference(first, second):
-    """Mean over the seeds of first - second, with the 95 % interval and p value of Student's paired t-test.
-
-    Pairing by seed removes the variation that both representations share. If the difference is the same for every seed
-    (no randomness reaches either score), the seeds cannot test it: interval and p are NaN.
-
-    Args:
-        first, second: (seeds,), in the same order.
-
-    Returns:
-        Difference: NaN for what is undefined.
-    """
-    apart = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    mean, sd, low, high = over_seeds(apart)
-    if len(apart) < FEWEST_SEEDS or not sd > 1e-12:
-        return Difference(mean, sd, np.nan, np.nan, np.nan)
-    t = mean / (sd / np.sqrt(len(apart)))
-    return Difference(mean, sd, low, high, 2 * stats.t.sf(abs(t), len(apart) - 1))
 
 
 def holm(p):

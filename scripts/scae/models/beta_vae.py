@@ -6,7 +6,7 @@ Kingma & Welling (2014), "Auto-encoding variational Bayes"; Higgins et al. (2017
 import torch
 from torch import nn
 
-from scae.models.layers import Branch, Decoder, Trunk, VariationalLoss
+from scae.models.layers import Branch, Decoder, Trunk
 
 ABOUT = {
     "title": "beta-VAE",
@@ -22,30 +22,6 @@ CONFIG = {
         "maximum": 1e6,
         "default": 2.0,
         "description": "Weight of the KL divergence",
-    },
-    "calibrated": {
-        "type": "boolean",
-        "default": False,
-        "off": False,
-        "description": "Multiply the weight of the KL divergence by twice the mean residual variance of the genes in a "
-        "batch; beta 1 then corresponds to a Gaussian decoder with the optimal variance (Rybkin et al. 2021)",
-    },
-    "kl_warmup": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 1000000,
-        "default": 0,
-        "off": 0,
-        "description": "Epochs over which the weight of the KL divergence rises to its full value (Bowman et al. 2016)",
-    },
-    "free_nats": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1000,
-        "default": 0.0,
-        "off": 0.0,
-        "description": "KL divergence in nats that each latent may have, on average, without a penalty (free bits, "
-        "Kingma et al. 2016)",
     },
     "batch": {
         "type": "boolean",
@@ -68,10 +44,9 @@ def kl_divergence(mu, log_sigma):
 
 
 class Model(nn.Module):
-    def __init__(self, n_genes, n_latent, beta, calibrated=False, kl_warmup=0, free_nats=0.0, batch=()):
+    def __init__(self, n_genes, n_latent, beta, batch=()):
         super().__init__()
-        self.n_latent = n_latent
-        self.variational_loss = VariationalLoss(n_genes, beta, calibrated, kl_warmup, free_nats)
+        self.n_latent, self.beta = n_latent, beta
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -88,7 +63,8 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma))
-        return self.variational_loss(reconstruction, kl_divergence(mu, log_sigma))
+        kl = kl_divergence(mu, log_sigma).sum(dim=1).mean()
+        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
 
     def diagnostics(self, x):
         """KL divergence of each latent of each cell in nats, (cells, n_latent)."""

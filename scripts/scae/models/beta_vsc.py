@@ -1,16 +1,13 @@
 """beta-VSC: variational sparse coding; each latent is switched off (spike) or Gaussian (slab).
 
 The objective is that of Tonolini, Jensen & Murray-Smith (2019), "Variational sparse coding", as submitted to ICLR 2019:
-its prior is fixed, unlike that of PMLR 115. The weight beta and the layers are as in the study. The logsigmoid gate is
-that of Louizos, Welling & Kingma (2018), "Learning sparse neural networks through L0
-regularization", doi:10.48550/arXiv.1712.01312, without the stretching.
+its prior is fixed, unlike that of PMLR 115. The weight beta and the layers are as in the study.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from scae.models.layers import Branch, Decoder, Trunk, VariationalLoss
+from scae.models.layers import Branch, Decoder, Trunk
 
 ABOUT = {
     "title": "beta-VSC",
@@ -41,37 +38,6 @@ CONFIG = {
         "default": 50.0,
         "description": "Steepness of the relaxed switch; larger is closer to on/off",
     },
-    "calibrated": {
-        "type": "boolean",
-        "default": False,
-        "off": False,
-        "description": "Multiply the weight of the KL divergence by twice the mean residual variance of the genes in a "
-        "batch; beta 1 then corresponds to a Gaussian decoder with the optimal variance (Rybkin et al. 2021)",
-    },
-    "kl_warmup": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 1000000,
-        "default": 0,
-        "off": 0,
-        "description": "Epochs over which the weight of the KL divergence rises to its full value (Bowman et al. 2016)",
-    },
-    "free_nats": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1000,
-        "default": 0.0,
-        "off": 0.0,
-        "description": "KL divergence in nats that each latent may have, on average, without a penalty (free bits, "
-        "Kingma et al. 2016)",
-    },
-    "spike": {
-        "enum": ["clamp", "logsigmoid"],
-        "default": "clamp",
-        "off": "clamp",
-        "description": "Probability that a latent is on, from the encoder's output x: exp(min(x, 0)), which has no "
-        "gradient where x is positive, or sigmoid(x) (Louizos et al. 2018)",
-    },
     "batch": {
         "type": "boolean",
         "default": False,
@@ -98,22 +64,9 @@ def kl_divergence(mu, log_sigma, gamma, alpha):
 
 
 class Model(nn.Module):
-    def __init__(
-        self,
-        n_genes,
-        n_latent,
-        beta,
-        alpha,
-        c,
-        calibrated=False,
-        kl_warmup=0,
-        free_nats=0.0,
-        spike="clamp",
-        batch=(),
-    ):
+    def __init__(self, n_genes, n_latent, beta, alpha, c, batch=()):
         super().__init__()
-        self.n_latent, self.alpha, self.c, self.spike = n_latent, alpha, c, spike
-        self.variational_loss = VariationalLoss(n_genes, beta, calibrated, kl_warmup, free_nats)
+        self.n_latent, self.beta, self.alpha, self.c = n_latent, beta, alpha, c
         self.trunk = Trunk(n_genes)
         self.mu = Branch(n_latent)
         self.log_sigma = Branch(n_latent)
@@ -122,9 +75,7 @@ class Model(nn.Module):
 
     def posterior(self, x):
         hidden = self.trunk(x)  # (cells, 32)
-        log_spike = self.log_spike(hidden)
-        log_gamma = log_spike.clamp(max=0) if self.spike == "clamp" else F.logsigmoid(log_spike)
-        gamma = log_gamma.exp()  # probability that the latent is on
+        gamma = self.log_spike(hidden).clamp(max=0).exp()  # probability that the latent is on
         return self.mu(hidden), self.log_sigma(hidden), gamma  # each (cells, n_latent)
 
     def sample(self, mu, log_sigma, gamma):
@@ -136,7 +87,8 @@ class Model(nn.Module):
         """Named terms, each a scalar: the mean over the cells of the batch."""
         mu, log_sigma, gamma = self.posterior(x)
         reconstruction = self.decoder.squared_error(x, self.sample(mu, log_sigma, gamma))
-        return self.variational_loss(reconstruction, kl_divergence(mu, log_sigma, gamma, self.alpha))
+        kl = kl_divergence(mu, log_sigma, gamma, self.alpha).sum(dim=1).mean()
+        return {"loss": reconstruction + self.beta * kl, "reconstruction": reconstruction, "kl": kl}
 
     def diagnostics(self, x):
         """KL divergence in nats and gate (probability of being on) of each latent, each (cells, n_latent)."""

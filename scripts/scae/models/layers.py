@@ -1,4 +1,4 @@
-"""Layers and variational loss that the models of the study share."""
+"""Layers that the models of the study share."""
 
 import torch
 import torch.nn.functional as F
@@ -71,39 +71,3 @@ class Decoder(nn.Module):
     def squared_error(self, x, z):
         """Reconstruction loss: sum over genes of (x - decoded z) squared, mean over cells; scalar."""
         return x.squared_error(self.last_hidden(z, x.batch_index), self.output)
-
-
-class VariationalLoss(nn.Module):
-    """reconstruction + weight x KL divergence, where the weight is beta unless an option changes it.
-
-    ``calibrated`` multiplies the weight by 2 x the mean residual variance of the genes in the batch. A plain squared
-    error assumes a variance of 1/2. With beta 1 the gradient is then proportional to that of the evidence lower bound
-    of a Gaussian decoder with the optimal variance: Rybkin, Daniilidis & Levine (2021), "Simple and effective VAE
-    training with calibrated decoders", doi:10.48550/arXiv.2006.13202. ``warmup`` raises the weight in equal steps over
-    so many epochs: Bowman et al. (2016), "Generating sentences from a continuous space", doi:10.18653/v1/K16-1002.
-    ``free_nats`` is the divergence of each latent, mean over the batch, below which it adds no gradient (free bits):
-    Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow",
-    doi:10.48550/arXiv.1606.04934.
-    """
-
-    def __init__(self, n_genes, beta, calibrated=False, warmup=0, free_nats=0.0):
-        super().__init__()
-        self.n_genes, self.beta, self.calibrated = n_genes, beta, calibrated
-        self.warmup, self.free_nats = warmup, free_nats
-        self.warmup_share = 1.0  # of the weight; 1 in a model that was loaded
-
-    def start_epoch(self, epoch):
-        """Called by the training loop; the first epoch is 1."""
-        self.warmup_share = min(1.0, epoch / self.warmup) if self.warmup else 1.0
-
-    def forward(self, reconstruction, kl_divergence):  # scalar, (cells, n_latent)
-        """Named terms, each a scalar: ``kl`` in nats includes the free nats; ``kl_weight`` only if it varies."""
-        kl = kl_divergence.sum(dim=1).mean()
-        charged = kl_divergence.mean(dim=0).clamp(min=self.free_nats).sum() if self.free_nats else kl
-        weight = self.beta
-        if self.calibrated:
-            weight = weight * 2 * reconstruction.detach() / self.n_genes
-        if self.warmup:
-            weight = weight * self.warmup_share
-        terms = {"loss": reconstruction + weight * charged, "reconstruction": reconstruction, "kl": kl}
-        return terms | ({"kl_weight": torch.as_tensor(weight)} if self.calibrated or self.warmup else {})

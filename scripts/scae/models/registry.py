@@ -27,7 +27,8 @@ from scae.errors import UserError
 
 FOLDER = Path(__file__).resolve().parent
 NO_MODELS = ("__init__", "layers", "registry")  # other files in this folder
-OF_TRAINING = ("batch_size", "epochs", "learning_rate", "min_steps")  # settings of training that a model may have
+# Settings of training that a model may have
+OF_TRAINING = ("batch_size", "early_stopping", "epochs", "learning_rate", "min_steps")
 ABOUT = ("title", "summary", "reference", "doi")
 
 

@@ -73,16 +73,16 @@ def _trainings(names, training, models):
     for settings, of_settings in alike.items():
         settings = dict(settings)
         least, patience = settings.get("min_steps", 0), settings.get("early_stopping", 0)
+        limit = f", or {least:,} gradient steps if that is longer," if least else ""
+        stopped = (
+            f", until the loss of a held-out {settings.get('holdout', 0):.0%} of the cells had not fallen for "
+            f"{patience:,} gradient steps; the weights of the epoch with the lowest loss were kept."
+        )
         yield (
             f"{listed(of_settings)} {'was' if len(of_settings) == 1 else 'were'} trained without labels for "
-            f"{'at most ' if patience else ''}{settings.get('epochs')} epochs in batches of "
+            f"{'at most ' if patience else ''}{settings.get('epochs')} epochs{limit} in batches of "
             f"{settings.get('batch_size')} cells with Adam at a learning rate of {settings.get('learning_rate')}"
-            + (f", and for more epochs where needed to reach {least:,} gradient steps." if least else ".")
-        )
-    if names and training.get("early_stopping"):
-        yield (
-            f"Training stopped when the loss of a held-out {training['holdout']:.0%} of the cells had not fallen for "
-            f"{training['early_stopping']} epochs; the weights of the epoch with the lowest loss were kept."
+            + (stopped if patience else ".")
         )
 
 

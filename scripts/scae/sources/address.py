@@ -113,10 +113,18 @@ def samples(dataset):
     if table is None and not isinstance(source, dict):
         return {None: {"source": source, "sha256": dataset.get("sha256"), "columns": {}}}
     if table is None:
-        found = {sample: {"source": path, "sha256": None, "columns": {}} for sample, path in source.items()}
+        digests = dataset["sha256"] if isinstance(dataset.get("sha256"), dict) else {}
+        found = {
+            sample: {"source": path, "sha256": digests.get(sample), "columns": {}} for sample, path in source.items()
+        }
     else:
         found = _table_of_samples(table)
     return dict(sorted(found.items()))
+
+
+def shown_labels(labels):
+    """The file or files of a label set with ``from: csv``, as reports show them."""
+    return ", ".join(shown(source) for source in label_files(labels).values())
 
 
 def _table_of_samples(path):
@@ -144,6 +152,19 @@ def _table_of_samples(path):
             raise UserError(f"{path}: row {number}: sample {sample} has no path")
         found[sample] = {"source": source, "sha256": sha256 or None, "columns": columns}
     return found
+
+
+def label_files(labels):
+    """{sample: path or URL} of a label set with ``from: csv``; a single file has the sample None."""
+    return labels["path"] if isinstance(labels["path"], dict) else {None: labels["path"]}
+
+
+def is_fetched(labels):
+    """Whether a label set is read by a job of its own: from a URL, several files, or a file with a SHA-256."""
+    if labels["from"] != "csv":
+        return False
+    path = labels["path"]
+    return isinstance(path, dict) or labels["sha256"] is not None or is_url(path)
 
 
 def problem_of_sample(name):

@@ -98,5 +98,5 @@ class DenseBatches:
         counts = None
         if self.counts is not None:
             counts = torch.zeros_like(dense)
-            counts[rows, genes] = self.counts[entries]
+            counts[rows, genes] = self.counts[entries].to(counts.dtype)
         return DenseBatch(dense, None if self.batch_index is None else self.batch_index[cells], counts)

@@ -52,12 +52,17 @@ def make_batches(expression, settings):
     return DenseBatches(expression, torch.device(settings["device"]))
 
 
+def _steps(settings, n_cells):
+    """Gradient steps of an epoch."""
+    return -(-n_cells // settings["batch_size"])
+
+
 def with_enough_steps(settings, n_cells):
     """Settings with ``training.min_steps`` turned into epochs: more of them if so many gradient steps need more.
 
     Settings without ``min_steps`` are returned unchanged.
     """
-    least, steps = settings.get("min_steps", 0), -(-n_cells // settings["batch_size"])
+    least, steps = settings.get("min_steps", 0), _steps(settings, n_cells)
     if not least:
         return settings
     epochs = max(settings["epochs"], -(-least // steps))
@@ -78,8 +83,9 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         hyperparameters: arguments of its ``Model``; ``batch`` of a batch-conditioned model lists the names of the
             batches in the expression (`scae.data.expression.with_batches`).
         settings: dict with epochs, batch_size, learning_rate, threads, device, engine and precision, as `resolve`
-            returns it; optionally holdout (see `split`), and early_stopping: training ends after so many epochs without
-            a lower held-out loss, and the weights of the epoch with the lowest one are kept.
+            returns it; optionally holdout (see `split`), and early_stopping: training ends with the epoch that
+            completes so many gradient steps without a lower held-out loss, which is measured after each epoch, and the
+            weights of the epoch with the lowest one are kept.
         seed: non-negative int.
         checkpoint: scae.training.checkpoint.Checkpoint, or None.
 
@@ -109,9 +115,8 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         torch.autocast(settings["device"], torch.bfloat16) if settings["precision"] == "bfloat16" else nullcontext()
     )
     progress = Progress(settings["epochs"], run.epoch)
-    patience = settings.get("early_stopping", 0)
+    patience = -(-settings.get("early_stopping", 0) // _steps(settings, len(trained)))  # epochs
     while run.epoch <= settings["epochs"] and not run.is_out_of_patience(patience):
-        _start_epoch(model, run.epoch)
         batches = trained[run.shuffled(len(trained))].split(settings["batch_size"])
         for cells in batches[run.batch :]:
             batch = make_batch(cells)
@@ -132,18 +137,6 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         log.info("kept the weights of epoch %d of %d", run.best["epoch"], run.epoch - 1)
         model.load_state_dict(run.best["weights"])
     return model, run.history, run.seconds()
-
-
-def _start_epoch(model, epoch):
-    """Call ``start_epoch`` of all parts of the model that have it; the first epoch is 1."""
-    for part in model.modules():
-        if hasattr(part, "start_epoch"):
-            part.start_epoch(epoch)
-
-
-def _is_warming_up(model):
-    """Whether a weight in the loss is still rising, so that the losses of two epochs are not comparable."""
-    return any(getattr(part, "warmup_share", 1.0) < 1.0 for part in model.modules())
 
 
 def _held_out_terms(model, make_batch, cells, settings, seed):
@@ -221,10 +214,9 @@ class _Run:
         self.epoch_order = self.shuffle.get_state()
 
     def _compare_with_best(self, loss):
-        if self.best is None or self.best["warming_up"] or loss < self.best["loss"]:
+        if self.best is None or loss < self.best["loss"]:
             weights = {name: value.clone() for name, value in self.model.state_dict().items()}
-            warming_up = _is_warming_up(self.model)
-            self.best = {"epoch": self.epoch, "loss": loss, "warming_up": warming_up, "weights": weights}
+            self.best = {"epoch": self.epoch, "loss": loss, "weights": weights}
 
     def is_out_of_patience(self, patience):
         """Whether the last ``patience`` epochs were no better than the best one; False if patience is 0."""
