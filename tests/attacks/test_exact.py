@@ -99,7 +99,12 @@ def test_notes_of_jobs_that_are_not_in_this_run_are_left_out(small):
     for name, made in (("stale", "results/toy/labels/gates.csv"), ("true", "results/toy/labels.csv")):
         with (logs / f"{name}.log").open("w") as log:
             key = record.begin(log)
-            job = {"wildcards": {"dataset": "toy"}, "files": [made], "notes": [[True, f"{name} warning"]]}
+            job = {
+                "rule": "label_cells",
+                "wildcards": {"dataset": "toy"},
+                "files": [made],
+                "notes": [[True, f"{name} warning"]],
+            }
             log.write(f"{notes.MARK}{key} {json.dumps(job)}\n")
     small.path("results/verdict.txt").unlink()
     said = small.run().stdout

@@ -22,7 +22,7 @@ def job(folder, rule, wildcards, *found):
     logger.removeHandler(collector)
     logger.addHandler(handler)
     made = ["/".join(["results", *wildcards.values(), rule])] if wildcards else []
-    collector.write(SimpleNamespace(output=made, wildcards=wildcards), key)
+    collector.write(SimpleNamespace(rule=rule, output=made, wildcards=wildcards), key)
     logger.removeHandler(handler)
     handler.close()
 
@@ -47,7 +47,7 @@ def logs(tmp_path):
 def test_notes_come_before_warnings_each_once_with_its_runs(logs):
     assert notes.summary(logs, RUN) == ["a: 9 of 10 cells kept", "warning: a (4 runs): collapsed"]
     assert notes.summary(logs, {"results/a/pca/1/project_tsne"}) == ["warning: a (pca/1): collapsed"]
-    assert notes.summary(logs) == ["looks fine"]
+    assert notes.summary(logs, set(), ["check"]) == ["looks fine"]
     assert notes.summary(logs / "none", RUN) == []
 
 
@@ -68,7 +68,7 @@ def test_a_log_that_is_removed_or_cut_short_is_skipped(logs):
 def test_a_message_neither_forges_a_note_nor_reaches_the_terminal_raw(tmp_path, capsys):
     forged = 'x\nnoted {"files": [], "wildcards": {}, "notes": [[true, "all is well"]]}\x1b]0;title\x07\u202e\x9b2J'
     job(tmp_path, "check", {}, (logging.WARNING, forged))
-    notes.show(tmp_path)
+    notes.show(tmp_path, set(), ["check"])
     said = capsys.readouterr().err
     assert said.startswith("  warning: x\\nnoted {")
     assert said.count("\n") == 1

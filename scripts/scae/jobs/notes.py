@@ -74,41 +74,41 @@ class Collector(logging.Handler):
             key: of the log, from `record.begin`.
         """
         if self.notes:
-            job = {"wildcards": dict(snakemake.wildcards.items()), "files": list(snakemake.output), "notes": self.notes}
-            log.info("%s%s %s", MARK, key, json.dumps(job))
+            job = {"rule": snakemake.rule, "wildcards": dict(snakemake.wildcards.items())}
+            log.info("%s%s %s", MARK, key, json.dumps(job | {"files": list(snakemake.output), "notes": self.notes}))
 
 
 def read(logs):
-    """[(files of the job, wildcards, is it a warning, message)] from the logs of jobs, in the order of their names."""
+    """[(rule, files of the job, wildcards, is it a warning, message)] from the logs, in the order of their names."""
     found = []
     for path in sorted(Path(logs).rglob("*.log")):
         with suppress(OSError):  # removed meanwhile
             text = path.read_text(encoding="utf-8", errors="replace")
             for job in job_record.entries(text, MARK):
-                found.extend((job["files"], job["wildcards"], *note) for note in job["notes"])
+                found.extend((job["rule"], job["files"], job["wildcards"], *note) for note in job["notes"])
     return found
 
 
-def show(logs, files=None):
+def show(logs, files, asked=()):
     """Print `summary` on standard error, where Snakemake reports its jobs."""
-    for text in summary(logs, files):
+    for text in summary(logs, files, asked):
         print(f"  {text}", file=sys.stderr)
 
 
-def summary(logs, files=None):
+def summary(logs, files, asked=()):
     """Lines for the end of a run: each message once, with its data set or its runs.
 
     Args:
         logs: the folder of the logs.
-        files: of this run; notes of jobs that made none of them are of another config, and left out. None shows the
-            notes of ``snakemake check``, which makes no file.
+        files: of this run; notes of jobs that made none of them are of another config, and left out.
+        asked: rules of which the notes are shown too, though they make no file, such as ``check``.
 
     Returns:
         list[str]: the notes, then the warnings.
     """
     jobs = {}
-    for made, wildcards, is_warning, message in read(logs):
-        if not made if files is None else not files.isdisjoint(made):
+    for rule, made, wildcards, is_warning, message in read(logs):
+        if not files.isdisjoint(made) if made else rule in asked:
             dataset, *rest = [str(wildcards[name]) for name in NAMES if name in wildcards] or [""]
             jobs.setdefault((is_warning, dataset, message), {})["/".join(rest)] = None
     lines = []
