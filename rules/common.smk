@@ -21,13 +21,14 @@ from scae.jobs import source_code  # first, since it decides how the others are 
 from scae.config import command_line, loader
 from scae.config.plan import Plan
 from scae.config.resources import growing
-from scae.errors import UserError
+from scae.errors import UserError, printable
 from scae.evaluation import metrics
 from scae.jobs import notes, orphans, record
 from scae.sources import address
 
 source_code.forget_bytecode()
 orphans.announce()
+os.environ["PYTHONHASHSEED"] = "0"  # of jobs, so that the order of a set is the same in each
 
 schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 if workflow.modifier.is_main_snakefile():
@@ -55,7 +56,7 @@ try:
     )
     plan = Plan(config, AS_WRITTEN, refuse=WorkflowError)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError("\n".join(map(printable, str(error).splitlines()))) from None
 
 DATASETS, MODELS, SEEDS, SWEEPS = plan.datasets, plan.models, plan.seeds, sorted(plan.sweeps)
 

@@ -10,7 +10,8 @@ from scae.errors import UserError
 with runtime.job(snakemake) as terminal:
     table, problems = check.check(snakemake.params.config, snakemake.params.processors, snakemake.params.missing)
     terminal.print(f"\n{table}\n")
-    logging.info("%s", table)
+    for line in table.splitlines():
+        logging.info("%s", line)
     for problem in problems:
         logging.warning("%s", problem)
     if problems:

@@ -4,7 +4,7 @@ import scae.jobs.runtime as runtime
 
 import importlib
 
-from scae import tables
+from scae import randomness, tables
 from scae.errors import UserError
 from scae.models import registry
 
@@ -29,7 +29,9 @@ with runtime.job(snakemake):
     if inputs.counts:  # of all cells that were read
         batch = importlib.import_module("scae.data.batch")  # by name, so that its code only counts where it is used
         batches = batch.read(inputs.counts, snakemake.params.batch["batch"], cells)
+    randomness.seed(int(snakemake.wildcards.seed))
     fitted = registry.call(kind, "fit", counts, batches, int(snakemake.wildcards.seed), **hyperparameters)
+    registry.validate_fit(fitted, kind)
     for name in ("latent", "kl"):
         points = registry.validate_latent(fitted[name], len(cells), kind)
         latents = [f"z{number}" for number in range(1, points.shape[1] + 1)]

@@ -4,7 +4,7 @@ import scae.jobs.runtime as runtime
 
 from pathlib import Path
 
-from scae import tables
+from scae import randomness, tables
 from scae.data import expression
 from scae.models import registry
 from scae.sources import address, obsm
@@ -24,6 +24,7 @@ with runtime.job(snakemake):
     data = expression.read(
         snakemake.input.expression, snakemake.params.expression["scale"], resources.mem_mb, resources.tmpdir
     )
+    randomness.seed(int(snakemake.wildcards.seed))
     latent = registry.call(kind, "embed", data, int(snakemake.wildcards.seed), **hyperparameters)
     latent = registry.validate_latent(latent, len(data.cells), kind)
     names = [f"z{number}" for number in range(1, latent.shape[1] + 1)]

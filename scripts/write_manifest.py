@@ -3,13 +3,12 @@
 import scae.jobs.runtime as runtime
 
 import logging
-from pathlib import Path
 
 from scae.jobs import record
 from scae.report import manifest
 
 with runtime.job(snakemake):
-    origins = record.read(Path(snakemake.log[0]).parents[1])  # beside each other, a folder for each rule
+    origins = record.read(runtime.folder_of_logs(snakemake))
     manifest.write(snakemake.input, origins, snakemake.output[0])
     for name, made in manifest.mixed(snakemake.input, origins).items():
         logging.warning("the results were made with several versions of %s: %s", name, ", ".join(made))

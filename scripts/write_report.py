@@ -9,8 +9,11 @@ from scae.jobs import notes, record
 from scae.report import contents, page, sections_methods
 
 with runtime.job(snakemake):
-    params, logs = snakemake.params, Path(snakemake.log[0]).parents[1]
-    software, machines = sections_methods.software_and_machines(record.read(logs))
+    params, logs = snakemake.params, runtime.folder_of_logs(snakemake)
+    records = record.read(logs)
+    files = record.below(snakemake.input, records)  # a log may be of a job of another config
+    records = {file: records[file] for file in files & records.keys()}
+    software, machines = sections_methods.software_and_machines(records)
     study = contents.Study(
         files=tables.Files(snakemake.input),
         datasets=params.order["datasets"],
@@ -22,7 +25,7 @@ with runtime.job(snakemake):
         published=params.published,
         settings=params.settings,
         sweeps=params.sweeps,
-        notes=notes.summary(logs, params.run),
+        notes=notes.summary(logs, files),
         software=software,
         machines=machines,
     )

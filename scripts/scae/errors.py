@@ -13,12 +13,17 @@ class UserError(Exception):
     """
 
 
-def one_line(text):
-    """A message that a terminal can show: one line, control characters escaped, the middle of a long one left out.
+def printable(text):
+    """Text with its control characters escaped, line breaks too, for a terminal or a log.
 
     Names of cells, genes and files are untrusted and may contain anything, such as an escape sequence.
     """
-    text = "".join(_escaped(character) for character in text.strip())
+    return text if text.isascii() and text.isprintable() else "".join(map(_escaped, text))
+
+
+def one_line(text):
+    """A message that a terminal can show: `printable`, and the middle of a long one left out."""
+    text = printable(text.strip())
     if len(text) > LONGEST_LINE:
         text = f"{text[: LONGEST_LINE * 2 // 3]} … {text[-LONGEST_LINE // 3 :]}"
     return text

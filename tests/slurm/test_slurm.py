@@ -170,10 +170,11 @@ def test_small_jobs_share_one_of_slurm_and_downloads_stay_here(whole):
     }
 
 
-def test_group_asks_for_the_sum_of_its_minutes(whole):
-    """15 minutes to embed and 60 for t-SNE, whose input is not made yet."""
-    asked = {job for job in squeue("%.15k|%l|%C") if job.startswith("rule_embeddings")}
-    assert asked == {"rule_embeddings|1:15:00|1"}
+def test_group_asks_for_one_core_and_the_sum_of_its_minutes(whole):
+    """15 minutes to embed and 60 for t-SNE, whose input is not made yet; 15, 30 and 20 to score, diagnose and plot."""
+    asked = {job for job in squeue("%.11k|%l|%C") if job.startswith(("rule_embedd", "rule_scores"))}
+    assert asked == {"rule_embedd|1:15:00|1", "rule_scores|1:05:00|1"}
+    assert {job.rpartition("|")[2] for job in squeue("%Z|%C") if job.startswith(f"{whole.folder}|")} == {"1"}
 
 
 def test_job_over_its_memory_succeeds_with_more(local, scenarios):

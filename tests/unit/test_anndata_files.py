@@ -38,7 +38,7 @@ def test_a_pickle_in_a_zarr_is_not_run(tmp_path):
     metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"compressor": {"id": "pickle", "protocol": 4}}))
     (tmp_path / "data.zarr/.zmetadata").unlink()
     (tmp_path / "data.zarr/X/data/0").write_bytes(pickle.dumps(Bomb(str(tmp_path / "ran"))))
-    assert "cannot be read" in fails(tmp_path / "data.zarr")
+    assert 'the codec "pickle", which may run code' in fails(tmp_path / "data.zarr")
     assert not (tmp_path / "ran").exists()
 
 

@@ -20,7 +20,9 @@ from scae.sources import formats
 
 CONDA_NAMES = {"igraph": "python-igraph", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 # Packages that a script needs without importing them itself
-INDIRECT = {"scanpy.yaml": {"scikit-misc"}}  # scanpy's variable genes
+INDIRECT = {
+    "scanpy.yaml": {"scikit-misc", "numcodecs"}
+}  # of scanpy's variable genes; of zarr, whose codecs read the data
 REQUIREMENTS = ("requirements.txt", "requirements-scvi.txt")
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 MODEL_FILES = [registry.find(kind) for kind in registry.kinds()]

@@ -9,12 +9,13 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 from scipy import sparse
-from toy import assert_same_training, expression_of, random_table, settings_of
+from toy import Killed, assert_same_training, expression_of, interrupt, random_table, settings_of
 
 from scae.errors import UserError
 from scae.evaluation import generator
 from scae.models import registry
 from scae.training import fitting, trained, weights
+from scae.training.checkpoint import Checkpoint
 
 N_CELLS, N_GENES = 60, 40
 ESTIMATES = ("posterior_mean", "slab_mean", "sample")
@@ -141,6 +142,22 @@ def test_training_twice_and_a_saved_model_give_the_same_bits(here, expression, t
     for model in (other[0], loaded):
         for name, latent in latents_of(model, expression).items():
             assert latent.tobytes() == expected[name].tobytes(), name
+
+
+def test_a_resumed_training_ends_with_the_same_bits(here, expression, tmp_path, caplog):
+    """State that a checkpoint lacks (CONTRIBUTING.md) costs a training from scratch, and a warning says so."""
+    settings = settings_of(epochs=3, batch_size=16, learning_rate=0.003)
+
+    def resumable():
+        saved = Checkpoint(tmp_path / "checkpoint.pt", 0, "the same")
+        return fitting.fit(expression, here, hyperparameters_of(here), settings, 3, saved)[:2]
+
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, -(-N_CELLS // 16) + 1)  # in the second epoch
+        with pytest.raises(Killed):
+            resumable()
+    assert_same_training(resumable(), fit(here, expression, epochs=3))
+    assert [message for message in caplog.messages if "training starts from scratch" in message] == []
 
 
 # Trained by an external package

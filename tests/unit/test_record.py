@@ -13,6 +13,9 @@ import pytest
 from scae.errors import UserError
 from scae.jobs import record
 
+KEY = "0123456789abcdef"
+FIRST = f"key of the records: {KEY}\n"
+
 
 @pytest.fixture
 def note(tmp_path, caplog, monkeypatch):
@@ -26,10 +29,10 @@ def note(tmp_path, caplog, monkeypatch):
         caplog.clear()
         with caplog.at_level(logging.INFO):
             params, inputs = [{"seed": 0}, "text", [1.5]], ["b.h5ad", "a.csv"]
-            record.note(SimpleNamespace(rule="train_model", input=inputs, output=files, params=params))
+            record.note(SimpleNamespace(rule="train_model", input=inputs, output=files, params=params), KEY)
         path = tmp_path / "logs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"first line\n2026-01-01 00:00:00 INFO {caplog.messages[-1]}\n", encoding="utf-8")
+        path.write_text(f"{FIRST}2026-01-01 00:00:00 INFO {caplog.messages[-1]}\n", encoding="utf-8")
         os.utime(path, (1e9 - age_s, 1e9 - age_s))
 
     return write
@@ -56,6 +59,25 @@ def test_the_latest_record_counts(note, monkeypatch):
     assert record.read("logs")["a.pt"]["software"]["numpy"] != "0.1"
 
 
+def test_the_record_that_describes_a_file_counts_and_not_the_latest(note, tmp_path):
+    note("a/old.log", ["a.pt", "b.pt"], age_s=10)
+    (tmp_path / "a.pt").write_text("other")
+    old = {"a.pt": record._content("a.pt"), "b.pt": record._content("b.pt")}
+    text = (tmp_path / "logs/a/old.log").read_text()
+    note("b/new.log", ["a.pt", "b.pt"])
+    (tmp_path / "a.pt").write_text("other")
+    found = record.made_as_they_are({"a.pt", "b.pt"}, "logs")
+    assert found.keys() == {"b.pt"}
+    assert found["b.pt"]["content"] == old["b.pt"]
+    (tmp_path / "logs/a/old.log").write_text(text.replace(record._content("b.pt")["sha256"], "0" * 64))
+    assert record.made_as_they_are({"b.pt"}, "logs").keys() == {"b.pt"}
+
+
+def test_files_are_followed_to_those_they_were_made_from():
+    records = {"c": {"inputs": ["b", "x"]}, "b": {"inputs": ["a"]}, "stale": {"inputs": ["a"]}, "a": {"inputs": ["a"]}}
+    assert record.below(["c"], records) == {"a", "b", "c", "x"}
+
+
 @pytest.mark.parametrize(
     ("log", "file"),
     [
@@ -78,14 +100,16 @@ def test_logs_that_are_removed_cut_short_or_in_another_form_are_skipped(note):
     os.symlink("nowhere.log", "logs/gone.log")
     for number, content in enumerate(
         [
-            b"made with care\n\xff\xfe\n",
-            b'made with {"files": {"a.pt": {"byt',
-            b'made with {"files": ["a.pt"]}',
-            b"made with {}",
+            f"{FIRST}made with care\n\udcff\udcfe\n",
+            f'{FIRST}made with {KEY} {{"files": {{"a.pt": {{"byt',
+            'made with {"files": {"b.pt": {}}}',  # of early versions, or a message
+            f'{FIRST}made with {{"files": {{"b.pt": {{}}}}}}',
+            f'made with {KEY} {{"files": {{"b.pt": {{}}}}}}\n{FIRST}',
+            f'{FIRST.replace("0", "1")}made with {KEY} {{"files": {{"b.pt": {{}}}}}}',
         ]
     ):
         with open(f"logs/{number}.log", "wb") as file:
-            file.write(content)
+            file.write(content.encode(errors="surrogateescape"))
     assert record.read("logs").keys() == {"a.pt"}
     os.remove("logs/rule/toy.log")
     record.refuse_damaged(["a.pt"], "logs")  # a file without a record passes
@@ -122,11 +146,13 @@ def test_a_file_that_has_changed_since_its_job_is_refused(content, problem, note
         record.refuse_damaged(["a.csv", "a.pt"], "logs")
 
 
-def test_a_large_file_is_compared_by_size(note, tmp_path, monkeypatch):
+def test_a_job_compares_a_large_file_by_size_and_a_restored_record_all_of_it(note, tmp_path, monkeypatch):
     monkeypatch.setattr(record, "HASHED_BYTES", 10)
     note("train_model/all.log", ["a.pt"])
+    assert record.made_as_they_are({"a.pt"}, "logs").keys() == {"a.pt"}
     (tmp_path / "a.pt").write_text("content of b.pt")
     record.refuse_damaged(["a.pt"], "logs")
+    assert record.made_as_they_are({"a.pt"}, "logs") == {}
     (tmp_path / "a.pt").write_text("content of a")
     with pytest.raises(UserError, match="truncated"):
         record.refuse_damaged(["a.pt"], "logs")

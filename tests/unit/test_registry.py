@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from toy import expression_of, random_table, refusal, settings_of
 
+from scae.jobs import code_digest, source_code
 from scae.models import registry
 from scae.training import fitting, trained, weights
 
@@ -43,7 +44,14 @@ def expression():
 
 def write(folder, old="", new="", name="my_model.py"):
     assert old in MODEL
-    (folder / name).write_text(MODEL.replace(old, new, 1) if old else MODEL)
+    write_text(folder / name, MODEL.replace(old, new, 1) if old else MODEL)
+
+
+def write_text(path, text):
+    """Write a model file for what follows, as if it were another process, which reads each file once."""
+    path.write_text(text, encoding="latin-1")
+    for function in (source_code._content, code_digest._read):
+        function.cache_clear()
 
 
 def fit(expression, kind="my_model.py"):
@@ -65,7 +73,7 @@ def test_an_edit_within_the_same_second_is_seen(folder, expression):
     write(folder)
     assert fit(expression).layer.out_features == 2
     edited = MODEL.replace("(n_genes, width)", "(n_genes, 3    )").replace("(width, n_genes)", "(3    , n_genes)")
-    (folder / "my_model.py").write_text(edited)
+    write_text(folder / "my_model.py", edited)
     assert fit(expression).layer.out_features == 3
     assert not list(folder.glob("__pycache__"))
 
@@ -92,6 +100,26 @@ LOSS = "x.squared_error(x.linear(self.layer), self.back)"
         ('{"loss":', '{"total":', "my_model.py: loss returned only total; "),
         (f'{{"loss": {LOSS}}}', "0.0", "my_model.py: loss returned a float; "),
         (LOSS, "x.linear(self.layer)", 'my_model.py: loss returned "loss" that is not a scalar'),
+        (
+            f'{{"loss": {LOSS}}}',
+            f'{{"loss": {LOSS}, "epoch": {LOSS}}}',
+            "my_model.py: loss returned a term named 'epoch'",
+        ),
+        (
+            f'{{"loss": {LOSS}}}',
+            f'{{"loss": {LOSS}, "held_out_loss": {LOSS}}}',
+            "my_model.py: loss returned a term named 'h",
+        ),
+        (f'{{"loss": {LOSS}}}', f'{{"loss": {LOSS}, 3: {LOSS}}}', "my_model.py: loss returned a term named 3"),
+        (LOSS, f"{LOSS} * 1j", 'my_model.py: loss returned "loss" as torch.complex64'),
+        ("import torch\n", "import sys\nsys.exit()\n", "my_model.py: cannot be imported (SystemExit: "),
+        ("class Model", "if False:\n  class Model", "my_model.py: has no Model once it is imported"),
+        ("def embed", "def encode", "my_model.py: Model has no method embed(x, estimate)"),
+        (
+            "    def loss",
+            "    def get_extra_state(self):\n        return open\n\n    def loss",
+            "my_model.py: what get_extra_state returned",
+        ),
         (LOSS, "torch.tensor(1.0)", 'my_model.py: "loss" does not depend on any parameter'),
         (LOSS, f'{LOSS} * float("nan")', "the loss is nan in epoch 1, batch 1"),
     ],
@@ -105,14 +133,18 @@ def test_a_mistake_in_its_training_is_one_line(old, new, message, folder, expres
     ("new", "message"),
     [
         ("x.linear(self.layer)[:3]", "embed returned shape (3, 2); "),
-        ("x.linear(self.layer)[:, 0]", "embed returned shape (20,); "),
+        ("x.linear(self.layer)[:, 0]", "embed returned shape (8,); "),
         ("3", "embed returned int; "),
-        ("x.linear(self.layer) / (torch.arange(20) != 4)[:, None]", "in latent 1 of cell number 5"),
+        ("x.linear(self.layer) / (torch.arange(len(x)) != 4)[:, None]", "in latent 1 of cell number 5"),
+        ("x.linear(self.layer).bfloat16()", "embed returned torch.bfloat16; "),
+        ("x.linear(self.layer) * 1j", "embed returned complex64; "),
+        ("x.linear(self.layer) > 0", "embed returned bool; "),
+        ("x.linear(self.layer).to_sparse()", "embed returned torch.float32; "),
     ],
 )
 def test_a_mistake_in_its_latent_is_one_line(new, message, folder, expression):
     write(folder, "return x.linear(self.layer)", f"return {new}")
-    found = refusal(trained.embed, fit(expression), expression, "posterior_mean", 0)
+    found = refusal(fit, expression)  # before training
     assert "my_model.py: embed returned " in found
     assert message in found
 
@@ -135,8 +167,8 @@ def test_a_mistake_in_its_description_is_one_line(old, new, message, folder):
     assert refusal(registry.find, "my_model.py").startswith('"my_model.py" does not exist (looked in ')
     write(folder, old, new)
     assert refusal(registry.find, "my_model.py").startswith(message)
-    (folder / "my_model.py").write_bytes(b"\xe9")
-    assert refusal(registry.find, "my_model.py").startswith("my_model.py: cannot be read as Python")
+    write_text(folder / "my_model.py", "\xe9")
+    assert refusal(registry.find, "my_model.py").startswith("my_model.py: is not UTF-8")
 
 
 FIT = "\ndef fit(counts, batches, seed, width, batch_size):\n    return [[seed, width]]\n"
@@ -146,14 +178,28 @@ NEEDS = 'NEEDS = {"module": "no_such_package", "get": "pip install no-such-packa
 def test_an_external_package_is_named_with_how_to_install_it(folder):
     head = HEAD.replace("CONFIG = {", 'CONFIG = {"batch_size": {"type": "integer", "default": 2}, ')
     for text in (HEAD + FIT + NEEDS, head + FIT, head + FIT + NEEDS.replace('"get"', '"url"')):
-        (folder / "mine.py").write_text(text)
+        write_text(folder / "mine.py", text)
         assert refusal(registry.find, "mine.py").startswith("mine.py: a function fit needs NEEDS")
-    (folder / "mine.py").write_text(head + FIT + NEEDS)
+    write_text(folder / "mine.py", head + FIT + NEEDS)
     found = registry.find("mine.py")
     assert (found.trained, found.external, found.deterministic, found.module) == (True, True, False, "mine.py")
     message = "needs the package no_such_package, which is not installed here; pip install no-such-package"
     assert message in found.missing()
     assert registry.call("mine.py", "fit", None, None, 7, width=2, batch_size=3) == [[7, 2]]
+
+
+@pytest.mark.parametrize(
+    ("fitted", "says"),
+    [
+        (None, "a NoneType; "),
+        ({"latent": [], "history": []}, "a dict without kl, seconds; "),
+        ({"latent": [], "kl": [], "history": [], "seconds": 1}, "no history; "),
+    ],
+)
+def test_a_wrong_fit_is_one_line(fitted, says):
+    assert refusal(registry.validate_fit, fitted, "mine.py").startswith(
+        f"mine.py: fit returned {says}return a dict with"
+    )
 
 
 def test_a_model_without_training_is_called_with_its_hyperparameters(folder, expression):

@@ -30,7 +30,7 @@ class Params(SimpleNamespace):
 @pytest.fixture
 def snakemake(tmp_path):
     wildcards = {"dataset": "toy", "seed": "0"}
-    log = str(tmp_path / "logs" / "train_model" / "toy.log")
+    log = str(tmp_path / "logs" / "train_model" / "toy" / "seed0.log")
     params = Params(code=CODE)
     return SimpleNamespace(input=[], output=[], params=params, rule="train_model", log=[log], wildcards=wildcards)
 
@@ -197,13 +197,13 @@ def test_a_log_that_cannot_be_written_is_one_line(snakemake, capfd):
 
 
 def test_an_input_is_checked_against_the_record_of_the_job_that_made_it(snakemake, tmp_path, capfd):
-    made = tmp_path / "toy" / "model.pt"
-    made.parent.mkdir()
+    made = tmp_path / "toy" / "seed0" / "model.pt"
+    made.parent.mkdir(parents=True)
     made.write_text("weights")
     snakemake.output = [str(made)]
     run(snakemake, None)
     snakemake.input, snakemake.output = [str(made)], []
-    snakemake.log = [str(tmp_path / "logs" / "embed_cells" / "toy.log")]
+    snakemake.log = [str(tmp_path / "logs" / "embed_cells" / "toy" / "seed0.log")]
     run(snakemake, None)
     made.write_text("wei")
     with pytest.raises(SystemExit), runtime.job(snakemake):

@@ -85,6 +85,18 @@ def test_generic_profile_runs_a_group_and_gives_a_killed_job_more(project, finis
     assert comparable(project) == comparable(finished)
 
 
+def test_a_group_asks_for_one_core_and_the_minutes_of_all_its_steps(project, grid_engine):
+    """They run one after another: label_cells, then color_types and export_csv, which do not depend on each other."""
+    targets = [f"results/toy/{name}" for name in ("labels.csv", "colors.csv", "export/labels.csv")]
+    for path in targets:
+        project.path(path).unlink()
+    project.environment["KILLED"] = "none"
+    project.snakemake(*targets, "--workflow-profile", "cluster-generic", "--seconds-between-status-checks", 1)
+    [(_, limits, environment)] = [json.loads(path.read_text()) for path in grid_engine.glob("*.json")]
+    assert environment == ["smp", "1"]
+    assert 55 <= int(re.findall(r"\d+", limits)[0]) / 60 <= 57  # 30, 10 and 15, and little for the size of the files
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_profile_reruns_nothing_even_if_a_script_is_touched(edited, name):
     (edited.workflow / "scripts/train_model.py").touch()
@@ -102,6 +114,5 @@ def test_small_jobs_are_in_groups_and_long_ones_are_not(finished, name):
 
 def test_profiles_group_alike():
     ours, theirs = map(profile, PROFILES)
-    assert [ours[key] for key in ("groups", "group-components")] == [
-        theirs[key] for key in ("groups", "group-components")
-    ]
+    for key in ("groups", "group-components", "default-resources", "resources", "set-resource-scopes"):
+        assert ours[key] == theirs[key]

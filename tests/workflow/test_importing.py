@@ -75,8 +75,12 @@ def page(tmp_path_factory, workflow, warm):
 def imported(page, tmp_path_factory):
     """The finished run of the page; never change it."""
     importer = page.copy(tmp_path_factory.mktemp("imported"))
-    importer.run()
+    importer.said = importer.run().stdout
     return importer
+
+
+def test_the_run_ends_with_the_verdict(imported):
+    assert imported.path("study/results/verdict.txt").read_text(encoding="utf-8") in imported.said
 
 
 @pytest.fixture

@@ -230,11 +230,13 @@ def pretend(script, name):
 
     for file in script.output:
         Path(file).write_text(file)
-    log = logging.FileHandler(script.log[0], "w")
+    with open(script.log[0], "w") as log:
+        key = record.begin(log)
+    log = logging.FileHandler(script.log[0])
     record.log.addHandler(log)
     record.log.setLevel(logging.INFO)
     job = {key: getattr(script, key) for key in ("input", "output", "params")}
-    record.note(SimpleNamespace(rule=script.rulename, **job))
+    record.note(SimpleNamespace(rule=script.rulename, **job), key)
     record.log.removeHandler(log)
     script.bench_record.running_time = 0
 

@@ -44,7 +44,8 @@ def check(config, processors, missing=()):
         with notes.about(name):
             rows, found = check_dataset(name, config, processors)
         found = [f"{name}: {problem}" for problem in found]
-        blocks.append("\n".join([name, *(f"  {key:<13} {one_line(str(value))}" for key, value in rows.items())]))
+        lines = (f"  {one_line(key):<13} {one_line(str(value))}" for key, value in rows.items())
+        blocks.append("\n".join([name, *lines]))
         problems += found
     return "\n\n".join(blocks), [*problems, *missing]
 

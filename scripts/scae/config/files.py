@@ -49,17 +49,7 @@ def check(file):
     """
     text = _read(file)
     try:
-        json.loads(text)
-        return  # Snakemake tries JSON first, whatever the name of the file
-    except ValueError:
-        pass
-    except RecursionError:
-        raise UserError(f"config: {file}: is nested too deeply; a config has a few levels") from None
-    try:
-        loader = _StrictLoader(text)
-        loader.name = str(file)
-        content = loader.get_single_data()
-        _refuse_recursion(content, file)
+        content = _parse(text, file)
     except UserError:
         raise
     except RecursionError:
@@ -74,6 +64,20 @@ def check(file):
         raise UserError(
             f"config: {file}: is a {type(content).__name__}, not keys with values; write `run: …` and so on"
         )
+    if not isinstance(content.get("pathvars", {}), dict):  # which Snakemake itself reads
+        raise UserError(f"config: {file}: pathvars: must have keys, such as `results: my_results`")
+
+
+def _parse(text, file):
+    """The content of a config file; Snakemake too tries JSON first, whatever the name of the file."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        loader = _StrictLoader(text)
+        loader.name = str(file)
+        content = loader.get_single_data()
+        _refuse_recursion(content, file)
+        return content
 
 
 def check_all(arguments, folder):

@@ -353,7 +353,9 @@ def problems_of_dataset(dataset, kmeans, alone=True):
             else "is given together with samples; remove one",
         )
         return
-    if dataset["samples"] is not None and (problems := list(_problems_of_path(dataset["samples"], ""))):
+    if dataset["samples"] is not None and (
+        problems := list(_problems_of_path(dataset["samples"], "", wanted="a table, .csv or .tsv"))
+    ):
         yield from (("samples", problem) for problem in problems)
         return
     yield from _problems_of_simulation(dataset)
@@ -379,12 +381,14 @@ def problems_of_dataset(dataset, kmeans, alone=True):
         yield from ((f"{key}.{of}", problem) for of, problem in _problems_of_labels(labels, dataset, kmeans, alone))
     if isinstance(qc["mito_genes"], str):
         yield from (
-            ("qc.mito_genes", problem) for problem in _problems_of_path(qc["mito_genes"], ", or a list of names", alone)
+            ("qc.mito_genes", problem)
+            for problem in _problems_of_path(
+                qc["mito_genes"], ", or a list of names", alone, "a file with a gene a line"
+            )
         )
     if dataset["gene_sets"]:
-        yield from (("gene_sets", problem) for problem in _problems_of_path(dataset["gene_sets"], "", alone))
-        if os.path.isdir(dataset["gene_sets"]):
-            yield "gene_sets", f"{_quoted(dataset['gene_sets'])} is a folder; give a .gmt file"
+        problems = _problems_of_path(dataset["gene_sets"], "", alone, "a .gmt file")
+        yield from (("gene_sets", problem) for problem in problems)
     if dataset["values"] == "log_normalized" and qc["max_pct_mito"] is not None:
         yield "qc.max_pct_mito", "needs counts, but values is log_normalized; set it to null"
     if qc["max_genes"] is not None and qc["max_genes"] < qc["min_genes"] + 2:
@@ -427,9 +431,8 @@ def _problems_of_label_files(labels, dataset, alone):
         if is_url(file) or file.lower().startswith("ftp:"):
             yield from ((key, problem) for problem in _problems_of_source(file, alone))
             continue
-        yield from ((key, problem) for problem in _problems_of_path(file, ", or a URL", alone))
-        if os.path.isdir(file):
-            yield key, f"{_quoted(file)} is a folder; give a CSV with the columns cell,label"
+        problems = _problems_of_path(file, ", or a URL", alone, "a CSV with the columns cell,label")
+        yield from ((key, problem) for problem in problems)
     samples = list(address.samples(dataset))
     for sample in files if dataset["member"] != "all" else ():
         if sample is not None and sample not in samples:
@@ -493,7 +496,8 @@ def _problems_of_source(source, alone):
             yield problem
 
 
-def _problems_of_path(path, other, alone=True):
+def _problems_of_path(path, other, alone=True, wanted=None):
+    """What is wrong with a path: it must exist, and be a file if ``wanted`` says which."""
     if not alone and not os.path.exists(path):
         return  # a rule of the other workflow may make it
     if alone and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(RESULTS)):
@@ -505,6 +509,8 @@ def _problems_of_path(path, other, alone=True):
         )
     elif not (os.path.isfile(path) or os.path.isdir(path)):
         yield f"{_quoted(path)} is neither a file nor a folder; give the path of a file"
+    elif wanted and os.path.isdir(path):
+        yield f"{_quoted(path)} is a folder; give {wanted}"
     elif not os.access(path, os.R_OK):
         yield f"{_quoted(path)} cannot be read; change its permissions (chmod), or give another file"
 
@@ -519,7 +525,7 @@ def _contradictions_of_given(model, config, alone):
     if (key is None) == (path is None):
         yield [], "a given embedding needs either key (of obsm) or path (of a table), not both"
     if path is not None:
-        yield from ((["path"], problem) for problem in _problems_of_path(path, "", alone))
+        yield from ((["path"], problem) for problem in _problems_of_path(path, "", alone, "a table, .csv or .tsv"))
     if key is not None:
         for name in config["run"]["datasets"]:
             if name in config["datasets"] and (problem := _problem_of_obsm(config["datasets"][name])):

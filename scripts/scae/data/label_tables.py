@@ -27,9 +27,9 @@ def read(path, cell_column="cell", label_column="label"):
         pandas.Series: text, index: names of cells; empty text for empty fields.
 
     Raises:
-        UserError: if it is not such a table, lacks a column, or has a cell twice.
+        UserError: if it is not such a table, lacks a column, has it twice, or has a cell twice.
     """
-    table = _table(path)
+    table, header = _table(path)
     if cell_column not in table and "" in table and cell_column == "cell":
         log.info("%s: the first column has no name and is used for the cells", path)
         table = table.rename(columns={"": cell_column})
@@ -38,6 +38,8 @@ def read(path, cell_column="cell", label_column="label"):
         if column not in table:
             there = annotation.quoted(table.columns)
             raise UserError(f'{path}: has no column "{column}"; set labels.{key} to one of {there}')
+        if header.count(column) > 1:  # pandas renames the second
+            raise UserError(f'{path}: has {header.count(column)} columns "{column}"; rename or remove one')
     twice = table[cell_column].duplicated()
     if twice.any():
         raise UserError(f"{path}: cell {table[cell_column][twice].iloc[0]} has two labels; remove one")
@@ -53,14 +55,16 @@ def _table(path):
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
         text = content.decode("utf-8-sig")
-        table = pd.read_csv(io.StringIO(text), sep=_separator(text), dtype=str, keep_default_na=False, na_filter=False)
+        separator = _separator(text)
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_filter=False)
+        header = next(csv.reader(io.StringIO(text), delimiter=separator))
     except (OSError, EOFError, ValueError) as error:  # of gzip, pandas and UTF-8
         raise UserError(
             f"{path}: is not a table of labels; give text (UTF-8) with a header and columns, such as a .csv or .tsv"
         ) from error
     if not isinstance(table.index, pd.RangeIndex):  # R's header lacks the first name
         table = table.rename_axis("").reset_index()
-    return table.rename(columns={"Unnamed: 0": ""})
+    return table.rename(columns={"Unnamed: 0": ""}), header
 
 
 def _separator(text):

@@ -5,6 +5,7 @@ Standard library only, since each job and each start of the workflow loads it.
 
 import ast
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,8 @@ def refuse_edited(code):
 def digest(script, *modules):
     """Digest of a script and of everything that it imports from ``scripts/``, directly or not.
 
+    A model file outside the library counts with the modules beside it that it imports.
+
     The syntax tree is compared, so comments, docstrings, formatting, the folder of the checkout and the version of
     Python do not count. Nor do log messages, the text of a `UserError`, the modules in `LEFT_OUT`, and the description
     in a model file (``ABOUT``, ``CONFIG`` …) unless its code uses it. Templates beside a module (``page.*.j2`` beside
@@ -61,34 +64,54 @@ def digest(script, *modules):
     Raises:
         UserError: naming a file that is not valid Python.
     """
-    found = files(script, *modules)
-    places = [path.relative_to(SCRIPTS) if path.is_relative_to(SCRIPTS) else path.name for path in found]
-    lines = sorted(f"{Path(place).as_posix()} {_read(path).digest}" for place, path in zip(places, found, strict=True))
-    named = sorted(set().union(*(_read(path).tables for path in found)))
+    found = _followed(_starts(script, *modules))
+    lines = sorted(f"{path.relative_to(root).as_posix()} {_read(path, root).digest}" for path, root in found)
+    named = sorted(set().union(*(_read(path, root).tables for path, root in found)))
     lines += [f"{name} {results.BY_NAME[name].columns}" for name in named]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def files(script, *modules):
     """The files of a script, of these modules and of everything they import from ``scripts/``, sorted."""
+    return sorted(path for path, _ in _followed(_starts(script, *modules)))
+
+
+def beside(path):
+    """A model file outside the library, and the modules in its folder that it imports, directly or not."""
+    return sorted(path for path, root in _followed([_outside(path)]) if root != SCRIPTS)
+
+
+def _starts(script, *modules):
+    found = [(SCRIPTS / f"{script}.py", SCRIPTS)]
+    for module in modules:
+        found += [_outside(module)] if module.endswith(".py") else [(path, SCRIPTS) for path in _module_files(module)]
+    return found
+
+
+def _outside(path):
+    path = Path(os.path.abspath(path))
+    return path, SCRIPTS if path.is_relative_to(SCRIPTS) else path.parent
+
+
+def _followed(pending):
+    """{(file, the folder in which its imports are looked up)} of these and of all that they import."""
     found = set()
-    pending = [SCRIPTS / f"{script}.py", *(path for module in modules for path in _module_files(module))]
     while pending:
-        path = pending.pop()
-        if path not in found:
-            found.add(path)
-            pending.extend(_read(path).imports)
-    return sorted(found)
+        file = pending.pop()
+        if file not in found:
+            found.add(file)
+            pending.extend(_read(*file).imports)
+    return found
 
 
 class File(NamedTuple):
     digest: str
-    imports: tuple  # files below scripts/
+    imports: tuple  # files below scripts/ or beside a model file, each with that folder
     tables: frozenset  # names of tables of the results contract
 
 
 @cache
-def _read(path):
+def _read(path, root=SCRIPTS):
     """Digest, imports and tables of a file; its syntax tree is large and not kept."""
     try:
         tree = ast.parse(source_code.text(path), filename=str(path))
@@ -102,7 +125,7 @@ def _read(path):
         node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     tables = frozenset(name for name in constants & results.BY_NAME.keys() if results.BY_NAME[name].columns)
-    return File(content.hexdigest(), _imports(path, tree), tables)
+    return File(content.hexdigest(), _imports(path, tree, root), tables)
 
 
 def _plain(node):
@@ -152,17 +175,20 @@ def _describes(node, module):
     return not any(isinstance(name.ctx, ast.Load) for name in named)
 
 
-def _imports(path, tree):
-    """Files below ``scripts/`` that a file imports, at its top or inside functions."""
-    found = []
+def _imports(path, tree, root):
+    """(file, folder) of what a file imports from ``scripts/`` or from ``root``, at its top or inside functions."""
+    names = []
     for node in _statements(tree):
         if isinstance(node, ast.Import):
-            found.extend(file for alias in node.names for file in _module_files(alias.name))
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.extend(_module_files(node.module))
-            found.extend(file for alias in node.names for file in _module_files(f"{node.module}.{alias.name}"))
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            raise ValueError(f"{path}: relative imports are not followed; write the full module name")
+            if node.level:
+                problem = f"{path}: line {node.lineno}: relative imports are not followed; write the full module name"
+                raise ValueError(problem) if root == SCRIPTS else UserError(problem)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    found = [(file, SCRIPTS) for name in names for file in _module_files(name)]
+    if root != SCRIPTS:
+        found += [(file, root) for name in names for file in _files_in(root, name)]
     return tuple(found)
 
 
@@ -177,11 +203,13 @@ def _statements(block):
 @cache
 def _module_files(module):
     """The files of a module below ``scripts/`` and of its packages; none for other modules."""
-    if module.endswith(".py"):  # a model file outside the library
-        return [Path(module).absolute()]
     if any(module == name or module.startswith(f"{name}.") for name in LEFT_OUT):
         return []
+    return _files_in(SCRIPTS, module)
+
+
+def _files_in(folder, module):
     parts = module.split(".")
-    file = SCRIPTS.joinpath(*parts).with_suffix(".py")
-    packages = [SCRIPTS.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    file = folder.joinpath(*parts).with_suffix(".py")
+    packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
     return [path for path in (*packages, file) if path.is_file()]

@@ -9,11 +9,12 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from scae.errors import printable
 from scae.jobs import record as job_record
 
 NOTE = 25  # between INFO, which only reaches the log, and WARNING, which the terminal shows at once as well
-MARK = "noted "  # before the notes in a log
-CHECK = "check"  # the rule
+MARK = "noted "  # before the key and the notes in a log
+NAMES = ("dataset", "model", "seed")  # wildcards, in the order of a message
 SHOWN = 30  # lines at the end of a run
 
 logging.addLevelName(NOTE, "NOTE")
@@ -61,51 +62,54 @@ class Collector(logging.Handler):
         self.terminal.write(f"{text}\n")
 
     def emit(self, record):
-        found = (is_warning(record), record.getMessage())
+        found = (is_warning(record), printable(record.getMessage()))
         if is_ours(record) and record.levelno < logging.ERROR and found not in self.notes:
             self.notes.append(found)
 
-    def write(self, rule, wildcards):
-        """Log the notes of a job, for `read`."""
+    def write(self, snakemake, key):
+        """Log the notes of a job, for `read`.
+
+        Args:
+            snakemake: the job as its script sees it.
+            key: of the log, from `record.begin`.
+        """
         if self.notes:
-            log.info("%s%s", MARK, json.dumps({"rule": rule, "wildcards": dict(wildcards), "notes": self.notes}))
+            job = {"rule": snakemake.rule, "wildcards": dict(snakemake.wildcards.items())}
+            log.info("%s%s %s", MARK, key, json.dumps(job | {"files": list(snakemake.output), "notes": self.notes}))
 
 
 def read(logs):
-    """[(rule, wildcards, is it a warning, message)] from the logs of jobs, in the order of their names."""
+    """[(rule, files of the job, wildcards, is it a warning, message)] from the logs, in the order of their names."""
     found = []
     for path in sorted(Path(logs).rglob("*.log")):
-        with suppress(FileNotFoundError):  # removed meanwhile
+        with suppress(OSError):  # removed meanwhile
             text = path.read_text(encoding="utf-8", errors="replace")
             for job in job_record.entries(text, MARK):
-                found.extend((job["rule"], job["wildcards"], *note) for note in job["notes"])
+                found.extend((job["rule"], job["files"], job["wildcards"], *note) for note in job["notes"])
     return found
 
 
-def show(logs, run, checked):
+def show(logs, files, asked=()):
     """Print `summary` on standard error, where Snakemake reports its jobs."""
-    for text in summary(logs, run, checked):
+    for text in summary(logs, files, asked):
         print(f"  {text}", file=sys.stderr)
 
 
-def summary(logs, run, checked=False):
+def summary(logs, files, asked=()):
     """Lines for the end of a run: each message once, with its data set or its runs.
 
     Args:
         logs: the folder of the logs.
-        run: the config's section ``run``; older notes of other data sets, models and seeds are left out.
-        checked: whether to show the notes of ``snakemake check`` instead of those of a run.
+        files: of this run; notes of jobs that made none of them are of another config, and left out.
+        asked: rules of which the notes are shown too, though they make no file, such as ``check``.
 
     Returns:
         list[str]: the notes, then the warnings.
     """
-    chosen = {"dataset": run["datasets"], "model": run["models"], "seed": list(map(str, run["seeds"]))}
     jobs = {}
-    for rule, wildcards, is_warning, message in read(logs):
-        if (rule == CHECK) == checked and all(
-            wildcards[name] in values for name, values in chosen.items() if name in wildcards
-        ):
-            dataset, *rest = [str(wildcards[name]) for name in chosen if name in wildcards] or [""]
+    for rule, made, wildcards, is_warning, message in read(logs):
+        if not files.isdisjoint(made) if made else rule in asked:
+            dataset, *rest = [str(wildcards[name]) for name in NAMES if name in wildcards] or [""]
             jobs.setdefault((is_warning, dataset, message), {})["/".join(rest)] = None
     lines = []
     for (is_warning, dataset, message), names in sorted(jobs.items(), key=lambda item: item[0][:2]):

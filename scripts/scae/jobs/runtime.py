@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import scae.jobs.source_code  # noqa: F401 (first: it decides how the others are loaded)
-from scae.errors import UserError, one_line
+from scae.errors import UserError, one_line, printable
 from scae.jobs import code_digest, notes, orphans, record
 
 orphans.end_with_snakemake()
@@ -41,18 +41,18 @@ def job(snakemake):
         with _log_to(Path(snakemake.log[0]), name) as noted:
             try:
                 code_digest.refuse_edited(snakemake.params.code)
-                record.refuse_damaged(snakemake.input, _logs(snakemake.log[0]))
+                record.refuse_damaged(snakemake.input, folder_of_logs(snakemake))
                 try:
                     yield noted
                 finally:
-                    noted.write(snakemake.rule, snakemake.wildcards.items())
-                record.note(snakemake)
+                    noted.write(snakemake, noted.key)
+                record.note(snakemake, noted.key)
             except UserError as error:
                 failure = one_line(str(error))
                 logging.error(failure)
             except KeyboardInterrupt:
                 failure = "interrupted"
-            except Exception as error:
+            except BaseException as error:  # also the SystemExit of a model file, which would pass for a success
                 failure = _describe(error, snakemake)
                 logging.exception("unexpected error")
     except OSError as error:  # the log itself cannot be written
@@ -62,9 +62,21 @@ def job(snakemake):
         sys.exit(1)
 
 
-def _logs(log):
-    """The folder of all logs: logs are at ``…/logs/{rule}/…``."""
-    return next((folder for folder in Path(log).parents if folder.name == "logs"), Path(log).parent)
+def folder_of_logs(snakemake):
+    """The folder of all logs: each is in the folder of its rule, with a folder for each wildcard but the last."""
+    depth = max(1, len(dict(snakemake.wildcards.items())))
+    return [*Path(snakemake.log[0]).parents][: depth + 1][-1]
+
+
+class _Printable(logging.Formatter):
+    """Escapes what a message or an exception brings along, so that it neither moves a cursor nor adds a line."""
+
+    def formatMessage(self, record):
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, info):
+        return "\n".join(map(printable, super().formatException(info).splitlines()))
 
 
 def _describe(error, snakemake):
@@ -93,14 +105,16 @@ def _log_to(path, name):
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     with path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
+        key = record.begin(log)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler(log)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         terminal = logging.StreamHandler(os.fdopen(os.dup(saved[1]), "w", buffering=1))
-        terminal.setFormatter(logging.Formatter(f"{name}: %(message)s"))
+        terminal.setFormatter(_Printable(f"{name}: %(message)s"))
         terminal.addFilter(lambda record: getattr(record, "terminal", False) or notes.is_warning(record))
         noted = notes.Collector(terminal.stream)
+        noted.key = key
         logging.basicConfig(level=logging.INFO, handlers=[handler, terminal, noted], force=True)
         logging.captureWarnings(True)
         try:

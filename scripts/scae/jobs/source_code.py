@@ -2,7 +2,8 @@
 
 So a digest of the code is a digest of what runs. Python alone would run bytecode that was compiled from another text of
 the same length and second. Once this is imported, all modules of the package are compiled from their files. Modules
-that a job loads before it have their bytecode removed when the workflow is read (`forget_bytecode`).
+that a job loads before it have their bytecode removed when the workflow is read (`forget_bytecode`). The same holds for
+a model file outside the library and the modules beside it that it imports (`load`).
 """
 
 import os
@@ -10,7 +11,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import PathFinder, SourceFileLoader
-from importlib.util import cache_from_source
+from importlib.util import cache_from_source, module_from_spec, spec_from_loader
 from pathlib import Path
 
 from scae.errors import UserError
@@ -51,14 +52,53 @@ class _Loader(SourceFileLoader):
 
 
 class _Finder:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] != PACKAGE.name:
+    beside = {}  # noqa: RUF012 {name of a module beside a model file: the files that may be imported}
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top != PACKAGE.name and top not in cls.beside:
             return None
         spec = PathFinder.find_spec(name, path, target)
+        if spec and top in cls.beside and spec.origin not in cls.beside[top]:
+            raise ModuleNotFoundError(f"{name} is imported under a computed name; write import {name}")
         if spec and isinstance(spec.loader, SourceFileLoader):
             spec.loader = _Loader(spec.loader.name, spec.loader.path)
         return spec
+
+
+class _Beside:
+    """Finds what nothing else does among the modules beside a model file, which must be in the digest of its code."""
+
+    def __init__(self, folder, files):
+        self.folder, self.files = os.fspath(folder), set(map(os.fspath, files))
+
+    def find_spec(self, name, path=None, target=None):
+        spec = PathFinder.find_spec(name, [self.folder]) if path is None else None
+        if spec is None or not isinstance(spec.loader, SourceFileLoader):
+            return None
+        _Finder.beside[name] = self.files
+        return _Finder.find_spec(name, [self.folder])
+
+
+def load(name, path, files):
+    """Import a file outside the library under a name.
+
+    Args:
+        name: of the module.
+        path: the file.
+        files: it and the modules beside it that it may import.
+    """
+    path = os.path.abspath(path)
+    for module in [module for module in sys.modules if module.partition(".")[0] in _Finder.beside]:
+        del sys.modules[module]  # beside another model file
+    _Finder.beside.clear()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Beside)]
+    sys.meta_path.append(_Beside(os.path.dirname(path), files))
+    loader = _Loader(name, path)
+    module = sys.modules[name] = module_from_spec(spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
 
 
 def forget_bytecode():

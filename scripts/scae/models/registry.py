@@ -17,19 +17,20 @@ import ast
 import importlib
 import importlib.util
 import inspect
-import sys
+import keyword
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 from scae.errors import UserError
+from scae.jobs import code_digest, source_code
 
 FOLDER = Path(__file__).resolve().parent
 NO_MODELS = ("__init__", "layers", "registry")  # other files in this folder
 # Settings of training that a model may have
 OF_TRAINING = ("batch_size", "early_stopping", "epochs", "learning_rate", "min_steps")
 ABOUT = ("title", "summary", "reference", "doi")
+FITTED = ("latent", "kl", "history", "seconds")  # of an external model
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class ModelFile:
 
     def missing(self):
         """Message about a package that the model needs and that is not installed; None if nothing is missing."""
-        if not self.needs or importlib.util.find_spec(self.needs["module"]):
+        if not self.needs or importlib.util.find_spec(self.needs["module"].partition(".")[0]):
             return None
         return (
             f"{self.about['title']} needs the package {self.needs['module']}, which is not installed here; "
@@ -103,13 +104,13 @@ def find(kind):
     """
     path = Path(kind) if is_path(kind) else FOLDER / f"{kind}.py"
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(source_code.text(path))  # the text that is digested and run
     except FileNotFoundError:
         raise UserError(
             f'"{kind}" does not exist (looked in {Path.cwd()}). Give the path of a model file, relative to the working '
             "directory"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"{path}: cannot be read as Python ({error})") from None
     except SyntaxError as error:
         raise UserError(f"{path}: line {error.lineno}: {error.msg}; fix the Python code") from None
@@ -125,11 +126,19 @@ def find(kind):
         raise UserError(f"{path}: needs CONFIG = {{…}} with the JSON schema of each hyperparameter, or {{}}")
     if "kind" in config:
         raise UserError(f'{path}: CONFIG: "kind" is reserved for the model file; rename the hyperparameter')
+    for name in config:
+        if not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
+            raise UserError(f"{path}: CONFIG: {name!r} is not a name that Python can pass; rename the hyperparameter")
+    if found := _reference(config):
+        raise UserError(f'{path}: CONFIG: "{found}" refers to another schema; write out what it stands for')
     trained = _defines(tree, ast.ClassDef, "Model")
     external = not trained and _defines(tree, ast.FunctionDef, "fit")
     if not (trained or external or _defines(tree, ast.FunctionDef, "embed")):
         raise UserError(f"{path}: needs a class Model, or a function fit (external package) or embed (no training)")
-    needs = _literal(path, tree, "NEEDS") or {}
+    needs, same = (_literal(path, tree, name) or {} for name in ("NEEDS", "SAME_ESTIMATES"))
+    for name, value in {"NEEDS": needs, "SAME_ESTIMATES": same}.items():
+        if not isinstance(value, dict) or not all(isinstance(text, str) and text for text in [*value, *value.values()]):
+            raise UserError(f"{path}: {name} must be a dict of text")
     if external and not ({"module", "get"} <= set(needs) and "batch_size" in config):
         raise UserError(
             f'{path}: a function fit needs NEEDS = {{"module": …, "get": …}}, the package and the command that '
@@ -142,7 +151,7 @@ def find(kind):
         trained=trained or external,
         external=external,
         deterministic=not (trained or external) and bool(_literal(path, tree, "DETERMINISTIC")),
-        same_estimates=_literal(path, tree, "SAME_ESTIMATES") or {},
+        same_estimates=same,
         counts=trained and bool(_literal(path, tree, "NEEDS_COUNTS")),
         needs=needs,
     )
@@ -156,14 +165,11 @@ def load(kind):
     """
     if not is_path(kind):
         return importlib.import_module(f"scae.models.{kind}")
-    loader = _Source(f"scae_model_{Path(kind).stem}", kind)
-    module = sys.modules[loader.name] = module_from_spec(spec_from_loader(loader.name, loader))
     try:
-        loader.exec_module(module)
-    except Exception as error:
+        return source_code.load(f"scae_model_{Path(kind).stem}", kind, code_digest.beside(kind))
+    except (Exception, SystemExit) as error:
         message = " ".join(str(error).split())
         raise UserError(f"{kind}: cannot be imported ({type(error).__name__}: {message})") from error
-    return module
 
 
 def call(kind, name, /, *arguments, **hyperparameters):
@@ -172,7 +178,9 @@ def call(kind, name, /, *arguments, **hyperparameters):
     Raises:
         UserError: if its signature does not accept the arguments and the hyperparameters of CONFIG.
     """
-    function = getattr(load(kind), name)
+    function = getattr(load(kind), name, None)
+    if function is None:  # defined in a branch that was not run, or deleted
+        raise UserError(f"{kind}: has no {name} once it is imported; define it at the top level")
     try:
         inspect.signature(function).bind(*arguments, **hyperparameters)
     except TypeError as error:
@@ -202,7 +210,15 @@ def validate_latent(latent, n_cells, kind, first=0, method="embed"):
     if shape is None or len(shape) != 2 or shape[0] != n_cells or not shape[1]:
         found = type(latent).__name__ if shape is None else f"shape {tuple(shape)}"
         raise UserError(f"{kind}: {method} returned {found}; return shape (cells, latents) with {n_cells} cells")
-    latent = np.asarray(latent, np.float32)
+    if hasattr(latent, "detach"):
+        latent = latent.detach().cpu()
+    with suppress(TypeError, ValueError, RuntimeError):  # such as bfloat16, which numpy does not have
+        latent = np.asarray(latent)
+    kind_of_number = getattr(getattr(latent, "dtype", None), "kind", "")
+    if not isinstance(latent, np.ndarray) or kind_of_number not in "fiu":
+        found = getattr(latent, "dtype", type(latent).__name__)
+        raise UserError(f"{kind}: {method} returned {found}; return an array or tensor of float32")
+    latent = latent.astype(np.float32, copy=False)
     if not np.isfinite(latent).all():
         cell, number = np.argwhere(~np.isfinite(latent))[0]
         raise UserError(
@@ -211,11 +227,19 @@ def validate_latent(latent, n_cells, kind, first=0, method="embed"):
     return latent
 
 
-class _Source(SourceFileLoader):
-    """Compiles the file itself: cached bytecode would survive an edit within the same second."""
+def validate_fit(fitted, kind):
+    """Check that ``fit`` of a model file returned what it should, apart from the latents themselves.
 
-    def get_code(self, name):
-        return self.source_to_code(self.get_data(self.path), self.path)
+    Raises:
+        UserError: naming the model file and what is missing.
+    """
+    missing = [name for name in FITTED if name not in fitted] if isinstance(fitted, dict) else FITTED
+    if missing or not isinstance(fitted["history"], list) or not fitted["history"]:
+        found = f"a dict without {', '.join(missing)}" if isinstance(fitted, dict) else f"a {type(fitted).__name__}"
+        raise UserError(
+            f"{kind}: fit returned {found if missing else 'no history'}; return a dict with {', '.join(FITTED)}, of "
+            "which history has a dict for each epoch"
+        )
 
 
 def _literal(path, tree, name):
@@ -223,10 +247,19 @@ def _literal(path, tree, name):
         if isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == [name]:
             try:
                 return ast.literal_eval(node.value)
-            except ValueError:
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 raise UserError(
                     f"{path}: line {node.lineno}: {name} must be a literal, since it is read without importing the file"
                 ) from None
+    return None
+
+
+def _reference(schema):
+    """The first key that refers to another schema, which could be at any address."""
+    if isinstance(schema, dict):
+        return next((key for key in schema if str(key).startswith("$")), None) or _reference(list(schema.values()))
+    if isinstance(schema, list | tuple):
+        return next(filter(None, map(_reference, schema)), None)
     return None
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pandas as pd
 
 from scae.errors import UserError
-from scae.sources import annotation, hdf5_files
+from scae.sources import annotation, hdf5_files, zarr_stores
 from scae.sources.matrices import REPAIR, Content, Stored
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,10 @@ def open_zarr(path, reading):
     """Content of an AnnData in a zarr store (a folder)."""
     import zarr
 
-    yield _content(zarr.open_group(path, mode="r"))
+    zarr_stores.refuse_unsafe(path)
+    group = zarr.open_group(path, mode="r")
+    zarr_stores.check_sizes(group, ("obs", "var", "X", "raw", "raw.X", "raw.var", "layers"))
+    yield _content(group)
 
 
 @contextmanager

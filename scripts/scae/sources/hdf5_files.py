@@ -52,7 +52,8 @@ def check_size(array):
 
 
 def _problem_of_size(array):
-    n_bytes = int(np.prod(array.shape or (), dtype=object)) * array.dtype.itemsize
+    shapes = (array.shape or (), getattr(array, "chunks", None) or ())  # a chunk is read whole, and may be larger
+    n_bytes = max(int(np.prod(shape, dtype=object)) for shape in shapes) * array.dtype.itemsize
     if n_bytes > SMALL_BYTES and n_bytes > COMPRESSION_LIMIT * _stored_bytes(array):
         return f"declares {n_bytes:,} bytes, but almost none are stored; write the file again"
     return None

@@ -1,21 +1,28 @@
 """The training loop. It knows no model by name: a model is built from its kind and returns its named loss terms."""
 
+import copy
+import hashlib
+import io
 import logging
 import math
+import pickle
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import torch
 
-from scae import results, tables
+from scae import randomness, results, tables
 from scae.errors import UserError
 from scae.jobs.progress import Progress
+from scae.models import registry
 from scae.training.batches import DenseBatches, split
 from scae.training.weights import build
 
 log = logging.getLogger(__name__)
 
 _, *TERMS = results.BY_NAME["history"].column_names  # of the loss; a model without a term has it at zero
+TRIED_CELLS = 8  # on which the methods of a model are tried before training
+OF_MODULES = frozenset(vars(torch.nn.Module()))  # attributes that every part of a model has
 SPARSE_BELOW = 0.25  # share of non-zeros below which the sparse engine clearly wins on a CPU (benchmarks/README.md)
 
 
@@ -71,11 +78,14 @@ def with_enough_steps(settings, n_cells):
 
 
 @torch.random.fork_rng(devices=[])  # leaves the caller's random state alone
+@randomness.forked()
 def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
     """Train one model with Adam on shuffled batches of cells.
 
-    Weights, order of the cells and noise all follow from ``seed``. The result depends neither on the time or the load
-    of the machine, nor on whether the training was interrupted and resumed from a checkpoint.
+    Weights, order of the cells and noise all follow from ``seed``, and so do the numbers that a model draws from
+    Python's and numpy's generators. The result depends neither on the time or the load of the machine, nor on whether
+    the training was interrupted and resumed from a checkpoint. A checkpoint has the ``state_dict`` of the model, with
+    what its methods ``get_extra_state`` return; if other attributes have changed by then, training starts from scratch.
 
     Args:
         expression: scae.data.expression.Expression.
@@ -95,21 +105,31 @@ def fit(expression, kind, hyperparameters, settings, seed, checkpoint=None):
         stopping the best epoch so far (``held_out_best_epoch``); the seconds of all epochs, over all attempts.
 
     Raises:
-        UserError: if the loss is not finite, the model does not return valid loss terms, or a signal stopped the
-            training (after its checkpoint was saved).
+        UserError: if the loss is not finite, the model does not return valid latents or loss terms, or a signal stopped
+            the training (after its checkpoint was saved).
     """
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
+    randomness.seed(seed)
     trained, held_out = split(expression.shape[0], settings, seed)
     model = build(kind, expression.shape[1], hyperparameters)
     if hasattr(model, "start"):
         model.start(expression, trained)
+    _refuse_wrong_returns(model, expression, trained[:TRIED_CELLS], kind)
     model = model.to(settings["device"])
     make_batch = make_batches(expression, settings)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"], fused=True)
     run = _Run(model, optimizer, settings["device"], torch.Generator().manual_seed(seed))
     if checkpoint and (state := checkpoint.load()):
         run.restore(state)
+        if lost := run.lost(state):
+            log.warning(
+                "%s: a checkpoint lacks %s, which changed in training: training starts from scratch. Make it a buffer, "
+                "or return it from get_extra_state",
+                *(kind, ", ".join(f"self.{name}" for name in lost)),
+            )
+            checkpoint.remove()
+            return fit(expression, kind, hyperparameters, settings, seed, checkpoint)
         log.info("resuming in epoch %d, batch %d", run.epoch, run.batch)
     autocast = (
         torch.autocast(settings["device"], torch.bfloat16) if settings["precision"] == "bfloat16" else nullcontext()
@@ -149,13 +169,44 @@ def _held_out_terms(model, make_batch, cells, settings, seed):
     sums = {}
     devices = [torch.cuda.current_device()] if settings["device"] == "cuda" else []
     model.eval()
-    with torch.no_grad(), torch.random.fork_rng(devices=devices):
+    with torch.no_grad(), torch.random.fork_rng(devices=devices), randomness.forked():
         torch.manual_seed(seed)
+        randomness.seed(seed)
         for some in cells.split(settings["batch_size"]):
             for name, value in model.loss(make_batch(some)).items():
                 sums[name] = sums.get(name, 0.0) + value.item() * len(some)
     model.train()
     return {f"{tables.HELD_OUT}{name}": sums.get(name, 0.0) / len(cells) for name in dict.fromkeys([*TERMS, *sums])}
+
+
+def _refuse_wrong_returns(model, expression, cells, kind):
+    """Try what is needed after training: latents of a few cells, and a state that can be saved and read again.
+
+    Raises:
+        UserError: naming what the model returned.
+    """
+    if not callable(getattr(model, "embed", None)):
+        raise UserError(f"{kind}: Model has no method embed(x, estimate); it returns the latent, (cells, latents)")
+    in_training = {part: part.training for part in model.modules()}
+    model.eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), randomness.forked():
+        batch = DenseBatches(expression, torch.device("cpu"))(cells)
+        registry.validate_latent(model.embed(batch, "posterior_mean"), len(cells), kind)
+    for part, mode in in_training.items():
+        part.training = mode
+    extra = {name: value for name, value in model.state_dict().items() if not isinstance(value, torch.Tensor)}
+    buffer = io.BytesIO()
+    try:
+        torch.save(extra, buffer)
+        buffer.seek(0)
+        torch.load(buffer, weights_only=True)
+        if extra:
+            model.load_state_dict(model.state_dict())
+    except Exception as error:  # pickle, or the model file, raises anything
+        raise UserError(
+            f"{kind}: what get_extra_state returned cannot be saved and given to set_extra_state "
+            f"({type(error).__name__}); return numbers, text, tensors, or lists and dicts of these"
+        ) from error
 
 
 def _validate(terms, kind):
@@ -164,8 +215,14 @@ def _validate(terms, kind):
         found = f"only {', '.join(map(str, terms))}" if isinstance(terms, dict) else f"a {type(terms).__name__}"
         raise UserError(f'{kind}: loss returned {found}; it must return a dict with "loss", which is minimised')
     for name, value in terms.items():
+        if not isinstance(name, str) or not name or name == "epoch" or name.startswith(tables.HELD_OUT):
+            raise UserError(
+                f"{kind}: loss returned a term named {name!r}, which history.csv cannot have as a column; rename it"
+            )
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise UserError(f'{kind}: loss returned "{name}" that is not a scalar tensor; average it over the cells')
+        if value.is_complex():
+            raise UserError(f'{kind}: loss returned "{name}" as {value.dtype}; return a real number')
     if not terms["loss"].requires_grad:
         raise UserError(f'{kind}: "loss" does not depend on any parameter of the model; compute it from the parameters')
     return terms
@@ -215,7 +272,10 @@ class _Run:
 
     def _compare_with_best(self, loss):
         if self.best is None or loss < self.best["loss"]:
-            weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+            weights = {
+                name: value.clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+                for name, value in self.model.state_dict().items()
+            }
             self.best = {"epoch": self.epoch, "loss": loss, "weights": weights}
 
     def is_out_of_patience(self, patience):
@@ -233,7 +293,9 @@ class _Run:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "epoch_order": self.epoch_order,
+            "attributes": _attributes(self.model),
             "noise": torch.get_rng_state(),
+            "other_noise": randomness.state(),
             "noise_cuda": torch.cuda.get_rng_state() if self.device == "cuda" else None,
         }
 
@@ -244,8 +306,26 @@ class _Run:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["noise"])
+        randomness.restore(state["other_noise"])
         if state["noise_cuda"] is not None:
             torch.cuda.set_rng_state(state["noise_cuda"])
+
+    def lost(self, state):
+        """Names of the attributes of the model that are not as they were when this state was saved."""
+        now, then = _attributes(self.model), state["attributes"]
+        return sorted(name for name in now.keys() | then if now.get(name) != then.get(name))
+
+
+def _attributes(model):
+    """{attribute: digest of its value} of what ``state_dict`` does not have, as far as it can be pickled."""
+    found = {}
+    for place, part in model.named_modules():
+        for name in vars(part).keys() - OF_MODULES:
+            value = vars(part)[name]
+            with suppress(Exception):
+                content = pickle.dumps(value.get_state() if isinstance(value, torch.Generator) else value)
+                found[f"{place}.{name}".lstrip(".")] = hashlib.sha256(content).hexdigest()
+    return found
 
 
 def timing(seconds, n_cells, settings):

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import torch
 
+from scae import randomness
 from scae.errors import UserError
 from scae.models import registry
 from scae.training.batches import DenseBatches, split
@@ -12,6 +13,7 @@ from scae.training.batches import DenseBatches, split
 
 @torch.no_grad()
 @torch.random.fork_rng(devices=[])
+@randomness.forked()
 def embed(model, expression, estimate, seed, batch_size=256):
     """Latent of every cell.
 
@@ -30,6 +32,7 @@ def embed(model, expression, estimate, seed, batch_size=256):
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)
+    randomness.seed(seed)
     file, latent = inspect.getfile(type(model)), _Rows(expression.shape[0])
     for cells, batch in _batches(expression, torch.arange(expression.shape[0]), batch_size):
         latent.add(registry.validate_latent(model.embed(batch, estimate), len(cells), file, cells[0].item()))
@@ -37,6 +40,8 @@ def embed(model, expression, estimate, seed, batch_size=256):
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
+@randomness.forked()
 def diagnostics(model, expression):
     """Per-cell diagnostics of the latents, from the method ``diagnostics`` of the model, if it has one.
 
@@ -49,6 +54,8 @@ def diagnostics(model, expression):
     if not hasattr(model, "diagnostics"):
         return {}
     torch.set_num_threads(1)
+    torch.manual_seed(0)
+    randomness.seed(0)
     found = {}
     for cells, batch in _batches(expression, torch.arange(expression.shape[0])):
         for name, values in model.diagnostics(batch).items():
@@ -82,9 +89,11 @@ def losses(model, expression, settings, seed):
 
 @torch.no_grad()
 @torch.random.fork_rng(devices=[])
+@randomness.forked()
 def _losses(model, expression, cells, seed):
     torch.set_num_threads(1)
     torch.manual_seed(seed)
+    randomness.seed(seed)
     sums = {}
     for some, batch in _batches(expression, cells):
         for name, value in model.loss(batch).items():

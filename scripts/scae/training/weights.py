@@ -39,7 +39,9 @@ def save(model, kind, hyperparameters, settings, genes, path):
     }
     # Pickle writes each string object once; fresh objects make the bytes depend on the values alone
     content = json.loads(json.dumps(description))
-    content["state_dict"] = {name: weights.cpu() for name, weights in model.state_dict().items()}
+    content["state_dict"] = {
+        name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in model.state_dict().items()
+    }
     buffer = io.BytesIO()  # saved to a path, the archive would contain the name of the file
     torch.save(content, buffer)
     Path(path).write_bytes(buffer.getvalue())
