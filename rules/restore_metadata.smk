@@ -23,7 +23,7 @@ NOT_RESULTS = ("README.md", "logs", "benchmarks", "lost+found")
 RUNNING = Path(".snakemake/scae.lock")  # locked while a run goes on, by the process that runs it
 CODE = ("config", "envs", "profiles", "rules", "scripts", "workflow", ".git")
 LOCKS = []
-OURS = {placed(path) for path in [*plan.targets(), "<results>/MANIFEST.sha256"]}
+OURS = {placed(path) for path in [*plan.targets(), *plan.targets_to_choose(), "<results>/MANIFEST.sha256"]}
 
 
 def refuse_unwritable_folder():

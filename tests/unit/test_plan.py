@@ -13,6 +13,9 @@ from scae.errors import UserError
 GATES = {"from": "markers", "markers": {"B": ["CD19"], "T": ["CD3D"]}}
 
 
+FILES_OF_A_TRAINING = ("model.pt", "history.csv", "timing.csv", "latent.csv")
+
+
 class Wildcards(SimpleNamespace):
     def items(self):
         return vars(self).items()
@@ -70,6 +73,10 @@ def test_lists_of_the_run_say_which_files_are_made(plan):
     assert plan.named("label_set") == ["<results>/toy/labels/gates.csv"]
     assert len(plan.named("latent")) == 2 * 5 * 2 + 2 * (3 * 2 + 1)  # of a half, PCA with one seed and no `ours`
     assert len(plan.named("model")) == 2 * 3 * 2 + 2 * 3 * 2
+    assert set(plan.targets_to_choose()) == {
+        "<results>/other/choice.csv",
+        *(f"<results>/other.half1/vae_n_latent3/seed0/{name}" for name in FILES_OF_A_TRAINING),
+    }
     assert plan.named("test_half") == ["<results>/other.half1/test.h5ad", "<results>/other.half2/test.h5ad"]
     assert {path.split("/")[3] for path in plan.named("tsne3d")} == {"seed0"}
     assert len(plan.named("sweep_svg")) == 2

@@ -84,6 +84,17 @@ class Plan:
         chosen = [result for result in results.CONTRACT if part in (None, result.part) and (result.same or not same)]
         return [f"<results>/{path}" for result in chosen for path in self.paths(result)]
 
+    def targets_to_choose(self):
+        """Paths of all files that only `snakemake choose` makes."""
+        halves = [half for half in self.halves if half.endswith(".half1")]
+        found = [f"<results>/{name}/choice.csv" for name in self.split]
+        for model in self.candidates:
+            of_kind = [which for which in ("trained", "own", "external") if self._is_of(which, model)]
+            for result in (one for one in results.CONTRACT if one.of_half and "model" in one.wildcards):
+                values = {"dataset": halves, "model": [model], "seed": self.seeds[:1]}
+                found += [f"<results>/{path}" for path in results.paths(result, values) if result.of in ("", *of_kind)]
+        return found
+
     def named(self, *names):
         """Paths of every file with these names in the contract."""
         return [f"<results>/{path}" for name in names for path in self.paths(results.BY_NAME[name])]
