@@ -135,6 +135,7 @@ rule label_cells:
     resources:
         mem_mb=growing(1000, 6, when=plan.makes_labels),
         runtime=growing(30, 0.012, when=plan.makes_labels),
+        label_set=plan.label_set,
     params:
         code=plan.code("label_cells"),
         content=plan.content("labels"),

@@ -220,7 +220,7 @@ CONTRACT = [
         "spreads",
         f"{RUN}/spreads.csv",
         "evaluation",
-        "spread of the scores when cells are resampled within each type",
+        "spread of the scores when cells are resampled within each type; low and high without the bias of it",
         columns="labels:text space:text metric:text mean sd low high",
     ),
     Result(

@@ -93,7 +93,7 @@ def test_a_wrong_column_or_digest_is_one_line_and_no_file(options, line, capfd):
 def test_labels_and_a_given_embedding_come_in_the_order_of_the_expression():
     entry = {"from": "obs", "column": "type", "ignore": [], "missing": "unscored"}
     inputs = {"counts": "source.h5ad", "expression": "expression.h5ad", "fetched_labels": []}
-    run("label_cells", inputs, {"labels": "labels.csv"}, labels={"labels": entry})
+    run("label_cells", inputs, {"labels": "labels.csv"}, {"label_set": ""}, labels={"labels": entry})
     labels = tables.read_labels("labels.csv")
     assert labels.index.tolist() == CELLS[::-1]
     assert labels.tolist() == TYPES[::-1].tolist()

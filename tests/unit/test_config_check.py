@@ -26,6 +26,7 @@ def config(config, tmp_path, monkeypatch):
     (tmp_path / "sets.gmt").write_text("one\tfirst\tG1\tG2\tG3\ntwo\tother\tG1\tnone\n")
     (tmp_path / "damaged.h5ad").write_bytes((tmp_path / "toy.h5ad").read_bytes()[:3000])
     config["datasets"]["toy"] = {"source": "toy.h5ad", "labels": {"from": "obs", "column": "type"}}
+    config["datasets"]["toy"]["qc"] = {"min_genes": 5}
     config["tsne"] = {"perplexity": 20}
     return config
 

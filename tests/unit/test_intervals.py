@@ -82,6 +82,22 @@ def test_the_spread_over_cells_is_binomial():
     )
 
 
+@pytest.mark.parametrize("agreement", [0, 0.1, 0.6])
+@pytest.mark.parametrize("name", ["nmi", "ari"])
+def test_the_interval_holds_the_score_of_these_and_of_other_cells(name, agreement):
+    """Plain quantiles exclude both near 0, since drawing a cell twice makes it agree with itself."""
+    score, lowest, source = getattr(intervals, name), intervals.OVER_CELLS[name], np.random.default_rng(0)
+    types = np.repeat(np.arange(10), 50)
+
+    def clusters():
+        return np.where(source.random(500) < agreement, types, source.integers(0, 10, 500))
+
+    others = np.mean([score(types, clusters()) for _ in range(100)])
+    found = [intervals.over_cells(score, types, clusters(), lowest=lowest) for _ in range(20)]
+    assert all(lowest <= interval.low <= interval.mean <= interval.high <= 1 for interval in found)
+    assert sum(interval.low <= others <= interval.high for interval in found) >= 17
+
+
 def test_each_draw_has_the_same_number_of_cells_of_each_type():
     seen = []
 
@@ -108,7 +124,8 @@ def test_spreads_over_cells_are_those_of_the_scores():
     assert list(table.index) == list(expected)
     for name, interval in expected.items():
         assert tuple(table.loc[name]) == pytest.approx(interval)
-        assert np.quantile(draws[name], [0.025, 0.975]) == pytest.approx(interval[2:])
+        bias = draws[name].mean() - interval.mean
+        assert np.quantile(draws[name], [0.025, 0.975]) - bias == pytest.approx(interval[2:])
     assert all(table.empty for table in intervals.cell_spreads(labels, clusters, labels, None))
     names = np.where(np.arange(120) == 0, "single", labels)  # a type of one cell has no recall
     alone = intervals.cell_spreads(names, clusters, names, predicted)[0].set_index("metric")

@@ -44,6 +44,7 @@ def test_columns_can_be_named_and_text_stays_text(tmp_path):
         ("barcode,celltype\nA,B\n", '"cell"; set labels.cell_column to one of "barcode", "celltype"'),
         ("cell,celltype\nA,B\n", '"label"; set labels.column to one of "cell", "celltype"'),
         ("cell,label\nA,B\nA,B\n", "cell A has two labels"),
+        ("AAACCTGAGAAACCAT-1,B\nAAACCTGAGAAACCGC-1,T\n", "write the line cell,label above it"),
         ("", "text (UTF-8)"),
         ('cell,label\na,"B\n', "text (UTF-8)"),
         ("cell,label\nA,Ümlaut\n".encode("latin-1"), "text (UTF-8)"),

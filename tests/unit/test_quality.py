@@ -177,6 +177,6 @@ def test_genes_are_named_before_the_limit_is_applied():
 @pytest.mark.parametrize("qc", [{"min_genes": 9}, {"min_cells": 99}, {"max_genes": 1}, {"max_pct_mito": 1e-9}])
 def test_limits_that_nothing_passes_are_named(qc):
     data = counts_of(np.ones((12, 9)), genes=[f"MT-{number}" for number in range(9)])
-    with pytest.raises(UserError, match="no cell of 12 passes") as caught:
+    with pytest.raises(UserError, match=f"^qc.{next(iter(qc))}: ") as caught:
         measure(data, **qc)
-    assert next(iter(qc)) in line_of(caught)
+    assert "{" not in line_of(caught)

@@ -150,17 +150,17 @@ def test_bad_sample_tables_are_rejected(table, says, folder):
 def test_only_counts_and_corrected_counts_are_joined(folder):
     parts = {name: read(source={name: f"{name}.h5ad"}) for name in TABLES}
     parts["s3"].uns["values"] = "corrected_counts"
-    assert samples._joined(parts, "inner").uns["values"] == "corrected_counts"
+    assert samples._joined(parts, "inner", 0.5).uns["values"] == "corrected_counts"
     parts["s3"].uns["values"] = "log_normalized"
     with pytest.raises(UserError, match="s1 counts, s2 counts, s3 log_normalized"):
-        samples._joined(parts, "inner")
+        samples._joined(parts, "inner", 0.5)
 
 
 def test_samples_without_a_gene_in_common_are_rejected(folder):
     data = anndata.read_h5ad("s3.h5ad")
     data.var_names = ["ENSG1", "ENSG2", "ENSG3"]
     data.write_h5ad("s3.h5ad")
-    with pytest.raises(UserError, match="no gene in common"):
+    with pytest.raises(UserError, match="share 0 genes, 0 % of those of s2"):
         of_config()
 
 

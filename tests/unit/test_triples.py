@@ -103,7 +103,7 @@ def mtx(entries, kind="integer", sizes="4 3 1"):
     [
         ("genes.tsv", None, "matrix.mtx: has no file of genes"),
         ("barcodes.tsv", None, "matrix.mtx: has no file of cells"),
-        ("barcodes.tsv", CELLS[:2], "names 4 genes and barcodes.tsv 2 cells"),
+        ("barcodes.tsv", CELLS[:2], "has 4 lines of genes and barcodes.tsv 2 of cells"),
         ("barcodes.tsv", [CELLS[0]] * 3, "2 cells have the same name"),
         ("genes.tsv", "A\tÄ\n".encode("latin-1") * 4, "is not UTF-8"),
         ("matrix.mtx", b"%%MatrixMarket x", "is not a MatrixMarket file"),

@@ -99,6 +99,7 @@ def write_data(project):
     cells = toy_cells()
     cells.obs["lane"] = [f"lane {number % 4}" for number in range(cells.n_obs)]
     cells.var["genome"] = np.where(np.arange(cells.n_vars) < 50, "hg19", "mm10")
+    cells.var["feature_types"] = "Gene Expression"
     cells.var["long_name"] = [f"long {name}" for name in cells.var_names]
     cells.obs["partial"] = ["NA" if number % 9 == 4 else name for number, name in enumerate(cells.obs["cell_type"])]
     cells.layers["spliced"] = cells.X.tocsr()[::-1].copy()

@@ -57,7 +57,7 @@ def test_a_cell_without_label_is_named(project):
 def test_limits_that_no_cell_passes_are_named(empty):
     empty.set("datasets.toy.qc.min_genes", 59)
     empty.run("results/toy/counts.h5ad")
-    assert "no cell of 90 passes quality control" in failure(empty, "results/toy/expression.h5ad")
+    assert "qc.min_genes: 59 removes all 90 cells" in failure(empty, "results/toy/expression.h5ad")
 
 
 def test_a_perplexity_too_high_for_the_cells_is_named_with_the_highest_that_works(project):

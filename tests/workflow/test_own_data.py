@@ -17,7 +17,8 @@ from workflow_project import TOY_CONFIG, Project, toy_cells
 PAGE = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 DATASETS = {name: entry for block in BLOCKS for name, entry in block["datasets"].items()}
-SAMPLES = {"batches", "cohort", "study"}
+LABELLED = ("typed", "by_column", "scanpy")
+SAMPLES = {"batches", "cohort", "study", "by_column", "scanpy"}
 QC = {"min_cells": 1, "min_genes": 5}
 
 
@@ -62,6 +63,13 @@ def write_all(data):
     (data / "hallmark.gmt").write_text("\t".join(["one", "of three genes", *cells.var_names[:3]]))
     cells[:50].write_h5ad(data / "healthy.h5ad")
     write_tenx(data / "tumour.h5", cells[50:, :55].copy())
+    types = pd.DataFrame(
+        {"barcode": cells.obs_names, "cell": cells.obs_names, "label": cells.obs["cell_type"].to_numpy()}
+    )
+    types["donor"] = ["healthy"] * 50 + ["tumour"] * 40
+    types.to_csv(data / "donors.csv", index=False)
+    types.assign(cell=types["cell"] + ["-0"] * 50 + ["-1"] * 40).to_csv(data / "joined.csv", index=False)
+    types.assign(barcode=types["barcode"] + "-0", cell_type=types["label"]).to_csv(data / "types.csv", index=False)
     (data / "samples.csv").write_text(re.search(r"```csv\n(.*?)```", PAGE, re.DOTALL)[1])
 
 
@@ -77,7 +85,7 @@ def run(warm, workflow, tmp_path_factory):
     project.config["run"] = {"datasets": list(DATASETS), "models": ["dae"]}
     project.config["training"]["epochs"] = 1
     project.config["datasets"] = {name: entry | {"qc": QC} for name, entry in DATASETS.items()}
-    project.run(*map(latent, DATASETS))
+    project.run(*map(latent, DATASETS), *(f"results/{name}/labels.csv" for name in LABELLED))
     return project
 
 
@@ -87,7 +95,15 @@ def test_each_format_gives_the_latent_of_the_h5ad(name, run):
     assert run.path(latent(name)).read_bytes() == run.path(latent("mine")).read_bytes()
 
 
-@pytest.mark.parametrize(("name", "n_genes"), [("batches", 55), ("cohort", 55), ("study", 60)])
+@pytest.mark.parametrize("name", LABELLED)
+def test_labels_from_a_file_are_those_of_the_cells(name, run):
+    labels = pd.read_csv(run.path(f"results/{name}/labels.csv"))["label"]
+    assert labels.tolist() == toy_cells().obs["cell_type"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "n_genes"), [("batches", 55), ("cohort", 55), ("study", 60), ("by_column", 55), ("scanpy", 55)]
+)
 def test_cells_of_samples_are_named_by_them(name, n_genes, run):
     counts = anndata.read_h5ad(run.path(f"results/{name}/counts.h5ad"))
     assert counts.shape == (90, n_genes)

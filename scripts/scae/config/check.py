@@ -4,10 +4,11 @@ import functools
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scae.config import label_sets, loader
-from scae.data import batch, gates, labels, quality
+from scae.data import batch, counts, gates, labels, quality
 from scae.data import genes as gene_names
 from scae.errors import UserError, one_line
 from scae.evaluation import gene_sets
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 SHOWN_TYPES = 12
 IN_THE_RUN = {"clusters": "clustering", "markers": "gates on markers"}
+REHEARSED_VALUES = 20_000_000  # read and filtered as a run does, in up to ten seconds
+RECOVERED_CELLS = 50
 DENSITY = 0.08  # assumed share of non-zeros if they cannot be counted without reading the matrix
 # Measured on two cores of a Xeon server (benchmarks/README.md); within a factor of two elsewhere
 SECONDS_PER_JOB = 3.0
@@ -64,15 +67,53 @@ def check_dataset(name, config, processors):
     problems += [
         f"{sample}: {problem}" if sample else problem for sample, part in parts.items() for problem in part.problems
     ]
+    genes = {sample: part.var.index for sample, part in parts.items() if part.var is not None}
+    if genes and (problem := samples.problem_of_genes(genes, settings["join"], settings["min_shared_genes"])):
+        problems.append(problem)
     found = _together(parts, settings["join"])
-    if found.obs is not None and found.var is not None:
+    if found.obs is not None and found.var is not None and len(found.var):
         rows |= _sizes(found)
         rows |= _described(found, settings, problems)
         rows |= _needs(found, config, processors)
+        problems += [] if problems else _rehearsed(settings, found, config)
         problems += _too_few_cells(len(found.obs), config)
         problems += _without_counts(found, config)
     problems = list(dict.fromkeys(problems))
     return rows | _verdict(problems, "ready"), problems
+
+
+def _rehearsed(settings, found, config):
+    """The problem that reading and quality control of a run would have, for data that take seconds to read."""
+    if found.n_values is None and len(found.obs) * len(found.var) * DENSITY > REHEARSED_VALUES:
+        return []
+    if (found.n_values or 0) > REHEARSED_VALUES or not _is_local(settings):
+        return []
+    try:
+        data = samples.read(settings, downloads=None)
+        first = label_sets.first(settings["labels"])
+        drop = first.get("missing") == "drop" and not address.is_fetched(first)
+        chosen = labels.labelled(labels.given(first, data.obs), data.obs_names) if drop else None
+        passed = quality.measure(data, settings["qc"], settings["genes"], chosen)
+        if passed.holds == "log_normalized":
+            return list(_without_recovery(passed, config))
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def _without_recovery(passed, config):
+    """Problems of models of counts whose counts cannot be recovered from logarithms, by the first cells."""
+    block = next(iter(passed.blocks))[:RECOVERED_CELLS, passed.gene_rows]
+    rows = np.split(np.expm1(block.data.astype(np.float64)), block.indptr[1:-1])
+    if all(counts.whole_numbers(row)[1] <= counts.TOLERANCE for row in rows if len(row)):
+        return
+    for name in config["run"]["models"]:
+        if registry.find(config["models"][name]["kind"]).counts:
+            yield f"models.{name}: needs counts, but the values are not scaled counts; take it out of run.models"
+
+
+def _is_local(settings):
+    return not any(address.is_url(entry["source"]) for entry in address.samples(settings).values())
 
 
 def _verdict(problems, otherwise):
@@ -81,7 +122,7 @@ def _verdict(problems, otherwise):
 
 def _parts(name, settings):
     """{sample or None: its description}; None if it would have to be downloaded."""
-    if not any(address.is_url(entry["source"]) for entry in address.samples(settings).values()):
+    if _is_local(settings):
         return samples.describe(settings, downloads=None)
     read = f"results/{name}/counts.h5ad"
     return {None: reader.describe(read)} if Path(read).exists() else None
@@ -121,7 +162,10 @@ def _described(found, settings, problems):
     """{row: text} about genes and labels; a problem in one row does not hide the others."""
     several = label_sets.are_several(settings["labels"])
     sets = {f" {name}" if several else "": section for name, section in label_sets.of(settings["labels"]).items()}
-    checks = {f"labels{name}": functools.partial(_labels, found, section, problems) for name, section in sets.items()}
+    checks = {
+        f"labels{name}": functools.partial(_labels, found, section, problems, f"labels{name}".replace(" ", "."))
+        for name, section in sets.items()
+    }
     checks["genes"] = lambda: _genes(*_names(found, settings), found)
     checks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
     for name, section in sets.items():
@@ -130,8 +174,11 @@ def _described(found, settings, problems):
     checks["batches"] = lambda: _batches(found, settings)
     rows = {}
     for row, checked in checks.items():
+        name = row.partition(" ")[2] if row.startswith(("labels ", "markers ")) else ""
         try:
-            if (text := checked()) is not None:
+            with labels.about(name):
+                text = checked()
+            if text is not None:
                 rows[row] = text
         except UserError as error:
             problems.append(str(error))
@@ -184,7 +231,7 @@ def _markers(found, settings, section):
     return f"found for {len(labels.known_markers(markers, names))} of {len(markers)} types"
 
 
-def _labels(found, section, problems):
+def _labels(found, section, problems, key):
     if section["from"] == "none":
         return "none"
     if section["from"] in IN_THE_RUN:
@@ -199,8 +246,8 @@ def _labels(found, section, problems):
     labels.warn_of_sizes(of_cells.fillna(""))
     if without and section["missing"] == "error":
         problems.append(
-            f"labels: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control drops "
-            "them; set labels.missing to unscored or drop"
+            f"{key}: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control drops "
+            f"them; set {key}.missing to unscored or drop"
         )
     shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
     more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""

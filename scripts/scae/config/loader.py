@@ -28,7 +28,7 @@ RESULTS = "results"
 # Keys for reading a file, with their defaults; they have no meaning for simulated cells
 OF_FILES = {
     **{"format": "auto", "matrix": "auto", "values": "auto", "orientation": "auto"},
-    **{"member": None, "genome": None, "modality": "rna"},
+    **{"member": None, "genome": None, "modality": "rna", "feature_type": None},
 }
 WITHOUT_COUNTS = ("normalized", "log_normalized")  # values
 LONGEST_VALUE = 80  # characters of a value in a message
@@ -234,6 +234,8 @@ def _message(error, swept):
             return f"{key}: YAML reads {shown} as text, not as {wanted}; write numbers unquoted, and 1e-3 as 1.0e-3"
         if value is None and wanted == "object":
             return f"{key}: is empty, but must have keys (type object); add some, or leave it out"
+        if isinstance(value, list) and key.endswith(".source"):
+            return f"{key}: a list has no names of samples; write {{name: path, …}}, a name and a path per sample"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
         path = ", or the path of a model file (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
@@ -403,6 +405,9 @@ def _problems_of_labels(labels, dataset, kmeans, alone):
     """(key, problem) of one entry of labels."""
     if labels["from"] == "csv":
         yield from _problems_of_label_files(labels, dataset, alone)
+    changes = labels.get("cell_names", {})
+    if {isinstance(value, dict) for value in changes.values() if value is not None} == {True, False}:
+        yield "cell_names", "has changes for all cells beside those of samples; write them for each sample"
     if labels["from"] == "none" and kmeans["k"] is None:
         yield "from", "none needs the number of clusters; set kmeans.k"
     if labels["from"] == "clusters" and dataset["values"] in WITHOUT_COUNTS:

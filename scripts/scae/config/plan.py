@@ -16,8 +16,8 @@ from scae.models import registry
 from scae.sources import address, formats
 
 READING = (  # keys of a data set for reading its source
-    *("format", "genome", "join", "matrix", "member", "modality", "orientation", "samples"),
-    *("sha256", "simulation", "source", "values"),
+    *("feature_type", "format", "genome", "join", "matrix", "member", "min_shared_genes", "modality", "orientation"),
+    *("samples", "sha256", "simulation", "source", "values"),
 )
 OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training that do nothing at 0
 OF = {
@@ -299,13 +299,18 @@ class Plan:
         """The entry of the label set in the wildcards, by default of the first one, without what fetching needs."""
         entry = self._label_set(wildcards)[1]
         if address.is_fetched(entry):
-            entry |= {"path": None, "cell_column": "cell", "column": "label", "cell_names": {}}
+            entry |= {"path": None, "cell_column": "cell", "column": "label", "sample_column": None, "cell_names": {}}
         return {"labels": {key: value for key, value in entry.items() if key != "sha256"}}
 
     def labels_to_fetch(self, wildcards):
         """The keys of the entry of a label set that its fetched labels depend on."""
         entry = self._label_set(wildcards)[1]
-        return {key: entry[key] for key in ("cell_column", "cell_names", "column", "path", "sha256")}
+        return {key: entry[key] for key in ("cell_column", "cell_names", "column", "path", "sample_column", "sha256")}
+
+    def label_set(self, wildcards):
+        """The name of the label set in the wildcards, for its notes; "" if it is the only one."""
+        labels = self._labels(wildcards.dataset)
+        return getattr(wildcards, "label_set", next(iter(labels))) if label_sets.are_several(labels) else ""
 
     def makes_labels(self, wildcards):
         """Whether labels are computed from the expression, not read."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scae.errors import UserError
 from scae.jobs.notes import NOTE
-from scae.sources import annotation
+from scae.sources import annotation, features
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ SYMBOLS = (
     *("external_gene_name", "hgnc_symbol", "mgi_symbol", "features", "genes", "gene", "names", "name"),
 )
 IDS = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id", "ensembl_gene_id", "ids", "id")
-ID = re.compile(r"(?:\w+_+)?(?:ENS[A-Z]*G\d{6,}|FBgn\d{5,}|WBGene\d{5,}|AT[1-5CM]G\d{5})(?:[.-]\d+)?", re.IGNORECASE)
 NUMBER = re.compile(r"\d+")
 
 # Human MT-, mouse and fish mt-, rat Mt-, fly mt:; R replaces them by a dot; files of two species have GRCh38_MT-
@@ -30,8 +29,9 @@ GENOME = r"(?:\w+_|(?:GRC[a-z]\d+|hg\d+|mm\d+|rn\d+|dm\d+|BDGP\d+)[-.])?"
 MITOCHONDRIAL = re.compile(rf"{GENOME}(?:MT|mt|Mt)[-:.]\w")
 LIKELY = re.compile(r"^(.*?(?:^|[^a-z])mt[^a-z0-9])(?=[a-z0-9])", re.IGNORECASE)
 BARE = re.compile(r"ND[1-6]|ND4L|COX?[123]|ATP[68]|CYTB")  # mitochondrial genes in annotations without a prefix
-SPIKE_IN = re.compile(r"ERCC-\d+")
+SPIKE_IN = re.compile(r"g?ERCC[-_.]\d+|SIRV\w*|\w*spike[-_. ]?in\w*", re.IGNORECASE)
 SPIKE_IN_SHARE = 0.05
+FEW, MOST_COUNTS, MANY = 10, 0.5, 100  # so few of many features with so large a share of the counts are seldom genes
 # Share of the genes in each local fit of variance to mean: Seurat's, then wider ones for few different means
 SPANS = (0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 FEWEST_MEANS = 5  # with fewer different means the fit fails, with none it crashes the process
@@ -82,13 +82,17 @@ def _text(column):
 
 def _symbol_column(index, var):
     """The column of symbols (or ids, if the index has numbers) to use as names, or ``index``."""
-    by_number, by_id = _mostly(NUMBER, index), _mostly(ID, index)
+    by_number, by_id = _mostly(NUMBER, index), _mostly(features.ID, index)
     if by_number or by_id:
         columns = {str(column).lower(): column for column in reversed(list(var.columns))}
         for known in (*SYMBOLS, *(IDS if by_number else ())):
             if known in columns:
                 found = _text(var[columns[known]])
-                if (found != "").any() and not _mostly(NUMBER, found) and (known in IDS or not _mostly(ID, found)):
+                if (
+                    (found != "").any()
+                    and not _mostly(NUMBER, found)
+                    and (known in IDS or not _mostly(features.ID, found))
+                ):
                     return columns[known]
     return "index"
 
@@ -166,7 +170,7 @@ def _remedy(names, var):
             return f"genes.names: {column} would match {n_genes}"
     if len(bare := [name for name in names if BARE.fullmatch(name)]) >= 5:
         return f"qc.mito_genes: [{', '.join(bare)}] would match {len(bare)}"
-    if _mostly(ID, names):
+    if _mostly(features.ID, names):
         return "these are ids: list the mitochondrial ones in qc.mito_genes, or use data with gene symbols"
     return "set their prefix in qc.mito_prefix or their names in qc.mito_genes"
 
@@ -179,10 +183,31 @@ def likely_prefixes(names):
 
 def warn_of_spike_ins(names, counts):
     """Warn if ERCC spike-ins have a large share of the counts; counts: (genes,) sums."""
+    names = np.asarray(names)
     spikes = np.array([bool(SPIKE_IN.fullmatch(name)) for name in names], bool)
     share = counts[spikes].sum() / max(counts.sum(), 1e-12)
     if share > SPIKE_IN_SHARE:
-        log.warning("ERCC spike-ins have %.0f %% of the counts; genes.exclude: [ERCC-] drops them", 100 * share)
+        prefixes = ", ".join(sorted({re.match(r"\D*", name)[0] for name in names[spikes]}))
+        said = f"; genes.exclude: [{prefixes}] drops them"
+        log.warning("%d spike-ins have %.0f %% of the counts%s", spikes.sum(), 100 * share, said)
+
+
+def warn_of_few(names, counts):
+    """Warn if a few features have most of the counts; counts: (genes,) sums."""
+    if len(names) < MANY or not counts.sum() > 0:
+        return
+    largest = np.argsort(-counts, kind="stable")[:FEW]
+    shares = counts[largest] / counts.sum()
+    number = int(np.searchsorted(shares.cumsum(), MOST_COUNTS)) + 1
+    if number <= FEW:
+        shown = [f"{names[one]} ({100 * share:.0f} %)" for one, share in zip(largest, shares, strict=True)]
+        log.warning(
+            "%d of %d features have %.0f %% of the counts: %s; if they are not genes, drop them with genes.exclude",
+            number,
+            len(names),
+            100 * shares[:number].sum(),
+            ", ".join(shown[:number]),
+        )
 
 
 def variable(data, n_genes):

@@ -25,7 +25,7 @@ def fetch(settings, downloads):
     for sample, source in sorted(address.label_files(settings).items(), key=str):
         sha256 = digests.get(sample) if isinstance(digests, dict) else digests
         path = _local(source, sha256, downloads)
-        labels = label_tables.read(path, settings["cell_column"], settings["column"])
+        labels = label_tables.read(path, settings["cell_column"], settings["column"], settings.get("sample_column"))
         cells = cell_names.rename(labels.index, settings["cell_names"])
         cells = cells if sample is None else f"{sample}_" + cells
         parts.append(pd.DataFrame({"cell": cells, "label": labels.to_numpy()}))

@@ -3,6 +3,8 @@
 import json
 import logging
 import random
+import re
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from scae import tables
 from scae.data import cell_names, gates, label_tables, row_blocks
 from scae.data import genes as gene_names
 from scae.errors import UserError, control_character
+from scae.jobs import notes
 from scae.jobs.notes import NOTE
 from scae.sources import annotation
 
@@ -45,6 +48,16 @@ def find(settings, expression, obs):
     return match(given(settings, obs()), cells, settings["missing"])
 
 
+@contextmanager
+def about(name):
+    """Name the label set, unless it is the only one (empty), in every note and error inside."""
+    try:
+        with notes.about(f"labels {name}") if name else nullcontext():
+            yield
+    except UserError as error:
+        raise UserError(re.sub(r"\blabels(?=[.:])", f"labels.{name}", str(error)) if name else str(error)) from error
+
+
 def given(settings, obs):
     """The labels from the annotation of the data or from a file.
 
@@ -59,7 +72,8 @@ def given(settings, obs):
         annotation.check_column(obs, settings["column"])
         found = obs[settings["column"]]
     else:
-        found = label_tables.read(settings["path"], settings["cell_column"], settings["column"])
+        columns = settings["cell_column"], settings["column"], settings.get("sample_column")
+        found = label_tables.read(settings["path"], *columns)
         found.index = cell_names.rename(found.index, settings["cell_names"])
         _refuse_other_cells(found, obs.index, settings)
     found = without_words(found, settings["ignore"])
@@ -117,16 +131,39 @@ def _refuse_other_cells(labels, cells, settings):
         return
     raise UserError(
         f'{settings["path"]}: none of its cells is in the data; cells are named "{labels.index[0]}" here, but '
-        f'"{cells[0]}" in the data' + (_offer(labels.index, cells) or "; rename them, or set labels.cell_names")
+        f'"{cells[0]}" in the data'
+        + (
+            _offer(labels.index, cells)
+            or _offer_column(settings, cells)
+            or '; set labels.cell_names, such as {drop_suffix: "-1", add_prefix: "s1_"} (or {sample: {…}} for each '
+            "sample), or labels.cell_column to another column"
+        )
     )
+
+
+def _offer_column(settings, cells):
+    """The column of the file that has the sample of each cell, if it makes the names those of the data."""
+    if settings.get("sample_column") is not None:
+        return ""
+    offered = ""
+    for column in label_tables.columns_of(settings["path"]):
+        if not column or column in (settings["cell_column"], *np.atleast_1d(settings["column"])):
+            continue
+        table = label_tables.read(settings["path"], settings["cell_column"], settings["column"], column, twice=True)
+        names = cell_names.rename(table.index, settings["cell_names"])
+        line = f"; labels.sample_column: {json.dumps(column)}"
+        if (n_cells := int(names.isin(cells).sum())) > len(names) / 2:
+            return f"{line} would match {n_cells} of {len(names)} names"
+        if not offered and (more := _offer(names, cells)):
+            offered = line + " and" + more.removeprefix(";")
+    return offered
 
 
 def _offer(names, cells):
     changes, n_cells = cell_names.suggest(names, cells)
     if not changes:
         return ""
-    written = ", ".join(f"{name}: {json.dumps(value)}" for name, value in changes.items())
-    return f"; labels.cell_names: {{{written}}} would match {n_cells} of {len(names)} names"
+    return f"; labels.cell_names: {cell_names.written(changes)} would match {n_cells} of {len(names)} names"
 
 
 def match(labels, cells, missing="error"):

@@ -61,9 +61,15 @@ def measure(data, qc, genes=gene_names.ALL, chosen=None):
     values = str(data.uns["values"])
     if values == "log_normalized":
         refuse_limits_on_logarithms(qc)
+    if len(names) <= qc["min_genes"]:
+        raise UserError(
+            f"qc.min_genes: cells must have more than {qc['min_genes']} genes, but the data have only {len(names)}; "
+            "lower it"
+        )
     before = _sums(blocks)
     rows = np.flatnonzero(~_excluded(names, before, genes["exclude"]))
-    enough_genes = np.concatenate([np.diff(block[:, rows].indptr) for block in blocks]) >= qc["min_genes"]
+    n_expressed = np.concatenate([np.diff(block[:, rows].indptr) for block in blocks])
+    enough_genes = n_expressed >= qc["min_genes"]
     rows = rows[_found_in(blocks, enough_genes, len(names))[rows] >= qc["min_cells"]]
     names = names[rows]
 
@@ -75,12 +81,35 @@ def measure(data, qc, genes=gene_names.ALL, chosen=None):
     breaks, limits = _limits(cells, enough_genes, qc)
     kept = ~breaks.any(axis=1).to_numpy()
     if not kept.any() or not len(rows):
-        raise UserError(f"no cell of {len(obs)} passes quality control {qc}; loosen the limits under qc")
+        raise UserError(_nothing_left(cells, breaks, n_expressed, len(rows), data.n_vars, qc))
     cells["removed_by"] = np.where(kept, "", breaks.idxmax(axis=1))
     _tell(breaks, kept, len(rows), data.n_vars)
     blocks = blocks.taking(kept)
     top_genes = _top_genes(names, before[rows], _sums(blocks)[rows])
     return Quality(values, blocks, cells, kept, names, rows, limits, top_genes)
+
+
+def _nothing_left(cells, breaks, n_expressed, n_left, n_genes, qc):
+    """The limit that removed all cells or genes, and what to do."""
+    if not n_left and (n_expressed >= qc["min_genes"]).any():
+        return f"qc.min_cells: {qc['min_cells']} removes all {n_genes} genes; lower it, or shorten genes.exclude"
+    if breaks["min_genes"].all():
+        return (
+            f"qc.min_genes: {qc['min_genes']} removes all {len(cells)} cells, of which none has more than "
+            f"{n_expressed.max()} of the {n_genes} genes; lower it"
+        )
+    removed = breaks.sum().sort_values(ascending=False, kind="stable")
+    removed = removed[removed > 0]
+    limits = {
+        name: qc["mad"][name.removeprefix("mad.")] if name.startswith("mad.") else qc[name] for name in removed.index
+    }
+    words = ", ".join(f"{name}: {limits[name]:g} removes {number}" for name, number in removed.items())
+    lowest = {"max_genes": f"{cells['genes'].min()} genes"}
+    if "pct_mito" in cells:
+        lowest["max_pct_mito"] = f"{cells['pct_mito'].min():.3g} % mitochondrial counts"
+    first = next((name for name in removed.index if name != "min_genes"), removed.index[0])
+    each = f"; every cell has at least {lowest[first]}" if first in lowest else ""
+    return f"qc.{first}: no cell of {len(cells)} passes quality control ({words}){each}; raise it"
 
 
 def _sums(blocks):
@@ -125,6 +154,7 @@ def _excluded(names, counts, prefixes):
         share = 100 * counts[excluded].sum() / max(counts.sum(), 1e-12)
         log.log(NOTE, "%d genes with %.1f %% of the counts excluded by name", excluded.sum(), share)
     gene_names.warn_of_spike_ins(names[~excluded], counts[~excluded])
+    gene_names.warn_of_few(names[~excluded], counts[~excluded])
     return excluded
 
 

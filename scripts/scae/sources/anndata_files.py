@@ -7,10 +7,12 @@ read, so that an unreadable one does no harm.
 import logging
 from contextlib import contextmanager
 
+import numpy as np
 import pandas as pd
 
 from scae.errors import UserError
-from scae.sources import annotation, hdf5_files, zarr_stores
+from scae.jobs.notes import NOTE
+from scae.sources import annotation, hdf5_files, members, zarr_stores
 from scae.sources.matrices import REPAIR, Content, Stored
 
 log = logging.getLogger(__name__)
@@ -28,13 +30,47 @@ def open_h5ad(path, reading):
 
 @contextmanager
 def open_zarr(path, reading):
-    """Content of an AnnData in a zarr store (a folder)."""
+    """Content of an AnnData in a zarr store (a folder), or of the only one below it (SpatialData, MuData).
+
+    Raises:
+        UserError: if there are several, which ``reading.member`` may choose from.
+    """
     import zarr
 
     zarr_stores.refuse_unsafe(path)
     group = zarr.open_group(path, mode="r")
+    if not {"obs", "var"} <= set(group):
+        found = tables(path)
+        if not found:
+            held = ", ".join(sorted(group)) or "nothing"
+            raise UserError(f"has no table with names of cells and genes (no obs and var, only {held}); give another")
+        name = f"mod/{reading.modality}"
+        if reading.member is not None or name not in found:
+            [name] = members.choose(found, reading.member, path)
+        log.log(NOTE, "%s: reading the table %s", path, name)
+        group = group[name]
     zarr_stores.check_sizes(group, ("obs", "var", "X", "raw", "raw.X", "raw.var", "layers"))
     yield _content(group)
+
+
+def tables(path):
+    """The paths of the AnnData tables in a zarr store; [""] if the store itself is one."""
+    import zarr
+
+    group = zarr.open_group(path, mode="r")
+    return [""] if {"obs", "var"} <= set(group) else list(_below(group, zarr.Group))
+
+
+def _below(group, kind, depth=3):
+    """Paths of the AnnData groups below a group."""
+    for name in sorted(group):
+        one = group[name]
+        if not isinstance(one, kind):
+            continue
+        if {"obs", "var"} <= set(one):
+            yield name
+        elif depth > 1:
+            yield from (f"{name}/{below}" for below in _below(one, kind, depth - 1))
 
 
 @contextmanager
@@ -49,15 +85,17 @@ def open_h5mu(path, reading):
 
 @contextmanager
 def open_loom(path, reading):
-    """Content of a .loom: genes x cells, with names in one of several attributes."""
+    """Content of a .loom: genes x cells, with names in one of several attributes; cells x genes if they say so."""
     with hdf5_files.opened(path) as file:
         cells, genes = _attributes(file["col_attrs"]), _attributes(file["row_attrs"])
+        by_gene = not ("CellID" in genes and "Gene" in cells)
+        cells, genes = (cells, genes) if by_gene else (genes, cells)
         cells = _named(cells, ("CellID", "obs_names", "cell_id", "cell_names", "barcode"), "cells (col_attrs/CellID)")
         genes = _named(genes, ("Gene", "var_names", "gene_names", "Accession"), "genes (row_attrs/Gene)")
         stored = {"X": file["matrix"]} | dict(file.get("layers", {}).items())
         yield Content(
             cells,
-            {name: hdf5_files.dense(matrix, genes, transposed=True) for name, matrix in stored.items()},
+            {name: hdf5_files.dense(matrix, genes, transposed=by_gene) for name, matrix in stored.items()},
         )
 
 
@@ -92,7 +130,7 @@ def _content(group):
 def _matrix(element, obs, genes):
     shape = (len(obs), len(genes))
     if hasattr(element, "keys"):
-        kind = str(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", "")))[:3]
+        kind = str(hdf5_files.attribute(element, "encoding-type", "h5sparse_format", default=""))[:3]
         claimed = tuple(map(int, element.attrs.get("shape", element.attrs.get("h5sparse_shape", shape))))
         if kind not in ("csr", "csc"):
             raise UserError(f'its matrix "{element.name}" has the unknown encoding "{kind}"; write it as CSR')
@@ -114,20 +152,50 @@ def _frame(group, name, what):
     if name not in group:
         raise UserError(f"has no names of {what} (no {name}); write them into the file")
     table = group[name]
-    index = table.attrs.get("_index", table.attrs.get("index"))
+    index = hdf5_files.attribute(table, "_index", "index")
     if index is None or index not in table:
         raise UserError(f"has no names of {what} (no index in {name}); write them into the file")
+    if hasattr(table[index], "dtype"):
+        hdf5_files.check_size(table[index])
+    old = table.get("__categories", {})
     try:
+        if any("categories" not in table[name].attrs for name in old if name in table):
+            raise KeyError  # SeuratDisk: codes that do not refer to their categories
         return annotation.plain(read_elem(table))
     except Exception:
         log.info("%s is read column by column", name)
-    names, columns = read_elem(table[index]), {}
-    for column in table.attrs["column-order"]:
+    names, columns = _column(table, index), {}
+    for column in table.attrs.get("column-order", sorted(set(table) - {index, "__categories"})):
         try:
-            columns[column] = pd.Series(read_elem(table[column]), index=pd.RangeIndex(len(names)))
+            columns[column] = pd.Series(_column(table, column), index=pd.RangeIndex(len(names)))
         except Exception as error:
             log.warning('%s: column "%s" cannot be read and is dropped (%s)', name, column, type(error).__name__)
     return annotation.plain(pd.DataFrame(columns, index=pd.RangeIndex(len(names))).set_axis(list(names)))
+
+
+def _column(table, name):
+    """A column of annotation; codes out of the range of the categories, such as R's NA, are missing values."""
+    from anndata.io import read_elem
+
+    stored, old = table[name], table.get("__categories", {})
+    if hasattr(stored, "keys") and {"codes", "categories"} <= set(stored):
+        codes, categories = stored["codes"][...], stored["categories"][...]
+    elif hasattr(stored, "keys") and {"values", "levels"} <= set(stored):  # a factor of h5Seurat
+        codes, categories = stored["values"][...], stored["levels"][...]
+    elif name in old and stored.dtype.kind in "iuf":
+        codes, categories = stored[...], old[name][...]
+    elif isinstance(hdf5_files.attribute(stored, "encoding-type", default=""), str) and hasattr(stored, "keys"):
+        return read_elem(stored)
+    else:
+        hdf5_files.check_size(stored)
+        return annotation.text(stored[...]) if stored.dtype.kind in "OSUT" else stored[...]
+    categories, codes = pd.Index(annotation.text(categories), dtype=object), np.asarray(codes)
+    known = codes[(codes >= 0) & (codes <= len(categories))]
+    if len(known) and known.min() >= 1 and known.max() == len(categories):  # as R counts
+        log.warning('column "%s": its codes count from 1, as in R', name)
+        codes = codes - 1
+    codes = np.where((codes >= 0) & (codes < len(categories)), codes, -1).astype(int)
+    return pd.Categorical.from_codes(codes, categories)
 
 
 def _attributes(group):

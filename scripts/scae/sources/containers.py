@@ -15,13 +15,14 @@ def find(folder):
     Tables count only if there is nothing else, since most matrices have tables of other things beside them.
     """
     found, tables, problems = {}, {}, []
+    complete = []
     for path in triples.matrices(folder):
         try:
-            triple = triples.of_matrix(path, folder)
-            found[triple.name] = ("triple", triple)
+            complete.append(triples.of_matrix(path, folder))
         except UserError as error:
             problems.append(error)
             log.info("%s is skipped: %s", path.name, error)
+    found = {triple.name: ("triple", triple) for triple in triples.together(complete)}
     for path in sorted(Path(folder).rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir() and formats.detect(path) == "zarr" and not _is_inside(path, found):
@@ -51,35 +52,3 @@ def unpack_all(path, folder):
             archives.unpack(inner, target)
             inner.unlink()
             target.rename(inner)
-
-
-def choose(found, member, path):
-    """The names of the matrices to read: the only one, the one given by ``member``, or all for ``all``.
-
-    Raises:
-        UserError: if there is no such matrix, with those that exist.
-    """
-    if not found:
-        raise UserError(f"contains no readable matrix, only {_some_files(path)}; docs/own-data.md lists the formats")
-    listed = ", ".join(found)
-    if member is None:
-        if len(found) > 1:
-            raise UserError(
-                f"contains {len(found)} matrices: {listed}. Set member to the one to read, or to all to read each as a "
-                "sample"
-            )
-        return list(found)
-    if member == "all":
-        return list(found)
-    fitting = [member] if member in found else [name for name in found if member in name]
-    if len(fitting) != 1:
-        what = "no matrix" if not fitting else f"{len(fitting)} matrices"
-        raise UserError(f'has {what} "{member}"; set member to one of {listed}')
-    return fitting
-
-
-def _some_files(path):
-    if not Path(path).is_dir():
-        return "other files"
-    files = sorted(file.relative_to(path).as_posix() for file in Path(path).rglob("*") if file.is_file())
-    return ", ".join(files[:5]) + (f" and {len(files) - 5} more files" if len(files) > 5 else "") or "no files"

@@ -1,6 +1,7 @@
 """Untrusted HDF5 files: opened so that nothing outside them is read, their matrices checked."""
 
-from contextlib import contextmanager
+import importlib
+from contextlib import contextmanager, suppress
 
 import h5py
 import numpy as np
@@ -12,6 +13,11 @@ from scae.sources.matrices import BLOCK_BYTES, REPAIR, SAMPLED_VALUES, Stored, c
 COMPRESSION_LIMIT = 1100  # no filter of HDF5 packs more tightly
 SMALL_BYTES = 1 << 28  # always allowed
 SAMPLED_BLOCKS = 8
+FILTERS = {  # registered numbers of compression filters
+    **{307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "bitshuffle", 32013: "ZFP"},
+    **{32015: "Zstandard", 32026: "Blosc2"},
+}
+WHOLE_VALUES = 1 << 23  # a dense matrix of genes x cells up to this size is sampled whole
 
 
 @contextmanager
@@ -22,6 +28,8 @@ def opened(path):
         UserError: if it refers to other files (external link, external storage, virtual data set), which could be any
             file of this machine, or declares more data than it can hold.
     """
+    with suppress(ImportError):
+        importlib.import_module("hdf5plugin")  # registers further compression filters, if it is installed
     with h5py.File(path, "r") as file:
         problem = file.visititems_links(lambda name, link: _problem(file, name, link))  # a visitor must not raise
         if problem:
@@ -46,9 +54,27 @@ def _problem(file, name, link):
 
 
 def check_size(array):
-    """Reject an array that declares more data than is stored, before memory is allocated for it."""
+    """Reject an array that declares more data than is stored, before memory is allocated for it, or cannot be unpacked.
+
+    Raises:
+        UserError: naming the entry, and the compression filter that is missing with its package.
+    """
+    if isinstance(array, h5py.Dataset):
+        _check_filters(array)
     if problem := _problem_of_size(array):
         raise UserError(f'its entry "{array.name}" {problem}')
+
+
+def _check_filters(array):
+    plist = array.id.get_create_plist()
+    for number in range(plist.get_nfilters()):
+        code, _, _, name = plist.get_filter(number)
+        if not h5py.h5z.filter_avail(code):
+            called = FILTERS.get(code) or name.decode("utf-8", errors="replace") or "unknown"
+            raise UserError(
+                f'its entry "{array.name}" is compressed with {called} (HDF5 filter {code}), which is not installed: '
+                "pip install hdf5plugin, or write the file with gzip"
+            )
 
 
 def _problem_of_size(array):
@@ -82,6 +108,7 @@ def compressed(group, shape, kind, genes):
     def load():
         data, indices, indptr = (group[name][...] for name in ("data", "indices", "indptr"))
         check_compressed(data, indices, indptr, shape, kind)
+        data = check_numbers(data)
         layout = sparse.csr_matrix if kind == "csr" else sparse.csc_matrix
         return layout((data, indices, indptr), shape=shape).tocsr()
 
@@ -90,17 +117,20 @@ def compressed(group, shape, kind, genes):
         if group["data"].shape[0] <= SAMPLED_VALUES or (indptr[1:] < indptr[:-1]).any():
             cells = load()  # which reports what is wrong, if anything
             return cells.data, cells
-        parts, starts = [], []
+        parts, starts, places = [], [], []
         for start in np.linspace(0, len(indptr) - 1, SAMPLED_BLOCKS, endpoint=False).astype(int):
             stop = np.searchsorted(indptr, indptr[start] + SAMPLED_VALUES // SAMPLED_BLOCKS, side="right") - 1
             stop = max(stop, start + 1)
             parts.append(check_numbers(group["data"][indptr[start] : indptr[stop]]))
             starts.append(np.diff(indptr[start : stop + 1]))
+            places.append(group["indices"][indptr[start] : indptr[stop]])
         data = np.concatenate(parts)
         if kind == "csc":
             return data, None
         ends = np.concatenate([[0], np.cumsum(np.concatenate(starts))])
-        return data, sparse.csr_matrix((data, np.zeros(len(data), np.int32), ends), shape=(len(ends) - 1, shape[1]))
+        indices = np.concatenate(places)
+        check_compressed(data, indices, ends, (len(ends) - 1, shape[1]))
+        return data, sparse.csr_matrix((data, indices, ends), shape=(len(ends) - 1, shape[1]))
 
     return Stored(shape, genes, load, sample, int(group["data"].shape[0]))
 
@@ -121,6 +151,9 @@ def dense(array, genes, transposed=False):
         return whole.T.tocsr() if transposed else whole
 
     def sample():
+        if transposed and array.size <= WHOLE_VALUES:
+            cells = load()
+            return cells.data, cells
         starts = sorted({start // step * step for start in np.linspace(0, array.shape[0] - 1, 3).astype(int)})
         rows = sparse.vstack([block(start) for start in starts], format="csr")
         return rows.data, None if transposed else rows
@@ -133,6 +166,17 @@ def _lost_chunks(array):
     return array.nchunks - array.nchunks_initialized if hasattr(array, "nchunks_initialized") else 0
 
 
+def attribute(group, *names, default=None):
+    """The first of these attributes; R writes arrays of one value, and bytes, in place of text."""
+    for name in names:
+        if name in group.attrs:
+            value = group.attrs[name]
+            value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+            return value.decode("utf-8") if isinstance(value, bytes) else value
+    return default
+
+
 def text(array):
     """Text of an HDF5 or zarr array, of fixed or variable length."""
+    check_size(array)
     return [item.decode("utf-8") if isinstance(item, bytes) else str(item) for item in array[...].tolist()]

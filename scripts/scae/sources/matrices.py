@@ -1,6 +1,7 @@
 """The matrices of a source: described from a sample, chosen, loaded one by one and checked."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,8 +17,15 @@ log = logging.getLogger(__name__)
 REPAIR = "write the file again, or copy or download it again"
 BLOCK_BYTES = 1 << 25  # of a dense matrix, read at a time
 SAMPLED_VALUES = 1 << 20
-# Common names of the layer with the counts, likeliest first
-LIKELY = ("X", "raw", "counts", "raw_counts", "count", "umi", "spliced")
+# What the names of matrices mean, as letters: the main ones, then layers of counts, likeliest first
+MAIN = ("X", "raw")
+COUNTS = (
+    *("counts", "rawcounts", "count", "countsraw", "rawcount", "umi", "umis", "umicounts", "umicount", "molecules"),
+    *("rsecadjustedmolecules", "rawmolecules", "soupx", "soupxcounts", "cellbender", "cellbendercounts", "decontx"),
+    *("decontxcounts", "correctedcounts", "countscorrected", "total", "matrix", "countsoriginal", "originalcounts"),
+)
+# Layers that hold the molecules of one splicing state; their sum is the count matrix
+COMPARTMENTS = (("spliced", "unspliced", "ambiguous", "spanning"), ("mature", "nascent", "ambiguous"))
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,39 @@ class Content:
     matrices: dict[str, Stored]
 
 
+def with_total(content):
+    """The content with the sum of the splicing states (RNA velocity), if there are several."""
+    for states in COMPARTMENTS:
+        found = [name for state in states for name in content.matrices if _letters(name) == state]
+        if len(found) > 1:
+            total = {"+".join(found): _total([content.matrices[name] for name in found])}
+            return Content(content.obs, content.matrices | total)
+    return content
+
+
+def is_total(name):
+    """Whether this is the name of a sum of splicing states."""
+    return "+" in name and all(_letters(part) in {*COMPARTMENTS[0], *COMPARTMENTS[1]} for part in name.split("+"))
+
+
+def _total(parts):
+    def load():
+        matrix = parts[0].load().astype(np.float64)
+        for part in parts[1:]:
+            matrix = matrix + part.load()
+        return matrix
+
+    def sample():
+        samples = [part.sample() for part in parts]
+        if all(rows is not None and rows.shape == parts[0].shape for _, rows in samples):
+            rows = sum(rows.astype(np.float64) for _, rows in samples[1:]) + samples[0][1]
+            return rows.data, rows
+        return np.concatenate([values for values, _ in samples]), None
+
+    n_values = [part.n_values for part in parts]
+    return Stored(parts[0].shape, parts[0].genes, load, sample, None if None in n_values else sum(n_values))
+
+
 def csr(matrix):
     """Any numeric matrix as CSR of the same type, checked: SciPy reads out of bounds in a damaged one."""
     if sparse.issparse(matrix):
@@ -67,14 +108,14 @@ def csr(matrix):
 
 
 def check_numbers(values):
-    """The values, if they are real numbers.
+    """The values, if they are real numbers; those of half precision, which SciPy does not have, as float32.
 
     Raises:
         UserError: if they are not.
     """
     if values.dtype.kind not in "iufb":
         raise UserError(f"its values are of type {values.dtype}; write integers or reals")
-    return values
+    return values.astype(np.float32) if values.dtype.itemsize == 2 and values.dtype.kind == "f" else values
 
 
 def check_compressed(data, indices, indptr, shape, kind="csr"):
@@ -106,14 +147,22 @@ def check_compressed(data, indices, indptr, shape, kind="csr"):
         raise UserError(f"its matrix is damaged: index {wrong} is out of range for {n_minor} {minor}; {REPAIR}")
 
 
-def describe(content):
-    """{name: Values} of the matrices of a source, each from a sample."""
+def describe(content, wanted=None):
+    """{name: Values} of the matrices of a source, each from a sample.
+
+    Args:
+        wanted: function of the annotation of the genes of a matrix to the mask of those that count; None is all.
+    """
     found = {}
     for name, stored in content.matrices.items():
         try:
-            found[name] = kinds.of(*stored.sample())
+            values, rows = stored.sample()
+            if wanted is not None and rows is not None:
+                rows = rows[:, np.flatnonzero(wanted(stored.genes, rows))]
+                values = rows.data
+            found[name] = kinds.of(values, rows)
         except UserError as error:  # another matrix may be usable
-            log.warning("matrix %s cannot be used: %s", name, error)
+            log.info("matrix %s is skipped: %s", name, error)
     return found
 
 
@@ -123,7 +172,9 @@ def listing(described):
 
 
 def choose(content, described, matrix, values):
-    """The name of the matrix to read.
+    """The name of the matrix to read: of X, raw and layers whose name means counts, the one with the best values.
+
+    A layer of another name, or of one splicing state, is only taken if nothing else can be meant.
 
     Args:
         content: `Content` of the source.
@@ -132,7 +183,8 @@ def choose(content, described, matrix, values):
         values: its kind of values by the config, or ``auto``.
 
     Raises:
-        UserError: if there is no such or no usable matrix, with the values of each and what to write.
+        UserError: if there is no such or no usable matrix, or none that its name tells to be the one, with the values
+            of each and what to write.
     """
     if matrix != "auto":
         if matrix not in content.matrices:
@@ -140,11 +192,33 @@ def choose(content, described, matrix, values):
         return matrix
     if len(content.matrices) == 1:  # later checks name the cell and gene of a bad value
         return next(iter(content.matrices))
-    fitting = {name: held.kind for name, held in described.items() if held.kind in ACCEPTED[values]}
+    fitting = {name: held for name, held in described.items() if held.kind in ACCEPTED[values]}
     if not fitting:
         claim = "no usable matrix" if values == "auto" else f"no matrix of {values}"
         raise UserError(f"has {claim}: {listing(described)}. {_advice(described)}")
-    return min(fitting, key=lambda name: (kinds.USABLE.index(fitting[name].replace("unclear", values)), _rank(name)))
+
+    def order(name):
+        kind = fitting[name].kind.replace("unclear", values)
+        return (kinds.USABLE.index(kind), fitting[name].binary, _rank(name))
+
+    known = [name for name in fitting if _is_known(name, fitting[name]) and not fitting[name].binary]
+    best = min(known, key=order, default=None)
+    others = [
+        name
+        for name in fitting
+        if name not in known and (best is None or (order(name)[0] < order(best)[0] and not fitting[name].binary))
+    ]
+    if not others or (best is not None and values == "log_normalized"):
+        return best
+    unusable = all(described[name].kind in ("scaled", "not_finite", "empty") for name in MAIN if name in described)
+    only = others[0] if len(others) == 1 and best is None and not fitting[others[0]].binary else None
+    if only and _letters(only) not in {*COMPARTMENTS[0], *COMPARTMENTS[1]} and (values != "auto" or unusable):
+        return only
+    named = ", ".join(map(_title, sorted(others, key=order)))
+    raise UserError(
+        f"has matrices whose names do not say what they hold ({named}): {listing(described)}. Set matrix to "
+        + " or ".join(dict.fromkeys([*([best] if best else []), *sorted(others, key=order)][:4]))
+    )
 
 
 # The kinds of values that are compatible with each setting of ``values``
@@ -174,6 +248,8 @@ def settle(held, values, described):
     """
     if held.kind in ("scaled", "not_finite", "empty", "unclear") and values == "auto":
         raise UserError(f"its values cannot be used: {listing(described)}. {_advice(described)}")
+    if held.binary and values == "auto":
+        log.warning("all values are 0 or 1; if these are not counts, give other data (or set matrix)")
     if values == "auto":
         return held.kind
     if held.kind not in ACCEPTED[values] or (values == "log_normalized" and held.highest > kinds.HIGHEST_LOGARITHM):
@@ -187,11 +263,25 @@ def settle(held, values, described):
 
 
 def _title(name):
+    if is_total(name):
+        return f"the sum {name}"
     return name if name in ("X", "raw") else f'layer "{name}"'
 
 
+def _letters(name):
+    """The name of a matrix without case and punctuation; only small letters and digits."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _is_known(name, held):
+    """Whether the name of a matrix says that it is the expression or its counts; a sum may be of normalised states."""
+    return name in MAIN or (is_total(name) and held.kind == "counts") or _letters(name) in COUNTS
+
+
 def _rank(name):
-    return (LIKELY.index(name) if name in LIKELY else len(LIKELY), name)
+    order = (*MAIN, *COUNTS)
+    letters = name if name in MAIN else _letters(name)
+    return (order.index(letters) if letters in order else len(order), not is_total(name), name)
 
 
 def _advice(described):

@@ -13,7 +13,8 @@ from scipy import sparse
 
 from scae.errors import UserError
 from scae.jobs.notes import NOTE
-from scae.sources import address, annotation, archives, features, formats, matrices
+from scae.sources import address, annotation, archives, features, formats, matrices, orientation
+from scae.sources import members as members_of
 from scae.sources import values as kinds
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Reading:
     orientation: str = "auto"
     modality: str = "rna"
     genome: str | None = None
+    feature_type: str | None = None
     member: str | None = None
 
 
@@ -86,28 +88,78 @@ def describe(source, **reading):
     try:
         reading = Reading(**reading)
         with _one_line(source), _content(str(source), reading) as (kind, content):
-            found |= {"format": kind, "obs": content.obs, "matrices": matrices.describe(content)}
+            found |= {"format": kind, "obs": content.obs, "matrices": _describe(content, reading)}
             found["matrix"] = matrices.choose(content, found["matrices"], reading.matrix, reading.values)
-            genes = content.matrices[found["matrix"]].genes
-            found["n_values"] = content.matrices[found["matrix"]].n_values
-            found["var"] = genes[features.wanted(genes, reading.genome)]
-            _check_names(content, found["var"])
+            stored = content.matrices[found["matrix"]]
+            found["n_values"] = stored.n_values
+            rows = stored.sample()[1]
+            found["obs"], found["var"], genes = _annotation(content, stored, rows, reading)
+            _check_names(content, kind, reading, found["var"])
             if found["matrix"] in found["matrices"]:
                 held = found["matrices"][found["matrix"]]
+                if rows is not None and rows.shape[0] == len(content.obs):
+                    names = content.obs.index, found["var"].index
+                    _check_values(rows[:, np.flatnonzero(genes)], *names, held, found["matrices"])
                 found["holds"] = matrices.settle(held, reading.values, found["matrices"])
     except UserError as error:
         return Description(**found, problems=(str(error),))
     return Description(**found)
 
 
+def _describe(content, reading):
+    """{name: Values} of the matrices, of what are genes in them."""
+
+    def wanted(genes, rows):
+        keep = _quietly(features.wanted, genes, reading.genome, reading.feature_type)
+        return keep & ~features.annotation_among(rows, genes.index, keep)
+
+    for stored in content.matrices.values():  # an error about the features is not one of a matrix
+        _quietly(features.wanted, stored.genes, reading.genome, reading.feature_type)
+    return matrices.describe(content, wanted)
+
+
+def _quietly(function, *arguments):
+    """The result of a function whose notes are logged elsewhere."""
+    level = features.log.level
+    features.log.setLevel(logging.ERROR)
+    try:
+        return function(*arguments)
+    finally:
+        features.log.setLevel(level)
+
+
+def _annotation(content, stored, rows, reading):
+    """(annotation of the cells, annotation of the genes, their mask) of a matrix without features that are no genes.
+
+    Args:
+        rows: CSR of all its cells, or of some, or None.
+    """
+    keep = features.wanted(stored.genes, reading.genome, reading.feature_type)
+    if rows is None:
+        return content.obs, stored.genes[keep], keep
+    names = stored.genes.index
+    moved = np.flatnonzero(features.annotation_among(rows, names, keep))
+    obs = content.obs
+    if len(moved):
+        rows = rows if rows.shape[0] == len(obs) else stored.load()
+        log.warning("annotation of the cells among the genes is moved to obs: %s", ", ".join(names[moved]))
+        columns = {names[one]: rows[:, [one]].toarray().ravel() for one in moved if names[one] not in obs}
+        obs = obs.assign(**columns)
+        keep[moved] = False
+    return obs, stored.genes[keep], keep
+
+
 def members(source):
-    """Names of the matrices in a folder or archive, to use as ``member``."""
+    """Names of the matrices in a folder, archive or store with several tables, to use as ``member``."""
     with _one_line(source), ExitStack() as stack:
         kind = formats.detect(source)
+        if kind == "zarr":
+            found = importlib.import_module(formats.READERS[kind]).tables(source)
+            return members_of.choose(found, "all", source)
         if kind not in ("archive", "folder"):
-            raise UserError("is not a folder or archive; remove member: all")
+            raise UserError("is not a folder, an archive or a store with several tables; set member to null")
         containers = importlib.import_module(formats.CONTAINERS)
-        return containers.choose(containers.find(_unpacked(kind, source, stack)), "all", source)
+        return members_of.choose(containers.find(_unpacked(kind, source, stack)), "all", source)
 
 
 @contextmanager
@@ -121,9 +173,16 @@ def _one_line(source):
         raise UserError(f"{source}: does not fit into memory") from error
     except Exception as error:
         raise UserError(
-            f"{source}: cannot be read ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}); it is "
-            "damaged, truncated or not what its name says"
+            f"{source}: cannot be read ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]}); "
+            + _advice(str(error))
         ) from error
+
+
+def _advice(error):
+    """What to do about an error of a library that reads files."""
+    if "truncated" in error.lower() or "end of file" in error.lower() or "end-of-stream" in error.lower():
+        return "it is truncated; copy or download it again"
+    return "if other programs can read it, write it again as .h5ad or matrix.mtx; else copy or download it again"
 
 
 @contextmanager
@@ -132,20 +191,27 @@ def _content(source, reading):
     with ExitStack() as stack:
         if address.is_shipped(source):
             anndata_files = importlib.import_module(formats.READERS["h5ad"])
-            yield "scanpy", anndata_files.in_memory(_scanpy_dataset(source.removeprefix("scanpy:")))
+            data = _scanpy_dataset(source.removeprefix("scanpy:"))
+            yield "scanpy", _prepared(anndata_files.in_memory(data), "scanpy", reading)
             return
         kind, place = _format_of(source, reading), Path(source)
         if kind in ("archive", "folder"):
             containers = importlib.import_module(formats.CONTAINERS)
             found = containers.find(_unpacked(kind, source, stack))
-            [name] = containers.choose(found, reading.member, place)
+            [name] = members_of.choose(found, reading.member, place)
             kind, place = found[name]
             log.info("matrix: %s (%s)", name, kind)
         if kind == "compressed":
             place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
             kind = _format_of(place, reading)
         reader = importlib.import_module(formats.READERS[kind])
-        yield kind, stack.enter_context(getattr(reader, f"open_{kind}")(place, reading))
+        content = stack.enter_context(getattr(reader, f"open_{kind}")(place, reading))
+        yield kind, _prepared(content, kind, reading)
+
+
+def _prepared(content, kind, reading):
+    """The content in the orientation of the config, with one feature per gene and the sum of splicing states."""
+    return matrices.with_total(features.prepared(orientation.applied(content, kind, reading.orientation)))
 
 
 def _format_of(path, reading):
@@ -176,7 +242,9 @@ def _scanpy_dataset(name):
     return getattr(scanpy.datasets, name)()
 
 
-def _check_names(content, genes):
+def _check_names(content, kind, reading, genes):
+    if reading.orientation == "auto":
+        orientation.check(content, kind, genes)
     annotation.check_cells(content.obs.index)
     annotation.check_genes(genes)
 
@@ -185,25 +253,26 @@ def _take(content, kind, reading, source):
     """The chosen matrix of a source as AnnData, with its kind of values in ``uns``."""
     import anndata
 
-    described = matrices.describe(content)
+    described = _describe(content, reading)
     name = matrices.choose(content, described, reading.matrix, reading.values)
     log.info("%s: %s; reading %s", source, matrices.listing(described), name)
     stored = content.matrices[name]
-    genes = features.wanted(stored.genes, reading.genome)
-    if 0 in (len(content.obs), genes.sum()):
-        raise UserError(f"contains {len(content.obs)} cells x {genes.sum()} genes, nothing to analyse; give other data")
-    _check_names(content, stored.genes[genes])
     matrix = stored.load()
     if matrix.shape != (len(content.obs), len(stored.genes)):
         raise UserError(
             f"its matrix is {matrix.shape[0]} x {matrix.shape[1]}, but there are names of {len(content.obs)} cells and "
             f"{len(stored.genes)} genes; {matrices.REPAIR}"
         )
+    obs, var, genes = _annotation(content, stored, matrix, reading)
+    if 0 in (len(obs), len(var)):
+        raise UserError(f"contains {len(obs)} cells x {len(var)} genes, nothing to analyse; give other data")
+    _check_names(content, kind, reading, var)
+    _warn_of_one_state(content, name, matrix)
     if not genes.all():
         matrix = matrix[:, np.flatnonzero(genes)]
-    data = anndata.AnnData(obs=content.obs, var=stored.genes[genes])
+    data = anndata.AnnData(obs=annotation.plain(obs), var=var)
     held = kinds.of(matrix.data, matrix)
-    _check_values(matrix, data, held, described | {name: held})
+    _check_values(matrix, data.obs_names, data.var_names, held, described | {name: held})
     values = matrices.settle(held, reading.values, described | {name: held})
     data.X = _as_float32(matrix, values, data)
     data.uns = {"format": kind, "matrix": name, "values": "counts" if values == "log_counts" else values}
@@ -223,7 +292,16 @@ def _take(content, kind, reading, source):
     return data
 
 
-def _check_values(matrix, data, held, described):
+def _warn_of_one_state(content, name, matrix):
+    """Warn if the counts in X are those of one splicing state."""
+    for total in filter(matrices.is_total, content.matrices) if name == "X" else ():
+        for state in total.split("+"):
+            other = content.matrices[state].load()
+            if other.shape == matrix.shape and not (other != matrix).nnz:
+                log.warning('X holds the same as layer "%s", one splicing state; matrix: %s has all', state, total)
+
+
+def _check_values(matrix, cells, genes, held, described):
     """Reject values that expression cannot have, naming cell and gene."""
     if held.kind not in ("not_finite", "scaled") and held.highest < np.finfo(np.float32).max:
         return
@@ -236,14 +314,14 @@ def _check_values(matrix, data, held, described):
     ):
         if wrong.any():
             raise UserError(
-                f"{_entry(matrix, wrong, data)} {problem}; {matrices.listing(described)}; fix it or set matrix"
+                f"{_entry(matrix, wrong, cells, genes)} {problem}; {matrices.listing(described)}; fix it or set matrix"
             )
 
 
-def _entry(matrix, wrong, data):
+def _entry(matrix, wrong, cells, genes):
     entry = int(np.flatnonzero(wrong)[0])
     row = int(np.searchsorted(matrix.indptr, entry, side="right")) - 1
-    return f"cell {data.obs_names[row]}, gene {data.var_names[matrix.indices[entry]]}: {matrix.data[entry]}"
+    return f"cell {cells[row]}, gene {genes[matrix.indices[entry]]}: {matrix.data[entry]}"
 
 
 def _as_float32(matrix, values, data):
@@ -252,9 +330,9 @@ def _as_float32(matrix, values, data):
         whole = np.expm1(matrix.data.astype(np.float64)) if values == "log_counts" else matrix.data
         whole = np.rint(whole, out=whole) if whole.dtype.kind == "f" else whole
         if (large := whole > kinds.LARGEST_COUNT).any():
+            entry = _entry(matrix, large, data.obs_names, data.var_names)
             raise UserError(
-                f"{_entry(matrix, large, data)} exceeds {kinds.LARGEST_COUNT:,}, the largest count that float32 holds "
-                "exactly; is it a count?"
+                f"{entry} exceeds {kinds.LARGEST_COUNT:,}, the largest count that float32 holds exactly; is it a count?"
             )
         matrix = sparse.csr_matrix((whole, matrix.indices, matrix.indptr), matrix.shape)
     matrix = matrix.astype(np.float32, copy=False)

@@ -43,7 +43,7 @@ def read(settings, downloads):
         if sample in parts:
             raise UserError(f"{entry['source']}: two matrices are named {sample}; choose one with member")
         parts[sample] = _named(part, sample, entry["columns"])
-    return _joined(dict(sorted(parts.items())), settings["join"])
+    return _joined(dict(sorted(parts.items())), settings["join"], settings.get("min_shared_genes", 0))
 
 
 def describe(settings, downloads):
@@ -78,6 +78,37 @@ def _parts(settings, downloads):
             yield "_".join(parts), entry, name
 
 
+def problem_of_genes(names, join, least):
+    """The problem with the genes that samples share, or None.
+
+    Args:
+        names: {sample: names of its genes}.
+        join: inner, which needs a gene that all have, or outer.
+        least: share of the genes of the smallest sample that all must have.
+    """
+    shared = set.intersection(*map(set, names.values()))
+    smallest = min(names, key=lambda sample: len(names[sample]))
+    share = len(shared) / max(1, len(names[smallest]))
+    if len(names) < 2 or (share >= least and (shared or join == "outer")):
+        return None
+    outer = "" if shared or join == "outer" else "join to outer and "
+    shown = "; ".join(f"{sample}: {_own(genes, shared)}" for sample, genes in list(names.items())[:3])
+    return (
+        f"samples share {len(shared)} genes, {100 * share:.0f} % of those of {smallest} ({shown}); "
+        f"name the genes alike in all files, or set {outer}min_shared_genes to {_floor(share):g} to accept it"
+    )
+
+
+def _own(names, shared):
+    """Genes of a sample that the others do not have, as an example."""
+    own = [str(name) for name in names if name not in shared]
+    return ", ".join(own[:3]) + (", …" if len(own) > 3 else "")
+
+
+def _floor(share):
+    return int(share * 100) / 100
+
+
 def _fetched(source, sha256, downloads):
     """Local path of a source, after checking its SHA-256."""
     if address.is_url(source):
@@ -101,7 +132,7 @@ def _named(data, sample, columns):
     return data
 
 
-def _joined(parts, join):
+def _joined(parts, join, least):
     kinds = {part.uns["values"] for part in parts.values()}
     values = kinds.pop() if len(kinds) == 1 else TOGETHER.get(frozenset(kinds))
     if values is None:
@@ -109,12 +140,12 @@ def _joined(parts, join):
         raise UserError(
             f"samples hold different kinds of values: {said}; set matrix and values to the same kind for all"
         )
+    if problem := problem_of_genes({sample: part.var_names for sample, part in parts.items()}, join, least):
+        raise UserError(problem)
     data = anndata.concat(parts.values(), join=join, merge="first", fill_value=0)
     n_genes = len(set().union(*(part.var_names for part in parts.values())))
     shared = len(set.intersection(*(set(part.var_names) for part in parts.values())))
     log.log(NOTE, "%d samples; %d of %d genes are in all of them; join: %s", len(parts), shared, n_genes, join)
-    if not data.n_vars:
-        raise UserError("samples have no gene in common; use the same gene names in all, or set join to outer")
     data.X = data.X.tocsr()
     data.X.sort_indices()
     data.obs = annotation.plain(pd.concat([part.obs for part in parts.values()]))

@@ -14,7 +14,8 @@ import pandas as pd
 from scipy import sparse
 
 from scae.errors import UserError
-from scae.sources import annotation, formats
+from scae.jobs.notes import NOTE
+from scae.sources import annotation, formats, orientation
 from scae.sources.matrices import Content, Stored
 
 log = logging.getLogger(__name__)
@@ -26,22 +27,32 @@ NO_ROWS = "has no rows below its header; is it a table of counts?"
 ZEROS = {"0", "0.0"}
 MISSING = {"", "NA", "NaN", "nan", "null", "None"}
 CELL_HEADINGS = {
-    "", "cell", "cells", "cell_id", "cellid", "cell_name", "barcode", "barcodes", "index", "id", "name", "sample",
-    "unnamed: 0", "x", "rownames", "row.names",
-}  # fmt: skip
+    *("cell", "cells", "cell_id", "cellid", "cell_name", "cell_index", "cell_barcode", "cell_label", "cellkey"),
+    *("barcode", "barcodes", "bioproduct_cell"),
+}
+OTHER_HEADINGS = {"index", "id", "name", "sample", "unnamed: 0", "x", "rownames", "row.names"}
 GENE_HEADINGS = {
     *("gene", "genes", "gene_id", "gene_ids", "geneid", "gene_name", "gene_symbol", "symbol", "feature", "features"),
+    *("ensembl_id", "ensembl", "hgnc_symbol", "genename", "featurekey", "bioproduct", "target", "gene.name"),
 }
-HEADINGS = (CELL_HEADINGS | GENE_HEADINGS) - {""}
-# Columns of annotation among the genes of exported tables
-NO_GENES = {
-    "cluster", "clusters", "seurat_clusters", "leiden", "louvain", "batch", "n_counts", "n_genes", "total_counts",
-    "ncount_rna", "nfeature_rna", "n_genes_by_counts", "numi", "ngene", "percent.mt", "percent_mito", "percent.mito",
-    "pct_counts_mt", "percent_mt", "pct_mito", "doublet_score", "s.score", "g2m.score", "tsne_1", "tsne_2", "umap_1",
-    "umap_2", "tsne1", "tsne2", "umap1", "umap2", "pseudotime", "size_factor", "size_factors", "log_counts",
-}  # fmt: skip
-BARCODE = re.compile(r"(?:\w+[_#:.])?[ACGT]{10,}(?:[-_.]\w+)*$")
-MITOCHONDRIAL = re.compile(r"(?:\w+_)?(?:MT|mt|Mt)[-:.]\w+$")
+HEADINGS = CELL_HEADINGS | OTHER_HEADINGS | GENE_HEADINGS
+# Annotation of the genes beside them, as featureCounts and biomaRt write it
+GENE_ANNOTATION = {
+    *(
+        "chr",
+        "chromosome",
+        "start",
+        "end",
+        "strand",
+        "length",
+        "width",
+        "entrezid",
+        "entrez",
+        "entrez_id",
+        "gene_length",
+    ),
+    *("exonic_length", "genelength", "gene_type", "biotype", "description"),
+}
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?$")
 
@@ -68,25 +79,74 @@ def open_table(path, reading):
     Raises:
         UserError: with the line, row or column that is wrong.
     """
-    orientation = reading.orientation
     layout = _layout(path)
-    rows, columns, matrix, texts = _read(path, layout)
-    _check_orientation(layout, rows, columns, orientation)
-    cells, genes = (columns, rows) if orientation == "genes_in_rows" else (rows, columns)
-    if orientation == "genes_in_rows":
-        if texts:
-            raise UserError(
-                f'its column "{next(iter(texts))}" holds text; with genes in rows every column must be a cell'
-            )
-        matrix = matrix.T.tocsr()
-    no_genes = [number for number, gene in enumerate(genes) if gene.lower() in NO_GENES]
-    obs = {genes[number]: matrix[:, [number]].toarray().ravel() for number in no_genes} | texts
-    if obs:
-        log.warning("columns of annotation among the genes are moved to obs: %s", ", ".join(obs))
-    keep = np.setdiff1d(np.arange(len(genes)), no_genes)
-    matrix, genes = matrix[:, keep], [genes[number] for number in keep]
-    stored = Stored.of(matrix, annotation.plain(pd.DataFrame(index=genes)))
+    if cell_and_gene := _long(layout):
+        yield _read_long(path, layout, *cell_and_gene)
+        return
+    rows, columns, matrix, by_row, by_column = _read(path, layout)
+    _check_orientation(layout, rows, columns, by_column, reading.orientation)
+    if reading.orientation == "genes_in_rows":
+        beside = [number for number, name in enumerate(columns) if name.lower() in GENE_ANNOTATION]
+        by_row |= {columns[number]: matrix[:, [number]].toarray().ravel() for number in beside}
+        keep = np.setdiff1d(np.arange(len(columns)), beside)
+        matrix, cells, genes = matrix[:, keep].T.tocsr(), [columns[number] for number in keep], rows
+        by_column = {name: [values[number] for number in keep] for name, values in by_column.items()}
+        obs, var = by_column, by_row
+    else:
+        cells, genes, obs, var = rows, columns, by_row, by_column
+    for axis, found in (("cells", obs), ("genes", var)):
+        if found:
+            log.log(NOTE, "annotation of the %s: %s", axis, ", ".join(found))
+    stored = Stored.of(matrix, annotation.plain(pd.DataFrame(var, index=genes)))
     yield Content(annotation.plain(pd.DataFrame(obs, index=cells)), {"X": stored})
+
+
+def _long(layout):
+    """The columns of cells and of genes in a table with one line per count (BD Rhapsody's .st), else None."""
+    names = [name.lower() for name in layout.header]
+    cells = [number for number, name in enumerate(names) if name in CELL_HEADINGS]
+    genes = [number for number, name in enumerate(names) if name in GENE_HEADINGS]
+    return (cells[0], genes[0]) if len(cells) == 1 and genes and len(names) > 2 and max(cells + genes) < 4 else None
+
+
+def _read_long(path, layout, cell, gene):
+    """Content of a long table, with a matrix for each column of numbers."""
+    with formats.open_unpacked(path) as file:
+        lines = itertools.islice(_lines(file), layout.line - 1, None)
+        text = {layout.header[cell]: str, layout.header[gene]: str}
+        options = {"header": 0, "names": layout.header, "index_col": False, "keep_default_na": False}
+        table = pd.read_csv(_Lines(lines), sep=layout.separator, dtype=text, **options)
+    cells, genes = (pd.factorize(table[layout.header[one]].astype(str).str.strip()) for one in (cell, gene))
+    values = [name for name in table if pd.api.types.is_numeric_dtype(table[name]) and name != layout.header[cell]]
+    if not values:
+        raise UserError(f"has one line per count, but no column of numbers beside {', '.join(layout.header)}")
+    shape, found = (len(cells[1]), len(genes[1])), {}
+    var = annotation.plain(pd.DataFrame(index=genes[1]))
+    for name in values:
+        matrix = sparse.csr_matrix((table[name].to_numpy(), (cells[0], genes[0])), shape)
+        matrix.eliminate_zeros()
+        found["X" if len(values) == 1 else name] = Stored.of(matrix, var)
+    log.log(NOTE, "one line per count: cells in %s, genes in %s", layout.header[cell], layout.header[gene])
+    return Content(annotation.plain(pd.DataFrame(index=cells[1])), found)
+
+
+class _Lines(io.TextIOBase):
+    """Lines as a file for pandas."""
+
+    def __init__(self, lines):
+        self.lines, self.rest = lines, ""
+
+    def read(self, size=-1):
+        while size < 0 or len(self.rest) < size:
+            line = next(self.lines, None)
+            if line is None:
+                break
+            self.rest += line
+        found, self.rest = (self.rest, "") if size < 0 else (self.rest[:size], self.rest[size:])
+        return found
+
+    def readable(self):
+        return True
 
 
 def _layout(path):
@@ -148,8 +208,11 @@ def _check_header(header, rows, short):
 
 
 def _read(path, layout):
-    """(names of rows, names of columns, CSR, {name: column of text}); only non-zeros are parsed."""
-    width, names, texts = len(layout.header), [], {}
+    """(names of rows, names of columns, CSR, {name: column of text}, {name: row of text}).
+
+    Only non-zeros are parsed.
+    """
+    width, names, texts, text_rows = len(layout.header), [], {}, {}
     values, places, ends = array("d"), array("q"), array("q", [0])
     with formats.open_unpacked(path) as file:
         lines = itertools.islice(_lines(file), layout.line, None)
@@ -162,10 +225,13 @@ def _read(path, layout):
                     f"line {layout.line + reader.line_num} has {len(row)} fields, but the header has {width}; fix the "
                     "line, or quote names that contain the separator"
                 )
+            if layout.decimal_comma:
+                row = [row[0], *(field.replace(",", ".") for field in row[1:])]
+            if _is_text(row) and len(names) < LOOKED_AT_LINES:
+                text_rows[row[0].strip()] = [field.strip() for field in row]
+                continue
             names.append(row[0].strip())
             found = [place for place in range(1, width) if row[place] not in ZEROS]
-            if layout.decimal_comma:
-                row = [field.replace(",", ".") for field in row]
             try:
                 numbers = [float(row[place]) for place in found]
             except ValueError:
@@ -182,7 +248,14 @@ def _read(path, layout):
     _check_texts(texts, names, layout)
     numeric = [place for place in range(1, width) if place not in texts]
     texts = {layout.header[place]: column for place, column in texts.items()}
-    return names, [layout.header[place] for place in numeric], matrix[:, np.array(numeric, int) - 1], texts
+    text_rows = {name: [row[place] for place in numeric] for name, row in text_rows.items()}
+    names_of_columns = [layout.header[place] for place in numeric]
+    return names, names_of_columns, matrix[:, np.array(numeric, int) - 1], texts, text_rows
+
+
+def _is_text(row):
+    """Whether a line has words in place of numbers: annotation of the columns."""
+    return len(row) > 2 and not any(NUMBER.match(field) or field.strip() in MISSING for field in row[1:])
 
 
 def _without_texts(row, found, layout, texts, first):
@@ -218,19 +291,30 @@ def _not_a_number(cell, gene, field):
     return f"cell {cell}, gene {gene}: {field[:40]!r} is not a number; fix it"
 
 
-def _check_orientation(layout, rows, columns, orientation):
-    """Reject a table with genes in rows by its names, if no orientation is set."""
-    if orientation != "auto":
+def _check_orientation(layout, rows, columns, text_rows, setting):
+    """Reject a table by its names, if no orientation is set, unless they say that cells are in rows."""
+    if setting != "auto":
         return
-    evidence = None
-    if layout.header[0].lower() in GENE_HEADINGS:
+    heading, evidence = layout.header[0].lower(), ""
+    if heading in GENE_HEADINGS:
         evidence = f'its first column is named "{layout.header[0]}"'
-    elif any(map(MITOCHONDRIAL.match, rows)) and not any(map(MITOCHONDRIAL.match, columns)):
-        evidence = f"{next(filter(MITOCHONDRIAL.match, rows))}, a mitochondrial gene, is a row"
-    elif sum(map(bool, map(BARCODE.match, columns))) > len(columns) / 2:
-        evidence = f"{next(filter(BARCODE.match, columns))}, a barcode, is a column"
+    elif text_rows:
+        evidence = f'its row "{next(iter(text_rows))}" holds text'
+    elif gene := orientation.a_gene(rows) if not orientation.a_gene(columns) else "":
+        evidence = f"{gene}, a gene, is a row"
+    elif cell := orientation.a_cell(columns) if not orientation.a_cell(rows) else "":
+        evidence = f"{cell}, a cell, is a column"
     if evidence:
         raise UserError(
             f"seems to have genes in rows, since {evidence}; set orientation to genes_in_rows, or to cells_in_rows if "
             "this is wrong"
         )
+    if heading not in CELL_HEADINGS and not orientation.a_gene(columns) and not orientation.a_cell(rows):
+        raise UserError(
+            f"may have its cells in rows ({_three(rows)}) or in columns ({_three(columns)}): names do not tell; set "
+            "orientation to cells_in_rows or genes_in_rows"
+        )
+
+
+def _three(names):
+    return ", ".join(map(str, names[:3])) + (", …" if len(names) > 3 else "")

@@ -1,9 +1,10 @@
 """A matrix in three text files, MatrixMarket, genes and cells, whatever their names."""
 
+import csv
 import logging
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,41 @@ log = logging.getLogger(__name__)
 
 MATRIX = re.compile(r"(.*)\.mtx(\.gz|\.bz2)?$", re.IGNORECASE)
 TABLE = re.compile(r"(.*)\.(tsv|txt|csv)(\.gz|\.bz2)?$", re.IGNORECASE)
+SYMBOL_FILE = re.compile(r"genes?[._-]names?", re.IGNORECASE)
 SAMPLED_LINES = 200_000
 SMALLEST_LINE = 6  # "1 1 1\n"
 COMPRESSION_LIMIT = 1100
-HEADINGS = {
-    *("gene_id", "gene_ids", "gene_name", "gene", "genes", "feature"),
-    *("bc_wells", "barcode", "barcodes", "cell", "x"),
-}
+HEADING = re.compile(r"(?:.*(?:gene|feature|symbol|ensembl|barcode|cell|bc_wells|key|name|index).*|x|ids?|v1)")
+IDS = ("gene_ids", "gene_id", "featurekey", "feature_id", "ensembl_id", "ensembl", "id", "ids", "feature_key")
+NAMES = (
+    "name",
+    "gene_name",
+    "gene_symbol",
+    "featurename",
+    "feature_name",
+    "symbol",
+    "gene_names",
+    "gene",
+    "genes",
+    "x",
+)
+STATES = {"spliced", "unspliced", "ambiguous", "spanning", "mature", "nascent"}  # of RNA velocity, each with a matrix
 
 
 @dataclass(frozen=True)
 class Triple:
-    """The files of one matrix; ``name`` is unique below a folder."""
+    """The files of one matrix; ``name`` is unique below a folder.
+
+    ``symbols`` is a second file of genes with their names, as kallisto writes it. ``states`` has the files of several
+    matrices with the same genes and cells, {splicing state: path}; ``matrix`` is then one of them.
+    """
 
     name: str
     matrix: Path
     genes: Path
     cells: Path
+    symbols: Path | None = None
+    states: tuple = ()
 
 
 def matrices(folder):
@@ -56,8 +75,11 @@ def of_matrix(path, top=None):
     found = {}
     for role in ("genes", "cells"):
         named = {file: _role(file)[1] for file in beside if _role(file)[0] == role}
+        symbols = [file for file in named if role == "genes" and SYMBOL_FILE.search(file.name)]
+        named = {file: rest for file, rest in named.items() if file not in symbols or len(symbols) == len(named)}
         alone = list(named) if sum(bool(MATRIX.match(file.name)) for file in beside) == 1 else []
-        for fits in ([f for f in named if named[f] == affix], [f for f in named if not named[f]], alone):
+        begun = [f for f in named if named[f] and f"{affix} ".startswith(f"{named[f]} ")]
+        for fits in ([f for f in named if named[f] == affix], [f for f in named if not named[f]], alone, begun):
             if len(fits) == 1:
                 found[role] = fits[0]
                 break
@@ -65,11 +87,31 @@ def of_matrix(path, top=None):
             what = "file of genes (genes.tsv or features.tsv)" if role == "genes" else "file of cells (barcodes.tsv)"
             others = ", ".join(file.name for file in beside if file != path)
             many = f"{len(named)} could be its" if named else "has no"
-            raise UserError(f"{path.name}: {many} {what}; files beside it: {others or 'none'}")
+            raise UserError(
+                f"{path.name}: {many} {what}; files beside it: {others or 'none'}. Name them like the matrix, or "
+                "give a folder with these three files alone"
+            )
+        if role == "genes" and len(symbols) == 1 and symbols[0] != found[role]:
+            found["symbols"] = symbols[0]
     folder = path.parent.relative_to(top).as_posix()
     stem = re.sub(r"[._-]?matrix$", "", matched, flags=re.IGNORECASE)
     name = "/".join(part for part in (folder, stem) if part not in ("", ".")) or "matrix"
-    return Triple(name, path, found["genes"], found["cells"])
+    return Triple(name, path, found["genes"], found["cells"], found.get("symbols"))
+
+
+def together(triples):
+    """The triples, with the splicing states of the same genes and cells as one."""
+    groups = {}
+    for triple in triples:
+        state = re.split(r"[^a-z]+", triple.name.lower())[-1]
+        of_states = (triple.matrix.parent, triple.genes, triple.cells) if state in STATES else triple.name
+        groups.setdefault(of_states, []).append((state, triple))
+    for found in groups.values():
+        _, triple = found[0]
+        if len(found) > 1:
+            name = re.sub(r"[^A-Za-z0-9]*[A-Za-z]+$", "", triple.name) or "velocity"
+            triple = replace(triple, name=name, states=tuple((state, one.matrix) for state, one in found))
+        yield triple
 
 
 @contextmanager
@@ -80,35 +122,49 @@ def open_triple(triple, reading):
         UserError: if the three files do not fit together.
     """
     triple = triple if isinstance(triple, Triple) else of_matrix(triple)
-    n_rows, n_columns, n_values = _header(triple.matrix)
+    sizes = _header(triple.matrix)
     genes, cells = _table(triple.genes), _table(triple.cells)
-    transposed, genes, cells = _fit(triple, (n_rows, n_columns), genes, cells)
-    genes = features.named(_with_names(genes))
+    transposed, genes, cells = _fit(triple, sizes[:2], genes, cells)
+    genes = _with_names(genes)
+    if triple.symbols is not None and len(symbols := _table(triple.symbols)) == len(genes):
+        ids = genes["gene_ids"] if "gene_ids" in genes else genes["name"]
+        genes = genes.assign(gene_ids=ids, name=symbols[0])
+    genes = features.named(genes)
     obs = annotation.plain(cells.set_index(cells.columns[0]).rename(columns=str))
+    found = {state: _stored(path, transposed, obs, genes) for state, path in triple.states}
+    yield Content(obs, found or {"X": _stored(triple.matrix, transposed, obs, genes)})
+
+
+def _stored(path, transposed, obs, genes):
+    """A matrix file as `Stored`."""
+    n_rows, n_columns, n_values = _header(path)
 
     def load():
-        with formats.open_unpacked(triple.matrix) as file:
+        with formats.open_unpacked(path) as file:
             return csr(_oriented(io.mmread(file), transposed))
 
     def sample():
         if n_values <= SAMPLED_LINES:
             rows = load()
             return rows.data, rows
-        with formats.open_unpacked(triple.matrix) as file:
+        with formats.open_unpacked(path) as file:
             entries = pd.read_csv(file, sep=r"\s+", comment="%", header=None, nrows=SAMPLED_LINES + 1).iloc[1:]
         values = entries[2].to_numpy(dtype=float) if 2 in entries else np.ones(len(entries))
         places = entries[[0, 1]].to_numpy() - 1
         part = _oriented(sparse.coo_matrix((values, places.T), shape=(n_rows, n_columns)), transposed)
         return values, csr(part)
 
-    yield Content(obs, {"X": Stored((len(obs), len(genes)), genes, load, sample)})
+    return Stored((len(obs), len(genes)), genes, load, sample)
 
 
 def _with_names(genes):
     """A file of genes with column names: from its header, or in the order of Cell Ranger."""
     if any(isinstance(name, str) for name in genes):
-        genes = genes.rename(columns={0: "gene_ids", "gene_name": "name", "gene_symbol": "name"})
-        return genes if "name" in genes else genes.rename(columns={"gene_ids": "name"})
+        heads = {str(name).strip().lower(): name for name in reversed(list(genes.columns))}
+        ids = next((heads[name] for name in IDS if name in heads), None)
+        names = next((heads[name] for name in NAMES if name in heads and heads[name] != ids), None)
+        names = names if names is not None else ids if ids is not None else genes.columns[0]
+        return genes.rename(columns={names: "name"} | ({ids: "gene_ids"} if ids not in (None, names) else {}))
     order = ("gene_ids", "name", "feature_types", "genome") if genes.shape[1] > 1 else ("name",)
     return genes.iloc[:, : len(order)].set_axis(order[: genes.shape[1]], axis=1)
 
@@ -143,17 +199,23 @@ def _header(path):
 
 def _table(path):
     """A file of genes or cells: rows of text, numbered columns."""
-    separator = "," if TABLE.match(path.name)[2].lower() == "csv" else "\t"
+    head = formats.head_of(path)[0].decode("utf-8", errors="replace").splitlines()[:-1] or [""]
+    separator = "\t"
+    if not any("\t" in line for line in head):
+        quoted = len(head) > 1 and all(re.fullmatch(r'".*" ".*"', line) for line in head[1:])  # write.table of R
+        separator = " " if quoted else "," if TABLE.match(path.name)[2].lower() == "csv" else "\t"
+    by_quotes = separator != "\t" or all(line.startswith('"') for line in head if line)
     try:
         with formats.open_unpacked(path) as file:
             return pd.read_csv(
                 file,
                 sep=separator,
                 header=None,
+                names=range(max(len(next(csv.reader([line], delimiter=separator), [])) for line in head) or 1),
                 dtype=str,
                 keep_default_na=False,
                 na_values=[],
-                quoting=0 if separator == "," else 3,
+                quoting=csv.QUOTE_MINIMAL if by_quotes else csv.QUOTE_NONE,
                 encoding="utf-8-sig",
                 skip_blank_lines=False,
             )
@@ -171,17 +233,29 @@ def _fit(triple, shape, genes, cells):
         if all(table is not None for table in fitted):
             return transposed, *fitted
     raise UserError(
-        f"{triple.matrix.name} is {shape[0]} x {shape[1]}, but {triple.genes.name} names {len(genes)} genes and "
-        f"{triple.cells.name} {len(cells)} cells; the files do not belong together, or one is truncated"
+        f"{triple.matrix.name} is {shape[0]} x {shape[1]}, but {triple.genes.name} has {len(genes)} lines of genes and "
+        f"{triple.cells.name} {len(cells)} of cells; give files with one line per row and column of the matrix, "
+        "with or without a heading"
     )
 
 
 def _without_heading(table, n_rows):
-    if len(table) == n_rows:
-        return table
-    if len(table) == n_rows + 1 and str(table.iloc[0, 0]).lower() in HEADINGS:
-        return table.iloc[1:].reset_index(drop=True).rename(columns=dict(enumerate(table.iloc[0])) | {0: 0})
-    return None
+    """The table without its heading and R's row numbers; None if it does not have this many rows."""
+    if len(table) == n_rows + 1:
+        first = [str(field).strip() for field in table.iloc[0].fillna("")]
+        if first[0] and not any(HEADING.fullmatch(field.lower()) for field in first):
+            return None
+        if table.shape[1] > 1 and first[-1] == "":  # R leaves out the heading of the row names
+            first = ["", *first[:-1]]
+        table = (
+            table.iloc[1:]
+            .reset_index(drop=True)
+            .set_axis([name or number for number, name in enumerate(first)], axis=1)
+        )
+    if len(table) != n_rows:
+        return None
+    numbered = n_rows and table.shape[1] > 1 and list(table.iloc[:, 0]) == [str(one + 1) for one in range(n_rows)]
+    return table.iloc[:, 1:] if numbered else table
 
 
 def _role(path):

@@ -34,7 +34,14 @@ class Values:
     lowest: float = 0.0
     highest: float = 0.0
 
+    @property
+    def binary(self):
+        """Whether all values are 0 or 1: presence, seldom counts."""
+        return self.kind == "counts" and self.highest == 1
+
     def __str__(self):
+        if self.binary:
+            return "only 0 and 1 (presence, or counts of very few molecules)"
         return WORDS[self.kind].format(lowest=self.lowest, highest=self.highest)
 
 
