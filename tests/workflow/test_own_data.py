@@ -68,7 +68,7 @@ def write_all(data):
     )
     types["donor"] = ["healthy"] * 50 + ["tumour"] * 40
     types.to_csv(data / "donors.csv", index=False)
-    types.assign(cell=types["cell"] + ["-0"] * 50 + ["-1"] * 40).to_csv(data / "joined.csv", index=False)
+    types.assign(cell=types["cell"] + pd.Series(["-0"] * 50 + ["-1"] * 40)).to_csv(data / "joined.csv", index=False)
     types.assign(barcode=types["barcode"] + "-0", cell_type=types["label"]).to_csv(data / "types.csv", index=False)
     (data / "samples.csv").write_text(re.search(r"```csv\n(.*?)```", PAGE, re.DOTALL)[1])
 
