@@ -17,6 +17,8 @@ from scae.sources.matrices import REPAIR, Content, Stored
 
 log = logging.getLogger(__name__)
 
+PLAIN = ("", "array", "string-array")  # encodings of a column that is one dataset
+
 
 @contextmanager
 def open_h5ad(path, reading):
@@ -184,7 +186,7 @@ def _column(table, name):
         codes, categories = stored["values"][...], stored["levels"][...]
     elif name in old and stored.dtype.kind in "iuf":
         codes, categories = stored[...], old[name][...]
-    elif isinstance(hdf5_files.attribute(stored, "encoding-type", default=""), str) and hasattr(stored, "keys"):
+    elif hasattr(stored, "keys") or hdf5_files.attribute(stored, "encoding-type", default="") not in PLAIN:
         return read_elem(stored)
     else:
         hdf5_files.check_size(stored)
