@@ -120,6 +120,8 @@ def is_conda():
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
+if ours and workflow.resource_settings.cores == 0:
+    raise WorkflowError("--cores 0: no job could ever run; give 1 or more, or leave it out to use all")
 if ours and is_conda() and not shutil.which("conda"):
     raise WorkflowError(
         "--sdm conda: there is no command `conda`; install it, or leave out --sdm conda: .venv suffices"
