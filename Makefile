@@ -1,4 +1,4 @@
-# make run    the default analysis           make test   lint and all tests
+# make run    the default analysis (V=1 shows each job)   make test   lint and all tests
 # make check  lint, unit tests, one toy run  make lint   format and lint checks alone
 # make docs   config/README.md and results/README.md
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
@@ -15,10 +15,7 @@ BIN := .venv/bin
 .PHONY: run check test test-slurm test-gpu lint bench bench-scale bench-gpu verify interruptions evidence models-page choose-page docs constraints clean
 
 run: .venv/installed
-	$(BIN)/snakemake --cores $(CORES)
-	@echo
-	@echo "Made results/report.html (open it in a browser), results/heatmap.png, results/metrics.csv and results/verdict.txt:"
-	@cat results/verdict.txt
+	$(BIN)/snakemake --cores $(CORES) $(if $(V),-p)
 
 # A worker for each processor; each takes some 1.5 GB
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder

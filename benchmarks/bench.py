@@ -306,7 +306,7 @@ def study(options, folder):
     overlay = folder / "local.yaml"
     overlay.write_text(json.dumps({
         "datasets": {"pbmc3k": {"source": str(Path(options.archive).resolve()), "sha256": None}},
-        "training": {"epochs": options.epochs},
+        "training": {"epochs": options.epochs, "min_steps": 0},
     }))  # fmt: skip
     ratios = []
     for number in range(1, options.rounds + 1):

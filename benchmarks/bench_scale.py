@@ -67,7 +67,7 @@ def run(folder, n_cells, options):
     (folder / "scale.yaml").write_text(json.dumps({
         "run": {"datasets": ["scale"], "models": ["dae", "pca", "random_projection"], "seeds": [0]},
         "datasets": {"scale": {"source": "counts.h5ad", "labels": labels, "qc": {"min_genes": options.genes // 100}}},
-        "training": {"epochs": options.epochs},
+        "training": {"epochs": options.epochs, "min_steps": 0},
         "tsne": {"max_cells": options.tsne_cells},
     }))  # fmt: skip
     command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-d", folder, "--cores", options.cores]

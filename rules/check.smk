@@ -18,6 +18,7 @@ rule check:
     params:
         code=plan.code("check"),
         config=config,
+        is_local=workflow.local_exec,
         missing=[] if is_conda() else plan.missing_packages(),
         processors=os.cpu_count(),
     script:
@@ -25,10 +26,21 @@ rule check:
 
 
 onsuccess:
-    notes.show(placed("<logs>"), set() if CHECKING else OURS, ASKED)
-    if Path(placed("<results>/verdict.txt")).exists() and not ASKED:
-        print(Path(placed("<results>/verdict.txt")).read_text(encoding="utf-8"), end="", file=sys.stderr)
+    if not CHECKING:
+        notes.show(placed("<logs>"), OURS, ASKED)
+        of_run = {job.rule.name for job in workflow.dag.jobs}
+        terminal.show_results(
+            placed("<results>/verdict.txt") if "summarize_scores" in of_run else None,
+            placed("<results>/report.html") if "write_report" in of_run else None,
+        )
 
 
 onerror:
-    notes.show(placed("<logs>"), set() if CHECKING else OURS, ASKED)
+    if not CHECKING:
+        notes.show(placed("<logs>"), OURS, ASKED)
+    if TERMINAL:
+        TERMINAL.show_end(is_check=CHECKING)
+
+
+if TERMINAL:
+    TERMINAL.targets = [rule.name for rule in workflow.rules if not rule.output]

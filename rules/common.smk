@@ -5,11 +5,13 @@ Needs the merged config. Makes `plan` (scripts/scae/config/plan.py) and constrai
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
@@ -23,7 +25,7 @@ from scae.config.plan import Plan
 from scae.config.resources import growing
 from scae.errors import UserError, printable
 from scae.evaluation import metrics
-from scae.jobs import notes, orphans, record
+from scae.jobs import notes, orphans, record, terminal
 from scae.sources import address
 
 source_code.forget_bytecode()
@@ -39,6 +41,8 @@ else:  # Snakemake reads no configfile: of a module, and all but our sections is
     FILES = [ROOT / "config/config.yaml"]
     config = yaml.safe_load(FILES[0].read_text())
     update_config(config, theirs)
+ours = workflow.is_main_process and theirs is None
+TERMINAL = terminal.take_over(logger, workflow.output_settings) if ours else None
 ASKED = command_line.targets(sys.argv) if theirs is None and {"check", "choose"} & set(sys.argv) else []
 CHECKING = "check" in ASKED
 AS_WRITTEN = config.get("run")  # in the order of the user, which the checked config does not keep
@@ -114,3 +118,11 @@ def is_known_by_content(path):
 def is_conda():
     """Whether Snakemake makes the environments, and so brings missing packages."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+
+
+if ours and workflow.resource_settings.cores == 0:
+    raise WorkflowError("--cores 0: no job could ever run; give 1 or more, or leave it out to use all")
+if ours and is_conda() and not shutil.which("conda"):
+    raise WorkflowError(
+        "--sdm conda: there is no command `conda`; install it, or leave out --sdm conda: .venv suffices"
+    )

@@ -297,6 +297,7 @@ rule collect_embeddings:
         tsne3d=expand("<results>/{{dataset}}/{model}/seed{seed}/tsne3d.csv", model=MODELS, seed=SEEDS[:1]),
     output:
         embeddings="<results>/{dataset}/embeddings.h5ad",
+        embeddings_seeds="<results>/{dataset}/embeddings_seeds.h5ad",
     log:
         "<logs>/collect_embeddings/{dataset}.log",
     benchmark:

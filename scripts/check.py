@@ -5,14 +5,16 @@ import scae.jobs.runtime as runtime
 import logging
 
 from scae.config import check
-from scae.errors import UserError
+from scae.errors import UserError, counted
 
 with runtime.job(snakemake) as terminal:
-    table, problems = check.check(snakemake.params.config, snakemake.params.processors, snakemake.params.missing)
-    terminal.print(f"\n{table}\n")
+    params = snakemake.params
+    table, problems = check.check(params.config, params.processors, params.missing, params.is_local)
+    terminal.print("\n".join([f"\n{table}\n", *problems]))
     for line in table.splitlines():
         logging.info("%s", line)
     for problem in problems:
-        logging.warning("%s", problem)
+        logging.info("problem: %s", problem)
     if problems:
-        raise UserError(f"{len(problems)} problems would stop a run")
+        raise UserError(f"{counted(len(problems), 'problem')} would stop a run; correct the config and check again")
+    terminal.print("No problem found. The same command without `check` starts the run.")

@@ -4,7 +4,7 @@ import scae.jobs.runtime as runtime
 
 from scae import style, tables
 from scae.evaluation.main_scores import select
-from scae.plots import cells, drawing, quality, scores, stability, sweep
+from scae.plots import cells, drawing, paper, quality, scores, stability, sweep
 
 with runtime.job(snakemake):
     params, dataset = snakemake.params, snakemake.wildcards.dataset
@@ -24,15 +24,22 @@ with runtime.job(snakemake):
     figure = stability.stability(inputs.read("stability"), kept, of_cells, f"stability on {dataset}")
     drawing.save(figure, outputs.path("stability_png"))
 
+    styles = style.read(inputs.path("colors"))
     arrays = {model: of_model.to_numpy() for model, of_model in points.items()}
     figures = {
         "scores": scores.scores(intervals, params.roles, params.metric_info, sources, metrics),
-        "embeddings": cells.embeddings(arrays, labels, style.read(inputs.path("colors"))),
+        "embeddings": cells.embeddings(arrays, labels, styles),
         "recalls": scores.recalls(recalls, intervals, params.roles, next(iter(sources))),
     }
     for name, figure in figures.items():
-        for suffix in ("svg", "pdf"):
-            drawing.save(figure, outputs.path(f"{name}_{suffix}"), editable=True)
+        drawing.save(figure, outputs.path(f"{name}_svg"), editable=True)
+    of_paper = {
+        "scores": paper.scores(intervals, params.roles, params.metric_info, next(iter(sources))),
+        "embeddings": paper.embeddings(arrays, labels, styles),
+        "recalls": scores.recalls(recalls, intervals, params.roles, next(iter(sources))),
+    }
+    for name, figure in of_paper.items():
+        drawing.save(figure, outputs.path(f"{name}_pdf"), editable=True, is_exact=name != "recalls")
     for name, of_sweep in params.sweeps.items():
         figure = sweep.sweep(intervals, of_sweep, params.roles, params.metric_info, sources)
         for suffix in ("svg", "pdf"):

@@ -29,6 +29,11 @@ def one_line(text):
     return text
 
 
+def counted(number, noun):
+    """A number with its noun: 1 job, 2 jobs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def control_character(text):
     """The first control character of a text, such as a line break, written ``U+000A``; None without one."""
     return next((f"U+{ord(character):04X}" for character in text if is_control(character)), None)

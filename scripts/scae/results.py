@@ -325,7 +325,14 @@ CONTRACT = [
         "embeddings",
         "{dataset}/embeddings.h5ad",
         "evaluation",
-        "everything about the cells for scanpy or cellxgene: expression, labels, clusters, latents and t-SNE",
+        "the cells for scanpy or cellxgene, with the first seed: expression, `label`, `clusters_{model}`, `X_{model}`, "
+        "`X_{model}_tsne`, `X_tsne` and `X_umap` of `pca` (or else of the first model), and the obsm of the source",
+    ),
+    Result(
+        "embeddings_seeds",
+        "{dataset}/embeddings_seeds.h5ad",
+        "evaluation",
+        "labels, clusters, latents and t-SNE of all seeds, without expression: `X_{model}_seed{seed}`, …",
     ),
     Result(
         "all_metrics",
@@ -401,8 +408,8 @@ CONTRACT = [
     *(
         Result(f"{name}_{suffix}", f"figures/{{dataset}}/{name}.{suffix}", "report", says)
         for name, says in (
-            ("scores", "scores with their intervals"),
-            ("embeddings", "all representations side by side"),
+            ("scores", "scores with their intervals; the .pdf is one column wide (89 mm), for a paper"),
+            ("embeddings", "all representations side by side; the .pdf is one column wide"),
             ("recalls", "recall of each cell type"),
         )
         for suffix in ("svg", "pdf")

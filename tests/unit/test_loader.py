@@ -51,7 +51,9 @@ def test_an_unknown_key_is_named_with_known_ones(key, value, fragment, config):
         ("training.epochs", "many", "not of type integer"),
         ("training.epochs", 2.5, "not of type integer"),
         ("training", [1], "not of type object"),
-        ("run.datasets", "toy", "not of type array"),
+        ("run.datasets", "toy", "'toy' is not a list; write [toy]"),
+        ("run.seeds", 3, "3 is not a list; write [3]"),
+        ("run.datasets", {}, "not of type array"),
         ("datasets", ["toy"], "not of type object"),
         ("datasets.toy", "counts.h5ad", "not of type object"),
         ("datasets.toy.qc.max_genes", "none", "not of type integer or null"),
@@ -380,3 +382,26 @@ def test_checking_a_config_imports_nothing_heavy():
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fragment"),
+    [
+        ("run.models", ["vea"], 'run.models: "vea" is not defined; did you mean "vae"?'),
+        ("run.datasets", ["tyo"], 'run.datasets: "tyo" is not defined; did you mean "toy"?'),
+        ("run.datasets", ["x"], "is not defined; datasets has "),
+        ("models.vae.kind", "beta_vea", 'did you mean "beta_vae"?'),
+    ],
+)
+def test_a_name_close_to_a_known_one_is_offered(key, value, fragment, config):
+    assert any(fragment in line for line in problems(changed(config, key, value)))
+
+
+def test_a_tilde_is_the_home_folder(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "toy.h5ad").write_bytes(b"")
+    config = changed(config, "datasets.toy.source", "~/toy.h5ad")
+    config = changed(config, "datasets.toy.genes.exclude", ["~", "MT-"])
+    found = load(config)["datasets"]["toy"]
+    assert found["source"] == str(tmp_path / "toy.h5ad")
+    assert found["genes"]["exclude"] == ["~", "MT-"]

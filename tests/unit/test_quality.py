@@ -140,7 +140,7 @@ def test_excluded_genes_do_not_count(caplog):
     pd.testing.assert_frame_equal(found.cells, measure(data[:, 1:].copy()).cells)
     assert list(found.genes) == ["A", "MT-1"]
     assert found.gene_rows.tolist() == [1, 2]
-    assert "1 genes with 89.0 % of the counts excluded" in caplog.text
+    assert "1 gene with 89.0 % of the counts excluded" in caplog.text
 
 
 def test_top_genes_have_their_share_before_and_after():

@@ -15,7 +15,7 @@ import pytest
 from places import ROOT
 
 from scae.errors import UserError
-from scae.jobs import code_digest, record, runtime
+from scae.jobs import code_digest, record, runtime, terminal
 
 CODE = code_digest.code("export_csv")
 
@@ -82,6 +82,24 @@ def test_a_bug_is_one_line_and_its_traceback_is_in_the_log(message, snakemake, c
 
 def test_an_interrupt_is_one_line(snakemake, capfd):
     assert line_of(snakemake, KeyboardInterrupt(), capfd) == "interrupted"
+
+
+@pytest.mark.parametrize("error", [UserError("model.alpha: is 2"), ValueError("broken"), KeyboardInterrupt()])
+def test_a_run_that_is_reported_at_its_end_finds_the_line_in_the_log(error, snakemake, capfd, monkeypatch):
+    line = line_of(snakemake, error, capfd)
+    monkeypatch.setenv(terminal.ENDS, "1")
+    with pytest.raises(SystemExit):
+        run(snakemake, error)
+    assert capfd.readouterr() == ("", "")
+    assert terminal.reason(snakemake.log, None, None) == line
+
+
+def test_such_a_run_shows_marked_messages_but_no_warnings(snakemake, capfd, monkeypatch):
+    monkeypatch.setenv(terminal.ENDS, "1")
+    with runtime.job(snakemake):
+        logging.getLogger("scae.training").warning("collapsed")
+        logging.getLogger("scae.training").info("epoch 7 of 200", extra={"terminal": True})
+    assert capfd.readouterr() == ("", "train_model dataset=toy seed=0: epoch 7 of 200\n")
 
 
 def test_a_rule_without_wildcards_is_named_alone(snakemake, capfd):

@@ -13,7 +13,7 @@ from workflow_project import TOY_CONFIG, Project
 # Training long enough to be hit; a checkpoint every 0.3 s
 CONFIG = TOY_CONFIG | {
     "run": {"datasets": ["toy"], "models": ["beta_vsc"], "seeds": [0]},
-    "training": {"epochs": 400, "batch_size": 32, "checkpoint_minutes": 0.005},
+    "training": {"epochs": 400, "min_steps": 0, "batch_size": 32, "checkpoint_minutes": 0.005},
 }
 PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 # After the start of Snakemake, in seconds; a whole run takes two or three times as long

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
-from workflow_project import CELL_TYPES, MODELS, NASTY, Project, toy_cells
+from workflow_project import CELL_TYPES, EMBEDDINGS, MODELS, NASTY, Project, toy_cells
 
 from scae import results
 from scae.evaluation.metrics import metric_info
@@ -174,16 +174,20 @@ def test_tables_over_all_runs_are_those_of_every_run(everything, name):
 
 def test_embeddings_open_in_anndata_with_labels_clusters_and_every_space(finished):
     data = anndata.read_h5ad(finished.path("results/toy/embeddings.h5ad"))
+    seeds = anndata.read_h5ad(finished.path("results/toy/embeddings_seeds.h5ad"))
+    assert {"X_tsne", "X_umap", *EMBEDDINGS} <= set(data.obsm)
+    assert list(seeds.obs_names) == list(data.obs_names)
     assert data.obs["label"].to_dict() == toy_cells().obs["cell_type"].astype(str).to_dict()
     for model in MODELS:
         folder = finished.path(f"results/toy/{model}/seed0")
-        for suffix, name in (("", "latent"), ("_tsne2d", "tsne2d"), ("_tsne3d", "tsne3d")):
+        for suffix, name in (("", "latent"), ("_tsne", "tsne2d"), ("_tsne3d", "tsne3d")):
             table = pd.read_csv(folder / f"{name}.csv", index_col="cell", float_precision="round_trip")
             points = table.loc[data.obs_names].to_numpy(np.float32)
-            np.testing.assert_array_equal(data.obsm[f"X_{model}_seed0{suffix}"], points)
+            np.testing.assert_array_equal(data.obsm[f"X_{model}{suffix}"], points)
+            np.testing.assert_array_equal(seeds.obsm[f"X_{model}_seed0{suffix}"], points)
         clusters = pd.read_csv(folder / "clusters.csv", index_col="cell").loc[data.obs_names]
-        for space in SPACES:
-            assert list(data.obs[f"{model}_seed0_{space}"].astype(int)) == list(clusters[space])
+        for space, suffix in (("latent", ""), ("tsne2d", "_tsne")):
+            assert list(data.obs[f"clusters_{model}{suffix}"].astype(int)) == list(clusters[space])
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("logs", ".log"), ("benchmarks", ".tsv")])

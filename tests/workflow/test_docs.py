@@ -28,7 +28,7 @@ PRINTED = {
     r"snakemake data .*": "fetch_counts",
     r"snakemake check .*": "rule check",
     r"snakemake --cores 4 manifest": "write_manifest",
-    r"snakemake --cores 4( --configfile \S+)?": "write_report",
+    r"snakemake( --cores 4)?( --configfile \S+)?": "write_report",
 }
 HABITS = re.compile(  # phrases that readers stumble over
     r"^What (?![^.]*\?)|\b(is|are) no\b(?! (longer|slower))|\b(stands in|is told|goes by|hangs on|by far the)\b",

@@ -66,7 +66,7 @@ def test_its_results_appear_in_the_same_tables(external):
     assert times.to_numpy().tolist() == [["scvi", seed, 2, 1] for seed in SEEDS]
     for name in ("metrics.csv", "health.csv", "recalls.csv", "intervals.csv", "stability.csv"):
         assert set(pd.read_csv(external.path(f"results/{name}"))["model"]) >= set(MODELS), name
-    data = anndata.read_h5ad(external.path("results/toy/embeddings.h5ad"))
+    data = anndata.read_h5ad(external.path("results/toy/embeddings_seeds.h5ad"))
     expected = table(external, "seed1/latent.csv", index_col="cell").to_numpy(np.float32)
     np.testing.assert_array_equal(data.obsm["X_scvi_seed1"].astype(np.float32), expected)
     report = external.path("results/report.html").read_text(encoding="utf-8")
@@ -135,6 +135,6 @@ def test_without_the_package_only_its_job_fails_and_says_how_to_install_it(workf
     assert [project.path(path).exists() for path in paths] == [True, False]
     done = project.run("check", check=False)
     assert done.returncode
-    assert f"check: models.scvi: {MISSING}" in done.stdout
+    assert f"models.scvi: {MISSING}" in done.stdout
     project.set("run.models", ["pca"])
     assert project.run("check").returncode == 0

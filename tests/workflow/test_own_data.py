@@ -126,6 +126,6 @@ def test_the_files_that_the_recipes_for_r_read_exist(finished):
     parts = [taken[f"layers/counts/{part}"] for part in ("data", "indices", "indptr")]
     genes_by_cells = csc_matrix(tuple(parts), expression.shape[::-1])
     assert (genes_by_cells.toarray() == expression.layers["counts"].toarray().T).all()
-    assert taken["obsm/X_dae_seed0"].shape == (expression.n_obs, 6)
+    assert taken["obsm/X_dae"].shape == (expression.n_obs, 6)
     labels = pd.read_csv(finished.path("results/toy/labels.csv"), index_col=0)["label"]
     assert [taken["obs/label/categories"][code].decode() for code in taken["obs/label/codes"]] == labels.tolist()

@@ -54,5 +54,5 @@ def test_another_run_of_the_simulation_has_the_same_bytes_and_another_seed_has_n
 
 def test_the_check_describes_what_would_be_made(simulated):
     said = simulated.snakemake("check", "--cores", 1).stdout
-    assert "60 x 80 (simulated)" in said
+    assert "simulated: 60 cells x 80 genes" in said
     assert "3 types: Type 1" in said

@@ -65,10 +65,10 @@ def test_only_a_random_representation_depends_on_the_seed(untrained):
 
 
 def test_they_are_in_the_file_for_scanpy_the_heatmap_and_the_report(untrained):
-    data = anndata.read_h5ad(untrained.path("results/toy/embeddings.h5ad"))
+    data = anndata.read_h5ad(untrained.path("results/toy/embeddings_seeds.h5ad"))
     keys = {f"{name}_seed{seed}" for name in MODELS for seed in SEEDS}
     assert {f"X_{key}" for key in keys} <= set(data.obsm)
-    assert {f"{key}_{space}" for key in keys for space in ("latent", "tsne2d")} < set(data.obs)
+    assert {f"clusters_{key}{suffix}" for key in keys for suffix in ("", "_tsne")} < set(data.obs)
     heatmap = untrained.path("results/heatmap.svg").read_text(encoding="utf-8")
     report = untrained.path("results/report.html").read_text(encoding="utf-8")
     for name in MODELS:

@@ -38,7 +38,7 @@ TOY_CONFIG = {
         "beta_vae": {"kind": "beta_vae", "n_latent": 6, "beta": 2.0},
         "beta_vsc": {"kind": "beta_vsc", "n_latent": 6, "beta": 2.0, "alpha": 0.5, "c": 50.0},
     },
-    "training": {"epochs": 3, "batch_size": 32},
+    "training": {"epochs": 3, "min_steps": 0, "batch_size": 32},
     "tsne": {"perplexity": 5, "early_exaggeration_iterations": 20, "iterations": 30},
     "kmeans": {"n_init": 3},
 }

@@ -1,26 +1,37 @@
 """`snakemake check`: describe each data set, list the problems that would stop a run, estimate its cost."""
 
+import contextlib
 import functools
+import importlib.util
 import logging
+import re
+import shutil
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 
 from scae.config import label_sets, loader
 from scae.data import batch, counts, gates, labels, quality
 from scae.data import genes as gene_names
-from scae.errors import UserError, one_line
+from scae.errors import UserError, counted, one_line
 from scae.evaluation import gene_sets
+from scae.evaluation.diagnostics import FEW_STEPS
+from scae.evaluation.main_scores import listed
 from scae.jobs import notes
-from scae.models import registry
-from scae.sources import address, reader, samples
+from scae.models import given, registry
+from scae.sources import address, obsm, reader, samples
 
 log = logging.getLogger(__name__)
 
 SHOWN_TYPES = 12
+SHOWN_COLUMNS = 6
+MOST_TYPES = 100  # in a column that is offered for labels
+LIKE_LABELS = re.compile(r"type|label|annot|ident|class|leiden|louvain|cluster", re.IGNORECASE)
+MEASURED = 20_000_000  # non-zeros up to which the data are read and filtered as in a run, in up to ten seconds
+DISK_PER_VALUE, DISK_PER_RUN, DISK_PER_GENE, DISK_PER_CELL = 12, 1_000_000, 2_000, 200  # bytes
 IN_THE_RUN = {"clusters": "clustering", "markers": "gates on markers"}
-REHEARSED_VALUES = 20_000_000  # read and filtered as a run does, in up to ten seconds
 RECOVERED_CELLS = 50
 DENSITY = 0.08  # assumed share of non-zeros if they cannot be counted without reading the matrix
 # Measured on two cores of a Xeon server (benchmarks/README.md); within a factor of two elsewhere
@@ -31,39 +42,54 @@ JOBS_PER_DATASET, JOBS_PER_MODEL, JOBS_PER_RUN = 12, 3, 3
 MEGABYTES, BYTES_PER_VALUE = 600, 64
 
 
-def check(config, processors, missing=()):
+def check(config, processors, missing=(), is_local=True):
     """Check the data sets of a run.
 
     Args:
         config: the checked config.
         processors: number of processors for the run.
         missing: messages about packages that models need.
+        is_local: whether this machine runs the jobs.
 
     Returns:
         (str, list[str]): a table to print, and the problems that would stop a run, one line each.
     """
     blocks, problems = [], []
     for name in config["run"]["datasets"]:
-        with notes.about(name):
+        with _warnings() as warnings:
             rows, found = check_dataset(name, config, processors)
-        found = [f"{name}: {problem}" for problem in found]
-        lines = (f"  {one_line(key):<13} {one_line(str(value))}" for key, value in rows.items())
-        blocks.append("\n".join([name, *lines]))
-        problems += found
-    return "\n\n".join(blocks), [*problems, *missing]
+        result = rows.pop("result")
+        lines = [(key, value) for key, value in rows.items() if value] + [("warning", text) for text in warnings]
+        blocks.append(
+            "\n".join([f"{name}: {result}", *(f"  {one_line(key):<13} {one_line(str(value))}" for key, value in lines)])
+        )
+        problems += [f"{name}: {problem}" for problem in found]
+    return "\n\n".join(blocks), [*problems, *missing, *(_without_device(config) if is_local else ())]
+
+
+@contextlib.contextmanager
+def _warnings():
+    """The warnings of the library that are logged inside, each once."""
+    collector, found = notes.Collector(), []
+    logging.getLogger().addHandler(collector)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(collector)
+        found += [message for is_warning, message in collector.notes if is_warning]
 
 
 def check_dataset(name, config, processors):
-    """({row: text}, [problem]) of one data set."""
+    """({row: text}, [problem]) of one data set, the rows that matter most first."""
     settings = config["datasets"][name]
     problems = [f"{key}: {problem}" for key, problem in loader.problems_of_dataset(settings, config["kmeans"])]
     if any(problem.startswith(("source", "samples")) for problem in problems):
         return _verdict(problems, "not checked"), problems
-    rows = {"source": address.shown_samples(settings)}
+    source = address.shown_samples(settings)
     parts = _parts(name, settings)
     if parts is None:
-        rows["source"] += " (not downloaded yet; run `snakemake data`, then check again)"
-        return rows | _verdict(problems, "not checked"), problems
+        source += " (not downloaded yet; run `snakemake data`, then check again)"
+        return _verdict(problems, "not checked") | {"source": source}, problems
     problems += [
         f"{sample}: {problem}" if sample else problem for sample, part in parts.items() for problem in part.problems
     ]
@@ -71,34 +97,17 @@ def check_dataset(name, config, processors):
     if genes and (problem := samples.problem_of_genes(genes, settings["join"], settings["min_shared_genes"])):
         problems.append(problem)
     found = _together(parts, settings["join"])
+    rows = {"source": source}
     if found.obs is not None and found.var is not None and len(found.var):
-        rows |= _sizes(found)
+        rows |= _sizes(found, source)
+        kept = _kept(name, settings, found, config, rows, problems)
         rows |= _described(found, settings, problems)
-        rows |= _needs(found, config, processors)
-        problems += [] if problems else _rehearsed(settings, found, config)
-        problems += _too_few_cells(len(found.obs), config)
+        rows |= _needs(found, config, processors, kept)
+        problems += _too_few_cells(kept or len(found.obs), config)
         problems += _without_counts(found, config)
+        problems += _given(settings, config)
     problems = list(dict.fromkeys(problems))
-    return rows | _verdict(problems, "ready"), problems
-
-
-def _rehearsed(settings, found, config):
-    """The problem that reading and quality control of a run would have, for data that take seconds to read."""
-    if found.n_values is None and len(found.obs) * len(found.var) * DENSITY > REHEARSED_VALUES:
-        return []
-    if (found.n_values or 0) > REHEARSED_VALUES or not _is_local(settings):
-        return []
-    try:
-        data = samples.read(settings, downloads=None)
-        first = label_sets.first(settings["labels"])
-        drop = first.get("missing") == "drop" and not address.is_fetched(first)
-        chosen = labels.labelled(labels.given(first, data.obs), data.obs_names) if drop else None
-        passed = quality.measure(data, settings["qc"], settings["genes"], chosen)
-        if passed.holds == "log_normalized":
-            return list(_without_recovery(passed, config))
-    except UserError as error:
-        return [str(error)]
-    return []
+    return _verdict(problems, "ready") | rows, problems
 
 
 def _without_recovery(passed, config):
@@ -117,15 +126,18 @@ def _is_local(settings):
 
 
 def _verdict(problems, otherwise):
-    return {"result": f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else otherwise}
+    return {"result": counted(len(problems), "problem") if problems else otherwise}
 
 
 def _parts(name, settings):
     """{sample or None: its description}; None if it would have to be downloaded."""
     if _is_local(settings):
         return samples.describe(settings, downloads=None)
-    read = f"results/{name}/counts.h5ad"
-    return {None: reader.describe(read)} if Path(read).exists() else None
+    return {None: reader.describe(_read_by_run(name))} if Path(_read_by_run(name)).exists() else None
+
+
+def _read_by_run(name):
+    return f"results/{name}/counts.h5ad"
 
 
 def _together(parts, join):
@@ -158,42 +170,89 @@ def _together(parts, join):
     )
 
 
+def _kept(name, settings, found, config, rows, problems):
+    """Number of cells that quality control keeps, by applying it; None if that would take long or is not possible."""
+    if found.holds is None or (found.n_values or DENSITY * len(found.obs) * len(found.var)) > MEASURED:
+        return None
+    try:
+        is_here = _is_local(settings)
+        data = samples.read(settings, downloads=None) if is_here else anndata.read_h5ad(_read_by_run(name))
+        first = label_sets.first(settings["labels"])
+        drop = first.get("missing") == "drop" and not address.is_fetched(first)
+        chosen = labels.labelled(labels.given(first, data.obs), data.obs_names) if drop else None
+        passed = quality.measure(data, settings["qc"], settings["genes"], chosen)
+        if passed.holds == "log_normalized":
+            problems += _without_recovery(passed, config)
+    except UserError as error:
+        problems.append(str(error))
+        return None
+    except (OSError, ValueError) as error:  # what `_parts` has described as damaged
+        log.info("quality control is not applied: %s", error)
+        return None
+    n_cells, n_kept = len(passed.cells), int(passed.kept.sum())
+    limits = passed.limits[passed.limits["breaks_it"] > 0].groupby("limit", sort=False)["breaks_it"].sum()
+    each = ", ".join(f"{limit} {n_cells - removed:,}" for limit, removed in limits.items())
+    rows["kept"] = f"{n_kept:,} cells x {len(passed.genes):,} genes" + (f" (cells by limit: {each})" if each else "")
+    return n_kept
+
+
 def _described(found, settings, problems):
-    """{row: text} about genes and labels; a problem in one row does not hide the others."""
+    """{row: text} about labels, batches and genes; a problem in one row does not hide the others."""
     several = label_sets.are_several(settings["labels"])
     sets = {f" {name}" if several else "": section for name, section in label_sets.of(settings["labels"]).items()}
     checks = {
         f"labels{name}": functools.partial(_labels, found, section, problems, f"labels{name}".replace(" ", "."))
         for name, section in sets.items()
     }
-    checks["genes"] = lambda: _genes(*_names(found, settings), found)
-    checks["mitochondrial"] = lambda: _mitochondrial(*_names(found, settings), found, settings)
     for name, section in sets.items():
         checks[f"markers{name}"] = functools.partial(_markers, found, settings, section)
-    checks["gene sets"] = lambda: _gene_sets(found, settings)
     checks["batches"] = lambda: _batches(found, settings)
+    checks["genes"] = lambda: _genes(found, settings)
     rows = {}
     for row, checked in checks.items():
         name = row.partition(" ")[2] if row.startswith(("labels ", "markers ")) else ""
         try:
             with labels.about(name):
-                text = checked()
-            if text is not None:
-                rows[row] = text
+                rows[row] = checked()
         except UserError as error:
             problems.append(str(error))
-            rows[row] = "see the problems"
+            offered = f"{_like_labels(found.obs)}; or labels: {{from: none}} with kmeans.k"
+            rows[row] = "see the problems" + (offered if row.startswith("labels") else "")
     return rows
 
 
-def _sizes(found):
-    rows = {"cells x genes": f"{len(found.obs):,} x {len(found.var):,} ({found.format})"}
-    for matrix, held in found.matrices.items():
-        rows[f"matrix {matrix}"] = f"{held}{', used' if matrix == found.matrix else ''}"
+def _sizes(found, source):
+    others = [f"{name} holds {held}" for name, held in found.matrices.items() if name != found.matrix]
+    of = source if source == found.format else f"{source} ({found.format})"
+    rows = {
+        "source": f"{of}: {len(found.obs):,} cells x {len(found.var):,} genes",
+        "values": f"{found.holds or 'see the problems'}"
+        + (f", in {found.matrix}" if found.matrix not in (None, "X") or others else "")
+        + (f" ({'; '.join(others)})" if others else ""),
+    }
     if "sample" in found.obs:
         sizes = found.obs["sample"].value_counts()
-        rows["samples"] = ", ".join(f"{sample} ({size:,})" for sample, size in sizes.items())
+        rows["samples"] = _shown(sizes)
     return rows
+
+
+def _shown(sizes):
+    """Names with their numbers of cells, of which there may be many."""
+    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
+    return shown + (f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else "")
+
+
+def _like_labels(obs):
+    """The columns that may hold cell types, as a remark: text with few different values, likely names first."""
+    numbers = {
+        name: column.nunique()
+        for name, column in obs.items()
+        if not pd.api.types.is_numeric_dtype(column) and 2 <= column.nunique() <= min(MOST_TYPES, len(obs) // 3)
+    }
+    likely = sorted(numbers, key=lambda name: LIKE_LABELS.search(str(name)) is None)[:SHOWN_COLUMNS]
+    if not likely:
+        return ""
+    return f"; columns like cell types: {', '.join(f'{name} ({numbers[name]} values)' for name in likely)}"
 
 
 def _names(found, settings):
@@ -203,19 +262,17 @@ def _names(found, settings):
     return names[kept], kept
 
 
-def _genes(names, kept, found):
+def _genes(found, settings):
+    names, kept = _names(found, settings)
     twice, excluded = int(found.var.index.duplicated().sum()), int((~kept).sum())
-    remarks = [f"{twice:,} duplicates"] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
-    return "; ".join([f"{names[0]}, …, {names[-1]}", *remarks])
-
-
-def _mitochondrial(names, kept, found, settings):
+    remarks = [counted(twice, "duplicate")] * bool(twice) + [f"{excluded:,} excluded"] * bool(excluded)
     if found.holds == "log_normalized":
         quality.refuse_limits_on_logarithms(settings["qc"])
-        return None
-    of = gene_names.mitochondrial(names, settings["qc"], found.var[kept])
-    limit = settings["qc"]["max_pct_mito"]
-    return f"{of.sum()} genes" + (f", less than {limit:g} %" if limit else ", no limit")
+    else:
+        of = gene_names.mitochondrial(names, settings["qc"], found.var[kept])
+        limit = settings["qc"]["max_pct_mito"]
+        remarks.append(f"{of.sum()} mitochondrial" + (f", less than {limit:g} %" if limit else ", no limit"))
+    return "; ".join([f"{names[0]}, …, {names[-1]}", *remarks, *_gene_sets(names, settings)])
 
 
 def _markers(found, settings, section):
@@ -233,9 +290,10 @@ def _markers(found, settings, section):
 
 def _labels(found, section, problems, key):
     if section["from"] == "none":
-        return "none"
+        return f"none{_like_labels(found.obs)}"
     if section["from"] in IN_THE_RUN:
-        return f"by {IN_THE_RUN[section['from']]}, in the run"
+        offered = _like_labels(found.obs) if section["from"] == "clusters" else ""
+        return f"by {IN_THE_RUN[section['from']]}, in the run{offered}"
     if address.is_fetched(section):
         return f"from {address.shown_labels(section)}, in the run"
     given = labels.given(section, found.obs)
@@ -249,37 +307,35 @@ def _labels(found, section, problems, key):
             f"{key}: {without} of {len(of_cells)} cells have no label, which stops a run unless quality control drops "
             f"them; set {key}.missing to unscored or drop"
         )
-    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
-    more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
     words = {"error": "unlabelled", "unscored": "unlabelled, not scored", "drop": "unlabelled, dropped"}[
         section["missing"]
     ]
-    return f"{len(sizes)} types: {shown}{more}" + (f"; {without:,} {words}" if without else "")
+    return f"{counted(len(sizes), 'type')}: {_shown(sizes)}" + (f"; {without:,} {words}" if without else "")
 
 
-def _gene_sets(found, settings):
+def _gene_sets(names, settings):
     path = settings["gene_sets"]
-    if not path or not Path(path).is_file():  # the loader reports a wrong path
-        return None
-    sets = gene_sets.read(path, _names(found, settings)[0])
-    return f"{len(sets):,} with at least {gene_sets.FEWEST} of these genes"
+    if path and Path(path).is_file():  # the loader reports a wrong path
+        sets = gene_sets.read(path, names)
+        yield f"{counted(len(sets), 'gene set')} with at least {gene_sets.FEWEST} of them"
 
 
 def _batches(found, settings):
     if not settings["batch"]:
         return None
     sizes = batch.of_cells(found.obs, settings["batch"], found.obs.index).replace("", "none").value_counts()
-    shown = ", ".join(f"{name} ({size:,})" for name, size in sizes.head(SHOWN_TYPES).items())
-    more = f" and {len(sizes) - SHOWN_TYPES} more" if len(sizes) > SHOWN_TYPES else ""
-    return f"{len(sizes)}: {shown}{more}"
+    if len(sizes) < 2:
+        log.warning("batch: all cells are of one batch, so batch mixing is not scored; set batch to null")
+    return f"{len(sizes)}: {_shown(sizes)}"
 
 
 def _too_few_cells(n_cells, config):
     perplexity, k = config["tsne"]["perplexity"], config["kmeans"]["k"]
     if perplexity > (n_cells - 1) / 3:
-        yield f"tsne.perplexity: {perplexity:g} needs {3 * perplexity + 1:.0f} cells, but there are {n_cells}; lower it"
+        needed, highest = f"{3 * perplexity + 1:.0f} cells", (n_cells - 1) // 3
+        yield f"tsne.perplexity: {perplexity:g} needs {needed}, but there are {n_cells}; set it to {highest} or less"
     if k is not None and k > n_cells:
-        yield f"kmeans.k: {k} clusters need as many cells, but there are {n_cells}; lower it"
+        yield f"kmeans.k: {k} clusters need as many cells, but there are {n_cells}; set it to {n_cells} or less"
 
 
 def _without_counts(found, config):
@@ -289,20 +345,64 @@ def _without_counts(found, config):
                 yield f"models.{name}: needs counts, but the values are {found.holds}; take it out of run.models"
 
 
-def _needs(found, config, processors):
-    n_cells, n_genes = len(found.obs), len(found.var)
+def _given(settings, config):
+    """Problems of the given embeddings of a run: no such entry of obsm, or no cell of the data in the table."""
+    for name in config["run"]["models"]:
+        model = config["models"][name]
+        if model["kind"] != "given" or not isinstance(settings["source"], str) or address.is_url(settings["source"]):
+            continue
+        try:
+            given.from_table(model["path"]) if model["path"] else obsm.of_source(settings["source"], model["key"])
+        except UserError as error:
+            yield f"models.{name}: {error}"
+
+
+def _short_trainings(config, n_cells):
+    """{model: gradient steps} of models that the section ``training`` trains for fewer than `FEW_STEPS`."""
+    found = {}
+    for name in config["run"]["models"]:
+        model = config["models"][name]
+        kind = registry.find(model["kind"])
+        settings = config["training"] | kind.training(model)
+        if kind.trained and not kind.external and "min_steps" not in kind.training(model):
+            steps = max(settings["epochs"] * -(-n_cells // settings["batch_size"]), settings["min_steps"])
+            found |= {name: steps} if steps < FEW_STEPS else {}
+    return found
+
+
+def _without_device(config):
+    if config["training"]["device"] == "cuda" and importlib.util.find_spec("torch"):
+        import torch
+
+        if not torch.cuda.is_available():
+            yield "training.device: is cuda, but this machine has no CUDA device; set it to cpu or auto"
+
+
+def _needs(found, config, processors, kept):
+    n_cells, n_genes = kept or len(found.obs), len(found.var)
     n_values = found.n_values or DENSITY * n_cells * n_genes
     n_models = len(config["run"]["models"])
     runs = n_models * len(config["run"]["seeds"])
     tsne = config["tsne"]
     seconds = SECONDS_PER_JOB * (JOBS_PER_DATASET + n_models * JOBS_PER_MODEL + runs * JOBS_PER_RUN)
+    if short := _short_trainings(config, n_cells):
+        words = f"{listed(short)} would train for {min(short.values()):,} gradient steps"
+        log.warning("training: %s, too few to judge; set training.min_steps to %d or more", words, FEW_STEPS)
     epochs = sum(_epochs(config["models"][name], config["training"], n_cells) for name in config["run"]["models"])
     seconds += len(config["run"]["seeds"]) * epochs * n_values * SECONDS_PER_VALUE
     projections = runs + 2 * n_models  # 2-D for every seed, 3-D for the first
     seconds += projections * n_cells * (tsne["iterations"] + tsne["early_exaggeration_iterations"]) * SECONDS_PER_CELL
     gigabytes = (MEGABYTES + n_values * BYTES_PER_VALUE / 2**20) / 1024
     at_once = max(1, min(processors, runs))
-    return {"needs": f"about {gigabytes:.1f} GB and {max(1, round(seconds / at_once / 60))} minutes on {at_once} cores"}
+    disk = (n_values * DISK_PER_VALUE + runs * (DISK_PER_RUN + n_genes * DISK_PER_GENE + n_cells * DISK_PER_CELL)) / 1e9
+    free = shutil.disk_usage(".").free / 1e9
+    if disk > free:
+        log.warning("the results need about %.1f GB of disk, but %s has %.1f GB; make room", disk, Path.cwd(), free)
+    minutes = max(1, round(seconds / at_once / 60))
+    return {
+        "needs": f"about {counted(minutes, 'minute')} on {counted(at_once, 'core')}, {gigabytes:.1f} GB of memory and "
+        f"{max(disk, 0.1):.1f} GB of disk"
+    }
 
 
 def _epochs(model, training, n_cells):

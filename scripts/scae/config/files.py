@@ -90,8 +90,9 @@ def check_all(arguments, folder):
     from scae.config import command_line
 
     try:
-        default = Path(folder, "config/config.yaml")
-        for file in [*([default] if default.exists() else []), *command_line.config_files(arguments)]:
+        default, given = Path(folder, "config/config.yaml"), command_line.config_files(arguments)
+        command_line.refuse_late_targets(given, folder)
+        for file in [*([default] if default.exists() else []), *given]:
             check(file)
     except UserError as error:
         sys.exit(one_line(str(error)))
@@ -101,6 +102,10 @@ def _read(file):
     try:
         content = Path(file).read_bytes()
     except FileNotFoundError:
+        if str(file).startswith("~"):
+            raise UserError(
+                f"config: {file}: the shell expands ~ only after a space; write --configfile {file}"
+            ) from None
         raise UserError(f"config: {file}: does not exist (looked in {Path.cwd()}); give the path of a file") from None
     except OSError as error:
         raise UserError(f"config: {file}: cannot be read ({error.strerror.lower()}); give another file") from None

@@ -220,9 +220,7 @@ def _message(error, swept):
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = sorted(set(value) - set(known), key=str)[0]
-        close = difflib.get_close_matches(str(unknown), known, n=1)
-        hint = f'did you mean "{close[0]}"?' if close else f"known keys are {', '.join(known)}"
-        return f"{f'{key}.{unknown}'.lstrip('.')}: unknown key; {hint}"
+        return f"{f'{key}.{unknown}'.lstrip('.')}: unknown key; {_meant(unknown, known, 'known keys are')}"
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in value)
         return f"{f'{key}.{missing}'.lstrip('.')}: is missing; {_description(error.schema, missing)}"
@@ -236,13 +234,27 @@ def _message(error, swept):
             return f"{key}: is empty, but must have keys (type object); add some, or leave it out"
         if isinstance(value, list) and key.endswith(".source"):
             return f"{key}: a list has no names of samples; write {{name: path, …}}, a name and a path per sample"
+        if wanted == "array" and not isinstance(value, (dict, type(None))):
+            return f"{key}: {shown} is not a list; write [{value}]"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
         path = ", or the path of a model file (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
-        return f"{key}: {shown} is not one of {', '.join(map(str, error.validator_value))}{path}"
+        known = list(map(str, error.validator_value))
+        return f"{key}: {shown} is not one of {', '.join(known)}{path}{_close(value, known, '; ')}"
     if error.validator in ("pattern", "maxLength", "propertyNames", "not") or error.parent is not None:
         return f"{key}: {shown} is not allowed here; {error.schema.get('description', message)}"
     return f"{key}: {message}"
+
+
+def _close(name, known, before=""):
+    """The known name that is close to one, as a question; empty without one."""
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f'{before}did you mean "{close[0]}"?' if close else ""
+
+
+def _meant(name, known, otherwise):
+    """What to write in place of an unknown name: the one that is close to it, or one of them all."""
+    return _close(name, known) or f"{otherwise} {', '.join(known)}"
 
 
 def _description(schema, name):
@@ -277,9 +289,8 @@ def _contradictions(config, swept, processors, datasets_too, alone):
         names = {}
         for name in config["run"][section]:
             if name not in config[section]:
-                yield (
-                    f"run.{section}: {_quoted(name)} is not defined; {section} has {', '.join(sorted(config[section]))}"
-                )
+                meant = _meant(name, sorted(config[section]), f"{section} has")
+                yield f"run.{section}: {_quoted(name)} is not defined; {meant}"
             other = names.setdefault(name.lower(), name)
             if other != name:
                 yield (
@@ -551,9 +562,13 @@ def _problem_of_obsm(dataset):
 
 
 def _with_text_keys(value):
-    """A copy in which every key is text; YAML reads an unquoted 68 as a number and yes as true."""
+    """A copy in which every key is text (YAML reads an unquoted 68 as a number) and ~ of a path is the home folder."""
     if isinstance(value, dict):
         return {str(name): _with_text_keys(below) for name, below in value.items()}
+    if isinstance(value, list):
+        return [_with_text_keys(item) for item in value]
+    if isinstance(value, str) and value.startswith("~") and "/" in value:
+        return os.path.expanduser(value)
     return copy.deepcopy(value)
 
 

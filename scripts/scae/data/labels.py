@@ -233,7 +233,8 @@ def warn_of_sizes(labels):
         log.warning('all cells are of one type, "%s": scores of clusters against types are undefined', sizes.index[0])
     if len(small := sizes[sizes <= 2]):
         shown = ", ".join(f'"{name}" ({number})' for name, number in small.head(5).items())
-        log.warning("%d types have only one or two cells, too few to be detected, such as %s", len(small), shown)
+        what = "1 type has" if len(small) == 1 else f"{len(small)} types have"
+        log.warning("%s only one or two cells, too few to be detected: %s%s", what, shown, ", …" * (len(small) > 5))
     alike = {}
     for name in sorted(sizes.index):
         alike.setdefault("".join(name.casefold().split()), []).append(f'"{name}"')

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scae.data import genes as gene_names
 from scae.data.row_blocks import RowBlocks
-from scae.errors import UserError
+from scae.errors import UserError, counted
 from scae.jobs.notes import NOTE
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _excluded(names, counts, prefixes):
     excluded = gene_names.exclude(names, prefixes)
     if excluded.any():
         share = 100 * counts[excluded].sum() / max(counts.sum(), 1e-12)
-        log.log(NOTE, "%d genes with %.1f %% of the counts excluded by name", excluded.sum(), share)
+        log.log(NOTE, "%s with %.1f %% of the counts excluded by name", counted(int(excluded.sum()), "gene"), share)
     gene_names.warn_of_spike_ins(names[~excluded], counts[~excluded])
     gene_names.warn_of_few(names[~excluded], counts[~excluded])
     return excluded

@@ -14,8 +14,11 @@ from pathlib import Path
 import scae.jobs.source_code  # noqa: F401 (first: it decides how the others are loaded)
 from scae.errors import UserError, one_line, printable
 from scae.jobs import code_digest, notes, orphans, record
+from scae.jobs.terminal import interrupt_quietly, is_reported_at_end
 
 orphans.end_with_snakemake()
+if is_reported_at_end():
+    interrupt_quietly()
 
 DISK_PROBLEMS = {
     errno.ENOSPC: "make room and run again",
@@ -29,12 +32,14 @@ DISK_PROBLEMS = {
 def job(snakemake):
     """Send everything the job prints to its log; if it fails, show the user one line without a traceback.
 
+    The line is the last error in the log, where a run that is reported at its end finds it, and is printed otherwise.
+
     File descriptors are redirected, so that the output of compiled libraries reaches the log too.
 
     Raises:
         SystemExit: with status 1 after any exception inside the block.
     """
-    failure = None
+    failure, is_logged = None, True
     wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
     name = f"{snakemake.rule} {wildcards}".rstrip()
     try:
@@ -52,12 +57,16 @@ def job(snakemake):
                 logging.error(failure)
             except KeyboardInterrupt:
                 failure = "interrupted"
+                logging.error(failure)
             except BaseException as error:  # also the SystemExit of a model file, which would pass for a success
                 failure = _describe(error, snakemake)
                 logging.exception("unexpected error")
+                logging.error(failure)
     except OSError as error:  # the log itself cannot be written
-        failure = failure or _describe(error, snakemake)
+        failure, is_logged = failure or _describe(error, snakemake), False
     if failure:
+        if is_logged and is_reported_at_end():
+            sys.exit(1)
         sys.stderr.write(f"{name}: {failure}\n")
         sys.exit(1)
 
@@ -96,9 +105,10 @@ def _describe(error, snakemake):
 
 @contextmanager
 def _log_to(path, name):
-    """Send both outputs and the log messages of this process to a file; warnings of ours are also shown.
+    """Send both outputs and the log messages of this process to a file; messages marked ``terminal`` are also shown.
 
-    So are messages marked ``extra={"terminal": True}``. Yields the collector of notes for the end of the run.
+    So are warnings of ours, unless the run is reported at its end. Yields the collector of
+    notes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -112,7 +122,8 @@ def _log_to(path, name):
         handler.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         terminal = logging.StreamHandler(os.fdopen(os.dup(saved[1]), "w", buffering=1))
         terminal.setFormatter(_Printable(f"{name}: %(message)s"))
-        terminal.addFilter(lambda record: getattr(record, "terminal", False) or notes.is_warning(record))
+        is_shown = notes.is_warning if not is_reported_at_end() else lambda record: False
+        terminal.addFilter(lambda record: getattr(record, "terminal", False) or is_shown(record))
         noted = notes.Collector(terminal.stream)
         noted.key = key
         logging.basicConfig(level=logging.INFO, handlers=[handler, terminal, noted], force=True)

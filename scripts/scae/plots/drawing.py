@@ -23,6 +23,7 @@ plt.rcParams.update(
 )
 
 MODEL_COLOR, BASELINE_COLOR = "#332288", "#5a6478"
+DPI_OF_PRINT = 300  # of the points in a figure for a paper
 LONGEST_NAME = 30  # characters
 METADATA = {
     ".png": {"Software": None},
@@ -31,18 +32,23 @@ METADATA = {
 }
 
 
-def save(figure, path, editable=False):
+def save(figure, path, editable=False, is_exact=False):
     """Write a figure as .png, .svg or .pdf and close it; the same figure always gives the same bytes.
 
     ``editable`` keeps text as text in .svg and .pdf, for a paper; otherwise the picture does not depend on the fonts
-    that are installed.
+    that are installed. ``is_exact`` keeps the size of the figure instead of cutting it to its content.
     """
     suffix = "." + str(path).rsplit(".", 1)[-1]
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it would move the panels again at each drawing
     fonts = {"svg.fonttype": "none", "pdf.fonttype": 42} if editable else {}
     with matplotlib.rc_context(fonts):
-        figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
+        figure.savefig(
+            path,
+            dpi=DPI_OF_PRINT if is_exact else RASTER_DPI,
+            bbox_inches=None if is_exact else "tight",
+            metadata=METADATA[suffix],
+        )
     plt.close(figure)
 
 

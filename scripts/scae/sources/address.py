@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -144,6 +145,7 @@ def _table_of_samples(path):
             raise UserError(f"{path}: row {number} does not have as many fields as the header; fix it")
         columns = {name: value.strip() for name, value in row.items()}
         sample, source, sha256 = columns.pop("sample"), columns.pop("path"), columns.pop("sha256", None)
+        source = os.path.expanduser(source)
         if problem := problem_of_sample(sample):
             raise UserError(f"{path}: row {number}: {problem}")
         if sample in found:

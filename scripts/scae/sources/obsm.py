@@ -1,10 +1,14 @@
 """Embeddings in obsm of a source, read without the rest of the file."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from scae.errors import UserError
 from scae.sources import address, annotation, hdf5_files
+
+log = logging.getLogger(__name__)
 
 
 def of_source(source, key):
@@ -32,6 +36,34 @@ def of_source(source, key):
         raise UserError(
             f'{source}: obsm["{key}"] cannot be read ({type(error).__name__}: {" ".join(str(error).split())})'
         ) from error
+
+
+def of_cells(source, cells):
+    """All entries of obsm of an .h5ad or of a data set from scanpy that are tables of numbers.
+
+    Args:
+        source: path or name.
+        cells: names of the cells that were read, which may be fewer.
+
+    Returns:
+        dict: {key: (cells, dimensions) float32}; other entries are logged.
+    """
+    found = {}
+    for key in _keys(source):
+        try:
+            found[key] = of_source(source, key).loc[cells].to_numpy(np.float32)
+        except (UserError, KeyError) as error:
+            log.info("obsm[%r] is not kept: %s", key, error)
+    return found
+
+
+def _keys(source):
+    if address.is_shipped(source):
+        import scanpy
+
+        return sorted(getattr(scanpy.datasets, source.partition(":")[2])().obsm)
+    with hdf5_files.opened(source) as file:
+        return sorted(getattr(file.get("obsm"), "keys", list)())
 
 
 def _of_h5ad(file, key):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scae.errors import UserError
 from scae.jobs.notes import NOTE
-from scae.sources import address, annotation, reader, simulation
+from scae.sources import address, annotation, obsm, reader, simulation
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ def read(settings, downloads):
     for sample, entry, member in _parts(settings, downloads):
         part = reader.read(entry["place"], **_reading(settings) | {"member": member})
         if sample is None:
+            if part.uns["format"] in ("h5ad", "scanpy") and member is None:
+                part.obsm.update(obsm.of_cells(entry["place"], part.obs_names))
             return part
         if sample in parts:
             raise UserError(f"{entry['source']}: two matrices are named {sample}; choose one with member")
