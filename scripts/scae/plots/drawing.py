@@ -5,6 +5,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from PIL import Image
 
 from scae.style import RASTER_DPI
 
@@ -23,6 +25,7 @@ plt.rcParams.update(
 )
 
 MODEL_COLOR, BASELINE_COLOR = "#332288", "#5a6478"
+DARKER = LinearSegmentedColormap.from_list("darker", ["#e2e0ee", "#9a8fcb", "#332288"])  # darker is more, on white
 LONGEST_NAME = 30  # characters
 METADATA = {
     ".png": {"Software": None},
@@ -44,6 +47,15 @@ def save(figure, path, editable=False):
     with matplotlib.rc_context(fonts):
         figure.savefig(path, dpi=RASTER_DPI, bbox_inches="tight", metadata=METADATA[suffix])
     plt.close(figure)
+
+
+def pixels(figure):
+    """A figure as a picture in memory (PIL), which closes it."""
+    figure.set_dpi(RASTER_DPI)
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+    plt.close(figure)
+    return image
 
 
 def message(text):
