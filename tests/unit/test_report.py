@@ -379,6 +379,23 @@ def test_a_column_of_the_scoreboard_is_one_entry_and_left_out_where_it_is_not_me
     assert (model["cells"][1]["mark"], baseline["cells"][1]["mark"]) == (False, True)
 
 
+def test_held_out_molecules_have_one_decimal_and_decide_the_order_without_labels(tmp_path):
+    study = toy_results.write(tmp_path, types=("",), models=("dae", "beta_vae", "pca"))
+    table = study.table("intervals")
+    nats = {"dae": 12.34, "beta_vae": 23.45, "pca": 34.56}
+    rows = [("toy", name, "obs", "obs", "latent", "held_out", "seeds", 3, value, 0.1, value - 1, value + 1)
+            for name, value in nats.items()]  # fmt: skip
+    without = table.assign(mean=np.nan, low=np.nan, high=np.nan)
+    study._read["intervals"] = pd.concat([without, pd.DataFrame(rows, columns=table.columns)], ignore_index=True)
+    study = replace(study, label_sources={"toy": {"obs": "none"}})
+    board = scoreboard.scoreboard(study, "toy", "obs")
+    assert [column["heading"] for column in board["columns"]][:2] == ["representation", "held-out molecules ↑"]
+    cells = [[cell["text"] for cell in row["cells"][:2]] for rows in board["groups"] for row in rows]
+    assert cells == [["beta_vae", "23.4"], ["dae", "12.3"], ["pca", "34.6"]]
+    assert board["groups"][0][0]["cells"][1]["note"] == "22.4 to 24.4"
+    assert scoreboard.NO_LABELS not in scoreboard.verdict(study)[0]["lead"]
+
+
 def test_bars_share_an_axis():
     rows = [{"mean": 0.5, "low": 0.4, "high": float("nan")}, {"mean": 0.2, "high": 0.6}, {"mean": float("nan")}]
     assert parts.bars(rows) == [{"mean": 75.0, "low": 50.0}, {"mean": 0.0, "high": 100.0}, None]
@@ -421,7 +438,7 @@ def test_pictures_are_described_and_only_trained_models_have_losses(page, rich):
 def test_without_training_or_labels_the_page_says_so(tmp_path):
     study = toy_results.write(tmp_path, types=("",), models=("pca", "projection"))
     text = Page(report.render(replace(study, label_sources={"toy": {"obs": "none"}}))).text
-    for said in ("12 cells, no labels.", "These cells have no labels", "no cell has a label", "), a baseline: "):
+    for said in ("12 cells, no labels.", "These cells have no labels", "No cell has a label", "), a baseline: "):
         assert said in text
     assert "0 cell types" not in text
     assert "training per seed" not in text

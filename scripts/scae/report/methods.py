@@ -75,10 +75,11 @@ def paragraph(study):
     details = [f"{kmeans['n_init']} starts"] if "n_init" in kmeans else []
     details += [f"k = {kmeans['k']}" if kmeans.get("k") else "k = number of labels"]
     perplexity = f"; perplexity {tsne['perplexity']:g}" if "perplexity" in tsne else ""
+    compared = ", and the clusters were compared with the labels, which training did not use"
     said.append(
         f"Each latent space was projected with t-SNE (van der Maaten & Hinton 2008{perplexity}). The latent space and "
-        f"the 2-D t-SNE were clustered with k-means ({', '.join(details)}), and the clusters were compared with the "
-        "labels, which training did not use."
+        f"the 2-D t-SNE were clustered with k-means ({', '.join(details)})"
+        f"{compared if any(map(study.n_types, study.datasets)) else ''}."
     )
     n_seeds = len(study.seeds)
     seeds = listed(map(str, study.seeds))
