@@ -93,10 +93,15 @@ def run(study, root, script, inputs, outputs, **wildcards):
             order=order, run=order | {"seeds": study.seeds}, seed=0, **{name: getattr(study, name) for name in names}
         ),
         resources=SimpleNamespace(mem_mb=1000, tmpdir=None),
-        wildcards=SimpleNamespace(**wildcards),
+        wildcards=Wildcards(**wildcards),
         log=[f"{root}/logs/{script}/all.log"],
     )
     runpy.run_path(str(ROOT / f"scripts/{script}.py"), {"snakemake": snakemake})
+
+
+class Wildcards(SimpleNamespace):
+    def items(self):
+        return vars(self).items()
 
 
 class Report(list):
