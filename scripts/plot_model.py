@@ -1,4 +1,4 @@
-"""Draw the cells of every seed of a model (3-D for the first seed) and the genes of its latent dimensions."""
+"""Draw the cells and the genes of the latent dimensions of a model, first seed."""
 
 import scae.jobs.runtime as runtime
 
@@ -18,9 +18,6 @@ with runtime.job(snakemake):
         clusters = tables.read_points(inputs.path("clusters", **run), cells=labels.index)["tsne2d"]
         title = drawing.run_title(**run)
         drawing.save(cells.clusters(points, labels, clusters, title, styles, batches), path)
-    for run, path in outputs.all("tsne3d_png"):
-        points = tables.read_points(inputs.path("tsne3d", **run), cells=labels.index).to_numpy()
-        drawing.save(cells.tsne3d(points, labels, drawing.run_title(**run), styles), path)
     seed = params.seeds[0]
     table = latents.shown(select(inputs.read("latent_genes"), seed=seed))
     data = expression.read(inputs.path("expression"), False, resources.mem_mb, resources.tmpdir)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from scae import tables
 from scae.jobs import notes, record
-from scae.report import contents, page, sections_methods
+from scae.report import contents, methods, page
 
 with runtime.job(snakemake):
     params, logs = snakemake.params, runtime.folder_of_logs(snakemake)
     records = record.read(logs)
     files = record.below(snakemake.input, records)  # a log may be of a job of another config
     records = {file: records[file] for file in files & records.keys()}
-    software, machines = sections_methods.software_and_machines(records)
+    software, machines = methods.software_and_machines(records)
     study = contents.Study(
         files=tables.Files(snakemake.input),
         datasets=params.order["datasets"],
@@ -28,5 +28,6 @@ with runtime.job(snakemake):
         notes=notes.summary(logs, files),
         software=software,
         machines=machines,
+        version=methods.version(),
     )
     Path(snakemake.output.report).write_text(page.render(study), encoding="utf-8")

@@ -398,9 +398,14 @@ CONTRACT = [
     ),
     Result("verdict", "verdict.txt", "evaluation", "the answer in a few sentences"),
     # report
-    Result("clusters_png", f"{RUN}/clusters.png", "report", "2-D t-SNE by cell type, by cluster and by batch"),
-    Result("tsne3d_png", f"{RUN}/tsne3d.png", "report", "3-D t-SNE by cell type", of="first_seed"),
-    Result("losses_png", f"{RUN}/losses.png", "report", "loss curves", of="trained"),
+    Result(
+        "clusters_png",
+        f"{RUN}/clusters.png",
+        "report",
+        "2-D t-SNE by cell type, by cluster and by batch, for the first seed",
+        of="first_seed",
+    ),
+    Result("losses_png", "{dataset}/{model}/losses.png", "report", "loss curves of every seed", of="trained"),
     Result("latents_png", "{dataset}/{model}/latents.png", "report", "genes of each latent dimension, first seed"),
     Result("generated_png", "{dataset}/{model}/generated.png", "report", "generated against real cells", of="own"),
     Result("quality_png", "{dataset}/quality/quality.png", "report", "quality control"),

@@ -93,10 +93,15 @@ def run(study, root, script, inputs, outputs, **wildcards):
             order=order, run=order | {"seeds": study.seeds}, seed=0, **{name: getattr(study, name) for name in names}
         ),
         resources=SimpleNamespace(mem_mb=1000, tmpdir=None),
-        wildcards=SimpleNamespace(**wildcards),
+        wildcards=Wildcards(**wildcards),
         log=[f"{root}/logs/{script}/all.log"],
     )
     runpy.run_path(str(ROOT / f"scripts/{script}.py"), {"snakemake": snakemake})
+
+
+class Wildcards(SimpleNamespace):
+    def items(self):
+        return vars(self).items()
 
 
 class Report(list):
@@ -118,7 +123,7 @@ def test_the_scripts_draw_every_picture_and_write_the_report(tmp_path, monkeypat
             run(study, tmp_path, script, paths(study, inputs, **here, **first), paths(study, outputs, **here), **here)
     pictures = [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".svg", ".pdf")]
     assert sorted(map(str, pictures)) == sorted(drawn)
-    assert len([path for path in drawn if path.endswith("clusters.png")]) == 2 * 2
+    assert len([path for path in drawn if path.endswith("clusters.png")]) == 2  # of the first seed
     everything = paths(study, results.BY_NAME)
     run(study, tmp_path, "write_report", everything, Report([str(tmp_path / "report.html")]))
     assert "toy.pca.1" in (tmp_path / "report.html").read_text()
@@ -152,12 +157,10 @@ def test_cells_without_label_are_grey_behind_the_others_and_count_in_no_cluster(
     assert set(colors_of(first)) == {style.UNSCORED_COLOR}
     assert [len(first.get_offsets()), sum(len(group.get_offsets()) for group in others)] == [6, 24]
     assert {"no label (6)", "k-means: 3 of 3 types detected", "k4"} <= set(texts_of(figure))
-    assert set(colors_of(cells.tsne3d(POINTS, labels, "title").axes[0].collections[0])) == {style.UNSCORED_COLOR}
     unlabelled = np.full(30, "", object)
     assert {"no label (30)", "k-means", "k3"} <= set(
         texts_of(cells.clusters(POINTS[:, :2], unlabelled, CLUSTERS, "title"))
     )
-    cells.tsne3d(POINTS, unlabelled, "title")
 
 
 def test_batches_are_a_third_panel_in_random_order_with_a_shape_where_colours_repeat():
@@ -180,10 +183,10 @@ def test_batches_are_a_third_panel_in_random_order_with_a_shape_where_colours_re
 @pytest.mark.parametrize("name", ["_unassigned", "a $x^{$ b", "<b>&", "naïve Δ"])
 def test_every_name_is_in_the_legend_as_written(name, tmp_path):
     labels = np.where(LABELS == "NK", name, LABELS)
-    for figure in (cells.clusters(POINTS[:, :2], labels, CLUSTERS, "title"), cells.tsne3d(POINTS, labels, "title")):
-        legend = [text.get_text().replace(r"\$", "$") for text in figure.axes[0].get_legend().get_texts()]
-        assert sum(text.startswith(name) for text in legend) == 1
-        drawing.save(figure, tmp_path / "picture.png")
+    figure = cells.clusters(POINTS[:, :2], labels, CLUSTERS, "title")
+    legend = [text.get_text().replace(r"\$", "$") for text in figure.axes[0].get_legend().get_texts()]
+    assert sum(text.startswith(name) for text in legend) == 1
+    drawing.save(figure, tmp_path / "picture.png")
 
 
 @pytest.mark.parametrize("number", [9, 31])
@@ -191,13 +194,12 @@ def test_the_legend_leaves_room_for_the_cells_and_many_types_are_named_only_ther
     labels = np.array([f"a rather long cell type {rank}" for rank in range(number)] * 2)
     points = np.random.default_rng(0).normal(size=(2 * number, 3))
     clusters = np.arange(2 * number) % number
-    for figure in (cells.clusters(points[:, :2], labels, clusters, "title"), cells.tsne3d(points, labels, "title")):
-        figure.canvas.draw()
-        for axes in figure.axes:
-            assert (axes.get_position().size * figure.get_size_inches()).min() > 2
-            assert len(axes.get_legend().get_texts()) == number
-    left, right = cells.clusters(points[:, :2], labels, clusters, "title").axes
-    left.figure.canvas.draw()
+    figure = cells.clusters(points[:, :2], labels, clusters, "title")
+    figure.canvas.draw()
+    for axes in figure.axes:
+        assert (axes.get_position().size * figure.get_size_inches()).min() > 2
+        assert len(axes.get_legend().get_texts()) == number
+    left, right = figure.axes
     named = [text.get_window_extent() for text in left.texts if text.get_text() in set(labels)]
     assert len(named) == (number if number <= cells.MOST_NAMED else 0)
     assert not any(one.overlaps(two) for one, two in itertools.combinations(named, 2))
@@ -221,28 +223,44 @@ def test_side_by_side_each_type_has_the_same_colour():
         assert [colors_of(group)[0] for group in axes.collections] == expected
         np.testing.assert_allclose(axes.collections[1].get_offsets(), points[labels == "B"])
     assert [axes.get_title() for axes in figure.axes[:2]] == ["dae", "pca"]
+    small = cells.thumbnail(POINTS[:15, :2], labels, style.styles(["B", "T"]))
+    assert [colors_of(group)[0] for group in small.axes[0].collections] == expected
+    side = round(cells.THUMBNAIL * style.RASTER_DPI)
+    assert drawing.pixels(small).size == (side, side)
 
 
 # Training
 
 
-def test_losses_have_a_panel_for_each_term_that_is_not_zero():
-    figure = training.losses(HISTORY, "title")
-    for axes, name in zip(figure.axes, ["loss", "reconstruction", "kl"], strict=True):
-        np.testing.assert_array_equal(axes.lines[0].get_xydata(), HISTORY[["epoch", name]])
-    [axes] = training.losses(HISTORY.assign(loss=HISTORY["reconstruction"], kl=0.0), "title").axes
-    assert "reconstruction" in axes.get_title()
+def test_losses_have_a_panel_for_each_term_and_a_curve_for_each_seed():
+    other = HISTORY.assign(loss=[8.0, 5, 4.5])
+    figure = training.losses({0: HISTORY, 1: other}, "title")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "loss, mean over cells",
+        "KL divergence (nats), mean over cells",
+    ]
+    for axes, name in zip(figure.axes, ["loss", "kl"], strict=True):
+        for line, history in zip(axes.lines, (HISTORY, other), strict=True):
+            np.testing.assert_array_equal(line.get_xydata(), history[["epoch", name]])
+    assert {"4 to 4.5", "0.25"} <= set(texts_of(figure))
+    assert not [axes for axes in figure.axes if axes.get_legend()]
+    [axes] = training.losses({0: HISTORY.assign(loss=HISTORY["reconstruction"], kl=0.0)}, "title").axes
+    assert len(axes.lines) == 1
 
 
 def test_held_out_cells_have_a_curve_and_the_kept_epoch_a_line():
     history = HISTORY.assign(held_out_loss=[10.0, 6, 7], held_out_best_epoch=[1, 2, 2])
-    panel, *others = training.losses(history, "title").axes
+    panel, other = training.losses({0: history}, "title").axes
     trained, held_out, kept = panel.lines
     np.testing.assert_array_equal(trained.get_ydata(), HISTORY["loss"])
     np.testing.assert_array_equal(held_out.get_ydata(), [10, 6, 7])
     assert set(kept.get_xdata()) == {2}
-    assert "kept: epoch 2" in texts_of(panel.figure)
-    assert [len(panel.lines) for panel in others] == [2, 2]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == [
+        "training cells",
+        "held-out cells",
+        "kept epoch",
+    ]
+    assert len(other.lines) == 2
 
 
 # Scores
@@ -265,18 +283,22 @@ PUBLISHED = {"toy": {"citation": "original study", "scores": {"dae": {"nmi": 0.7
 def test_the_heatmap_shows_every_score_and_leaves_undefined_ones_empty():
     metrics = metrics_of(datasets=("toy", "other"), models=("dae", "vae", "pca"))
     figure = heatmap.heatmap(metrics, PUBLISHED, metric_info(), ROLES)
-    panel = figure.axes[0]
-    names = [label.get_text() for label in panel.get_yticklabels()]
-    assert names[:4] == ["dae · toy", "vae · toy", "pca · toy", "dae · original study"]
-    assert [label.get_style() for label in panel.get_yticklabels()][:4] == ["normal", "normal", "italic", "normal"]
-    image = np.ma.filled(panel.images[0].get_array(), np.nan)
+    first, second, *_ = figure.axes
+    assert [panel.get_title(loc="left") for panel in (first, second)] == ["toy", "other"]
+    labels = first.get_yticklabels()
+    assert [label.get_text() for label in labels] == ["dae", "vae", "pca", "dae, original study"]
+    assert [label.get_style() for label in labels] == ["normal", "normal", "italic", "normal"]
+    assert names_of(second) == ["dae", "vae", "pca"]
+    image = np.concatenate([np.ma.filled(panel.images[0].get_array(), np.nan) for panel in (first, second)])
     values = metrics.loc[metrics["metric"] != "detected_types", "value"].to_numpy().reshape(6, 6)
     np.testing.assert_array_equal(np.delete(image, 3, axis=0), values)
     np.testing.assert_array_equal(image[3], [0.72, 0.58, np.nan, np.nan, np.nan, np.nan])
     texts = texts_of(figure)
     assert {f"{value:.2f}" for value in image[np.isfinite(image)]} <= set(texts)
     assert not [text for text in texts if "detected" in text or text == "nan"]
-    assert (panel.images[0].norm.vmin, panel.images[0].norm.vmax) == (np.nanmin(image), np.nanmax(image))
+    assert (first.images[0].norm.vmin, first.images[0].norm.vmax) == (np.nanmin(image), np.nanmax(image))
+    [alone, _] = heatmap.heatmap(metrics_of(), {}, metric_info(), ROLES).axes
+    assert (alone.get_title(loc="left"), names_of(alone)) == ("", ["dae", "vae"])
 
 
 def test_the_heatmap_shows_mean_and_sd_over_seeds_and_can_be_empty():
@@ -421,6 +443,18 @@ def test_a_dot_is_as_large_as_the_share_and_as_dark_as_the_mean():
     assert names == ["a +", "b +", "c +", "e \N{MINUS SIGN}", "e +", "a \N{MINUS SIGN}"]
     assert [text.get_text() for text in panel.texts] == ["z1", "z2"]
     assert texts_of(latents.draw(table[:0], means, means, table[:0], "toy")) == ["toy: no latent dimension is active"]
+    low, high = (sum(panel.collections[0].cmap(end)[:3]) for end in (0.0, 1.0))
+    assert low > high  # darker is more
+
+
+def test_many_latent_dimensions_are_in_rows_that_fit_a_page():
+    table = genes_of(*[{"a": 3, "b": 2, "c": 1, "d": -3, "e": -2}] * 10)
+    means = pd.DataFrame(1.0, index=["B", "T"], columns=GENES)
+    figure = latents.draw(table, means, means, pd.DataFrame(columns=latent_genes.CURVE_COLUMNS), "toy")
+    names = [[text.get_text() for text in panel.texts] for panel in figure.axes if panel.texts]
+    assert names == [[f"z{number}" for number in row] for row in (range(1, 5), range(5, 9), range(9, 11))]
+    assert figure.get_size_inches()[0] < 11
+    assert len({panel.get_xlim() for panel in figure.axes if panel.texts}) == 1
 
 
 @pytest.mark.parametrize("high", [-1.5, 1.5])
@@ -475,6 +509,25 @@ def test_quality_control_shows_cells_limits_and_what_they_remove():
     assert [bar.get_width() for bar in removed.patches] == [1, 1, 0, 1, 0, 0]
     assert [bar.get_width() for bar in top.patches] == [5, 3]
     assert list(top.lines[0].get_xdata()) == [4, 3.5]
+    assert (histograms[1].get_xlabel(), top.get_xlabel()) == ("counts", "% of all counts")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (pd.DataFrame({"counts": [20.5, 500], "pct_mito": [1.0, 2]}), "total expression"),
+        (pd.DataFrame({"counts": [20.5, 500]}), "sum of log-normalised expression"),
+    ],
+)
+def test_only_counts_are_called_counts_and_a_panel_of_no_removed_cell_is_left_out(table, said):
+    table = table.assign(cell=["a", "b"], sample="", genes=[10, 200], removed_by="")
+    limits = pd.DataFrame([("", "min_genes", 0.0, np.nan, 0, 0)],
+                          columns=["sample", "limit", "lower", "upper", "breaks_it", "breaks_only_it"])  # fmt: skip
+    genes = pd.DataFrame({"gene": ["A"], "percent_before": [5.0], "percent_after": [4.0]})
+    *histograms, top = quality.quality(table, limits, genes, "title").axes
+    assert histograms[1].get_xlabel() == said
+    assert top.get_xlabel() == f"% of the {said}"
+    assert len(histograms) == len(table.columns) - 3
 
 
 def test_stability_colours_cells_by_what_they_keep():
@@ -519,7 +572,7 @@ import pandas as pd
 from scae.plots import cells, drawing, generated, heatmap, latents, quality, scores, stability, sweep, training
 from scae.report import page
 history = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "reconstruction": [2.0, 1.0], "kl": [0.0, 0.0]})
-drawing.save(training.losses(history, "a title"), "losses.svg")
+drawing.save(training.losses({0: history}, "a title"), "losses.svg")
 print(*{"torch", "scanpy", "anndata", "openTSNE", "igraph", "numba"} & set(sys.modules))
 """
 

@@ -22,6 +22,7 @@ MIXING = {"ilisi": 0.25, "clisi": 0.75}
 BASELINES = {"pca": "pca", "projection": "floor"}
 TITLES = {"dae": "deep autoencoder", "beta_vae": "beta-VAE", "pca": "PCA", "projection": "random projection"}
 SETTINGS = {"training": {"epochs": 200, "batch_size": 256, "learning_rate": 0.001}, "models": {"dae": {"kind": "dae"}}}
+VERSION = "0.0 (commit 123)"
 KINDS = ("reconstructed", "generated")  # of decoded cells; dae has no prior
 
 
@@ -77,7 +78,14 @@ def write(root, datasets=("toy",), models=("dae", "beta_vae"), seeds=(0,), types
         roles={name: BASELINES.get(name, "model") for name in models},
         label_sources={dataset: {"obs": "obs"} for dataset in datasets},
         metric_info=metrics.metric_info(),
-        **{"published": {}, "settings": SETTINGS, "software": {"torch": "1.0"}, "machines": ["Linux"]} | options,
+        **{
+            "published": {},
+            "settings": SETTINGS,
+            "software": {"torch": "1.0"},
+            "machines": ["Linux"],
+            "version": VERSION,
+        }
+        | options,
     )
 
 

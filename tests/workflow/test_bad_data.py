@@ -90,8 +90,8 @@ class Payload:
 @pytest.mark.parametrize(
     ("file", "damage", "output"),
     [
-        ("model.pt", lambda _: pickle.dumps(Payload()), "latent.csv"),
-        ("latent.csv", lambda content: content[: len(content) // 2], "tsne2d.csv"),
+        ("model.pt", lambda _: pickle.dumps(Payload()), "seed0/latent.csv"),
+        ("latent.csv", lambda content: content[: len(content) // 2], "seed0/tsne2d.csv"),
         ("history.csv", lambda content: content.replace(b",", b"\xff", 1), "losses.png"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_damaged_result_is_named_by_the_job_that_reads_it(file, damage, output
     run = "results/toy/dae/seed0"
     path = project.path(f"{run}/{file}")
     path.write_bytes(damage(path.read_bytes()))
-    project.path(f"{run}/{output}").unlink()
-    line = failure(project, f"{run}/{output}")
+    project.path(f"results/toy/dae/{output}").unlink()
+    line = failure(project, f"results/toy/dae/{output}")
     assert f"{run}/{file}: is damaged" in line
     assert not project.path("opened").exists()

@@ -83,6 +83,6 @@ def test_heatmap_and_report_show_the_published_scores(study):
     heatmap = study.path("results/heatmap.svg").read_text(encoding="utf-8")  # each text stands in it as a comment
     report = study.path("results/report.html").read_text(encoding="utf-8")
     for model in MODELS:
-        assert f"<!-- {model} · {CITATION} -->" in heatmap
+        assert f"<!-- {model}, {CITATION} -->" in heatmap
         row = "".join(rf'<td(?: data-value="[\d.]+")?>{value:.2f}</td>' for value in PUBLISHED[model])
         assert re.search(rf'<th scope="row">{model}, {re.escape(CITATION)}</th>{row}', report)

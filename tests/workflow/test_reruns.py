@@ -71,14 +71,14 @@ def test_export_is_left_out_where_it_is_not_wanted_and_can_be_asked_for_by_name(
 
 def test_deleted_plot_is_remade_the_same_and_no_other_file_is_touched(project):
     before = project.files()
-    plot = "results/toy/dae/seed0/losses.png"
+    plot = "results/toy/dae/losses.png"
     project.path(plot).unlink()
     project.run()
     after = project.files()
     changed = {path for path in after if after[path] != before[path]}
     assert {re.sub(r"^results/(logs|benchmarks)/(\w+)/.*", r"\2", path) for path in changed} == {
-        *("plot_training", "write_report", "results/report.html", "results/toy/dae/seed0/losses.png"),
-        *(f"results/toy/{model}/seed0/losses.png" for model in ("beta_vae", "beta_vsc")),
+        *("plot_training", "write_report", "results/report.html", "results/toy/dae/losses.png"),
+        *(f"results/toy/{model}/losses.png" for model in ("beta_vae", "beta_vsc")),
         *(f"results/toy/{model}/generated.png" for model in ("dae", "beta_vae", "beta_vsc")),
     }
     assert all(after[path][0] == before[path][0] for path in changed if path.endswith(".png"))

@@ -126,15 +126,6 @@ def _in_heatmap(metric):
     return metric["heatmap"] and metric["high"] == 1 and metric["up"]
 
 
-def row_names(rows):
-    """Name of each row of `score_rows`; includes the label set if a data set has several."""
-    sets = rows.index.to_frame(index=False).groupby("dataset")["labels"].nunique()
-    return [
-        f"{model} · {source}" if source else f"{model} · {dataset}{f', {labels}' if sets[dataset] > 1 else ''}"
-        for dataset, model, source, labels in rows.index
-    ]
-
-
 def cluster_owners(labels, clusters):
     """The majority cell type of each cluster; ties go to the first type in alphabetical order.
 

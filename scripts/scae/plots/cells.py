@@ -1,4 +1,4 @@
-"""Pictures of cells in their t-SNE: by label, cluster and batch, in 2-D and 3-D, all representations side by side."""
+"""Pictures of cells in their 2-D t-SNE: by label, cluster and batch, and all representations side by side."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,13 +10,13 @@ from scae import style, tables
 from scae.evaluation import summary
 from scae.plots import drawing
 
-LEGEND_ROWS = 18  # beside a picture
-LEGEND_COLUMNS = 2  # below one
+LEGEND_COLUMNS = 2
 MOST_NAMED = 30  # types whose names are written into a picture
 NUMBERS, SMALL_NUMBERS = (15, 8), (10, 5)  # sizes of circle and text, up to MOST_NAMED clusters and above
 ADJUSTMENTS = 60  # steps of moving names apart; a time limit would make the picture depend on the machine
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 PANELS_IN_A_ROW = 3
+THUMBNAIL = 3.2  # inches, of a square picture
 
 
 def clusters(points, labels, clusters, title, styles=None, batches=None):
@@ -114,7 +114,7 @@ def name_groups(panel, points, labels, styles):
         adjust_text(texts, ax=panel, iter_lim=ADJUSTMENTS, ensure_inside_axes=True, arrowprops=line)
 
 
-def _scatter(panel, points, groups, shown, outlined=(), below=True, without="label", **options):
+def _scatter(panel, points, groups, shown, outlined=(), without="label"):
     size = drawing.point_size(len(points))
     if (rest := groups == tables.UNSCORED).any():
         grey = (style.UNSCORED_COLOR, "o", None)
@@ -125,29 +125,10 @@ def _scatter(panel, points, groups, shown, outlined=(), below=True, without="lab
             if name in outlined
             else {"c": color, "linewidths": 0}
         )
-        panel.scatter(*points[groups == name].T, s=size, marker=marker, label=text, **fill, **options)
+        panel.scatter(*points[groups == name].T, s=size, marker=marker, label=text, **fill)
     handles, texts = panel.collections[-len(shown) :], [text for _, text in shown.values()]
-    place = (
-        {"loc": "upper center", "bbox_to_anchor": (0.5, -0.06), "ncols": LEGEND_COLUMNS}
-        if below
-        else {"loc": "center left", "bbox_to_anchor": (1.08, 0.5), "ncols": -(-len(shown) // LEGEND_ROWS)}
-    )
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.06), "ncols": LEGEND_COLUMNS}
     panel.legend(handles, texts, markerscale=(40 / size) ** 0.5, fontsize=8, **place)
-
-
-def tsne3d(points, labels, title, styles=None):
-    """3-D t-SNE by cell type; points: (cells, 3), labels: (cells,), styles: as in `clusters`."""
-    labels = np.asarray(labels)
-    styles = styles or _default_styles(labels)
-    width = 7.5 + 3 * (-(-len(set(labels)) // LEGEND_ROWS) - 1)
-    figure = plt.figure(figsize=(width, 5.2), layout="constrained")
-    panel = figure.add_subplot(projection="3d")
-    shown = {name: (styles[name], drawing.shortened(name)) for name in styles}
-    _scatter(panel, points, labels, shown, below=False, depthshade=False)
-    names = {f"{axis}label": f"t-SNE {number}" for number, axis in enumerate("xyz", start=1)}
-    panel.set(title=title, **names, **{f"{axis}ticklabels": [] for axis in "xyz"})
-    panel.view_init(elev=20, azim=-60)
-    return figure
 
 
 def embeddings(runs, labels, styles=None):
@@ -182,6 +163,14 @@ def embeddings(runs, labels, styles=None):
         handles.append(Line2D([], [], linestyle="", marker="o", color=style.UNSCORED_COLOR, label="no label"))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=9)
+    return figure
+
+
+def thumbnail(points, labels, styles):
+    """The 2-D t-SNE of one representation by cell type, without text; arguments as in `clusters`."""
+    figure, panel = plt.subplots(figsize=(THUMBNAIL, THUMBNAIL))
+    figure.subplots_adjust(0.02, 0.02, 0.98, 0.98)
+    _thumbnail(panel, points, np.asarray(labels), styles)
     return figure
 
 

@@ -5,6 +5,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from PIL import Image
 
 from scae.style import RASTER_DPI
 
@@ -24,6 +26,7 @@ plt.rcParams.update(
 
 MODEL_COLOR, BASELINE_COLOR = "#332288", "#5a6478"
 DPI_OF_PRINT = 300  # of the points in a figure for a paper
+DARKER = LinearSegmentedColormap.from_list("darker", ["#e2e0ee", "#9a8fcb", "#332288"])  # darker is more, on white
 LONGEST_NAME = 30  # characters
 METADATA = {
     ".png": {"Software": None},
@@ -50,6 +53,15 @@ def save(figure, path, editable=False, is_exact=False):
             metadata=METADATA[suffix],
         )
     plt.close(figure)
+
+
+def pixels(figure):
+    """A figure as a picture in memory (PIL), which closes it."""
+    figure.set_dpi(RASTER_DPI)
+    figure.canvas.draw()
+    image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
+    plt.close(figure)
+    return image
 
 
 def message(text):

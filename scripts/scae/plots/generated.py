@@ -11,7 +11,7 @@ from scae.plots import drawing
 NAMES = {"mean": "mean expression", "variance": "variance (log 10)", "zeros": "share of zeros"}
 SIDE = 28  # hexagons along a side
 DECADES = 5  # of variance, shown below the largest
-CMAP = plt.get_cmap("cividis_r", 6)
+CMAP = drawing.DARKER.resampled(6)
 
 
 def draw(table, title):

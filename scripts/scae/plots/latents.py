@@ -9,8 +9,8 @@ from scae.evaluation import latent_genes
 from scae.plots import drawing
 
 MOST_LATENTS = 20
-AREA = 110.0  # square points, of a dot whose gene all cells of the type express
-PANELS_IN_A_ROW = 4
+AREA = 90.0  # square points, of a dot whose gene all cells of the type express
+IN_A_ROW = 4  # latent dimensions, so that the text can be read at the width of a page
 NAME_GAP = 0.11  # between the names of curves, as a share of the panel height
 RISES, FALLS = "#332288", "#aa4400"
 
@@ -34,23 +34,33 @@ def draw(table, means, shares, curves, title):
     latents = list(dict.fromkeys(table["latent"]))
     if not latents:
         return drawing.message(f"{title}: no latent dimension is active")
-    width, height = 4.4 + 0.24 * (len(table) + 0.8 * (len(latents) - 1)), 2.0 + 0.27 * len(means)
-    rows = -(-len(latents) // PANELS_IN_A_ROW) if len(curves) else 0
-    figure = plt.figure(figsize=(max(width, 9.5) if rows else width, height + 1.9 * rows), layout="constrained")
+    rows = [latents[start : start + IN_A_ROW] for start in range(0, len(latents), IN_A_ROW)]
+    heights = [1.5 + 0.24 * len(means)] * len(rows) + ([1.9] * len(rows) if len(curves) else [])
+    n_places = max(_places(table[table["latent"].isin(row)])[-1] for row in rows) + 1
+    width = 4.0 + 0.23 * n_places
+    figure = plt.figure(figsize=(max(width, 9.5) if len(curves) else width, 0.5 + sum(heights)), layout="constrained")
     figure.suptitle(title)
-    if not rows:
-        _dots(figure, table, means, shares)
-        return figure
-    above, below = figure.subfigures(2, 1, height_ratios=(height, 1.9 * rows))
-    _dots(above, table, means, shares)
-    panels = below.subplots(rows, PANELS_IN_A_ROW, squeeze=False).flat
-    for panel in panels[len(latents) :]:
-        panel.set_axis_off()
-    for panel, latent in zip(panels, latents, strict=False):
-        _along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
-    below.supxlabel("value of the latent dimension, the others fixed", fontsize=9)
-    below.supylabel("change in decoded expression", fontsize=9)
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    panels, drawn = [], None
+    for part, row in zip(parts, rows, strict=False):
+        panels.append(part.subplots())
+        drawn = _dots(panels[-1], table[table["latent"].isin(row)], means, shares, n_places)
+        part.colorbar(drawn, ax=panels[-1], shrink=0.9, pad=0.02, label="mean expression, lowest\nto highest type")
+    for part, row in zip(parts[len(rows) :], rows, strict=False):
+        below = part.subplots(1, IN_A_ROW, squeeze=False).flat
+        for panel in below[len(row) :]:
+            panel.set_axis_off()
+        for panel, latent in zip(below, row, strict=False):
+            _along(panel, curves[curves["latent"] == latent], table[table["latent"] == latent])
+        part.supylabel("change in decoded\nexpression", fontsize=9)
+    if len(curves):
+        parts[-1].supxlabel("value of the latent dimension, the others fixed", fontsize=9)
     return figure
+
+
+def _places(table):
+    """Places of the genes in a row of dots, with a gap between latent dimensions."""
+    return np.arange(len(table)) + 0.8 * pd.factorize(table["latent"])[0]
 
 
 def _along(panel, curves, table):
@@ -71,40 +81,37 @@ def _along(panel, curves, table):
     place = -np.inf
     for gene, (end, color) in sorted(ends.items(), key=lambda found: found[1][0]):
         place = max((end - low) / (high - low), place + NAME_GAP)
-        where = {"xycoords": "axes fraction", "va": "center", "fontsize": 7, "annotation_clip": False}
+        where = {"xycoords": "axes fraction", "va": "center", "fontsize": 8, "annotation_clip": False}
         panel.annotate(drawing.shortened(gene), (1.02, place), color=color, **where)
     panel.set_title(table["latent"].iloc[0], fontsize=9)
-    panel.tick_params(labelsize=7)
+    panel.tick_params(labelsize=8)
     panel.xaxis.set_major_locator(MaxNLocator(3))
     panel.yaxis.set_major_locator(MaxNLocator(3))
 
 
-def _dots(figure, table, means, shares):
+def _dots(panel, table, means, shares, n_places):
     """A row of dots for each type: size by the share of its cells that express the gene, colour by mean expression.
 
-    Colours run from each gene's lowest type (0) to its highest (1). Args as in `draw`.
+    Colours run from each gene's lowest type (0) to its highest (1). Args as in `draw`; returns the dots.
     """
-    latents = list(dict.fromkeys(table["latent"]))
-    gaps = {latent: number for number, latent in enumerate(latents)}
-    places = np.arange(len(table)) + np.array([0.8 * gaps[latent] for latent in table["latent"]])
+    places = _places(table)
     low, high = means.min(), means.max()
     colors = ((means - low) / (high - low).where(high > low, np.inf))[table["gene"]]
     sizes = AREA * shares[table["gene"]]
     n_types = len(means)
-    panel = figure.subplots()
     across, down = np.meshgrid(places, np.arange(n_types))
     drawn = panel.scatter(
-        across, down, s=sizes.to_numpy(), c=colors.to_numpy(), cmap="cividis_r", vmin=0, vmax=1, linewidths=0
+        across, down, s=sizes.to_numpy(), c=colors.to_numpy(), cmap=drawing.DARKER, vmin=0, vmax=1, linewidths=0
     )
     signs = ["+" if effect > 0 else "\N{MINUS SIGN}" for effect in table["effect"]]
     names = [f"{drawing.shortened(gene)} {sign}" for gene, sign in zip(table["gene"], signs, strict=True)]
-    panel.set_xticks(places, names, rotation=90, fontsize=8)
+    panel.set_xticks(places, names, rotation=90, fontsize=9)
     panel.set_yticks(range(n_types), [drawing.shortened(name) for name in means.index])
-    panel.set_xlim(-0.8, places[-1] + 0.8)
+    panel.set_xlim(-0.8, n_places - 0.2)
     panel.set_ylim(n_types - 0.4, -1.4)
     middle = pd.Series(places).groupby(table["latent"].to_numpy(), sort=False).mean()
     for latent, place in middle.items():
         panel.annotate(latent, (place, -0.7), ha="center", va="center", weight="bold", annotation_clip=False)
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
-    figure.colorbar(drawn, ax=panel, shrink=0.8, pad=0.02, label="mean expression, lowest\nto highest type")
+    return drawn

@@ -12,33 +12,48 @@ BINS = 50
 BELOW = {"fontsize": 8, "loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 2}
 LONGEST_NAME = 24
 MOST_SAMPLES = 8  # with a row each
-COLUMNS = {"genes": "genes", "counts": "counts", "pct_mito": "mitochondrial counts (%)"}
+COLUMNS = ["genes", "counts", "pct_mito"]
 
 
 def quality(cells, limits, top_genes, title):
-    """A row of histograms per sample (one row for all if there are many), then removed cells and the top genes.
+    """A row of histograms per sample (one row for all if there are many), removed cells if any, and the top genes.
 
     Args:
         cells, limits, top_genes: the tables of a data set's ``quality/``.
         title: heading.
     """
     columns = [column for column in COLUMNS if column in cells]
+    total = _total(cells)
+    names = dict(zip(COLUMNS, ("genes", total, "mitochondrial counts (%)"), strict=True))
     samples = sorted(cells["sample"].unique())
     rows = samples if len(samples) <= MOST_SAMPLES else [None]
-    figure = plt.figure(figsize=(4.2 * 3, 2.6 * len(rows) + 4.4), layout="constrained")
+    height, is_removed = 2.6 * len(rows), bool(limits["breaks_it"].any())
+    figure = plt.figure(figsize=(4.2 * 3, height + 4.4 if is_removed else max(height, 4.4)), layout="constrained")
     figure.suptitle(title)
-    above, below = figure.subfigures(2, 1, height_ratios=(2.6 * len(rows), 4.4))
+    if is_removed:
+        above, below = figure.subfigures(2, 1, height_ratios=(height, 4.4))
+    else:
+        above, below = figure.subfigures(1, 2, width_ratios=(len(columns), 1))
     panels = above.subplots(len(rows), len(columns), squeeze=False)
     for row, sample in zip(panels, rows, strict=True):
         chosen = cells if sample is None else cells[cells["sample"] == sample]
         for panel, column in zip(row, columns, strict=True):
             _histogram(panel, chosen, column, _bounds(limits, column, sample))
+            panel.set_xlabel(names[column])
         row[0].set_ylabel(f"{sample}: cells" if sample else "cells")
     panels[0][0].legend(fontsize=8)
-    left, right = below.subplots(1, 2)
-    _removed(left, cells, limits)
-    _top_genes(right, top_genes)
+    *removed, top = below.subplots(1, 1 + is_removed, squeeze=False)[0]
+    for panel in removed:
+        _removed(panel, cells, limits)
+    _top_genes(top, top_genes, total)
     return figure
+
+
+def _total(cells):
+    """What the column counts holds: counts, decimals, or logarithms, where no mitochondrial share is measured."""
+    if "pct_mito" not in cells:
+        return "sum of log-normalised expression"
+    return "counts" if (cells["counts"] % 1 == 0).all() else "total expression"
 
 
 def _bounds(limits, column, sample):
@@ -67,7 +82,6 @@ def _histogram(panel, cells, column, bounds):
     panel.hist(values[kept], edges, color=KEPT_COLOR, label=f"kept: {kept.sum():,}")
     for bound in bounds:
         panel.axvline(bound, color=LIMIT_COLOR, linewidth=1.5)
-    panel.set(xlabel=COLUMNS[column])
 
 
 def _removed(panel, cells, limits):
@@ -81,16 +95,14 @@ def _removed(panel, cells, limits):
     panel.invert_yaxis()
     panel.set(title=f"cells removed: {(cells['removed_by'] != '').sum():,} of {len(cells):,}", xlabel="cells")
     panel.margins(x=0.15)
-    if not totals["breaks_it"].any():
-        panel.set_xlim(0, 1)
     panel.legend(**BELOW)
 
 
-def _top_genes(panel, genes):
+def _top_genes(panel, genes, total):
     places = np.arange(len(genes))
     panel.barh(places, genes["percent_before"], color=UNSCORED_COLOR, label="all cells")
     panel.plot(genes["percent_after"], places, "|", color=KEPT_COLOR, markersize=9, label="kept cells")
     panel.set_yticks(places, genes["gene"].str.slice(0, LONGEST_NAME), fontsize=7)
     panel.invert_yaxis()
-    panel.set(title="most expressed genes", xlabel="% of all counts")
+    panel.set(title="most expressed genes", xlabel=f"% of all {total}" if total == "counts" else f"% of the {total}")
     panel.legend(**BELOW)

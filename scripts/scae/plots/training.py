@@ -6,39 +6,52 @@ from scae import tables
 from scae.plots.drawing import MODEL_COLOR
 
 HELD_OUT_COLOR = "#CC6677"
-NAMES = {"loss": "total loss", "reconstruction": "reconstruction", "kl": "KL divergence (nats)"}
+NAMES = {"loss": "loss", "kl": "KL divergence (nats)"}
+REST = "reconstruction"  # not drawn: the loss is little else
 
 
-def losses(history, title):
-    """Every loss term by epoch, one panel each.
+def losses(histories, title):
+    """The loss and its terms by epoch, a panel each and a curve for each seed.
 
-    Held-out cells, if any, have a dashed curve; with early stopping a line marks the epoch whose weights are kept.
+    Held-out cells, if any, have dashed curves; with early stopping a line marks the epoch whose weights are kept.
 
     Args:
-        history: history.csv, one column per term.
+        histories: {seed: history.csv}, one column per term.
         title: heading.
     """
+    columns = list(dict.fromkeys(name for history in histories.values() for name in history.columns))
     terms = [
         name
-        for name in history.columns
-        if name != "epoch" and not name.startswith(tables.HELD_OUT) and history[name].any()
+        for name in columns
+        if name not in ("epoch", REST)
+        and not name.startswith(tables.HELD_OUT)
+        and any(history[name].any() for history in histories.values() if name in history)
     ]
-    if "reconstruction" in terms and history["loss"].equals(history["reconstruction"]):
-        terms.remove("loss")  # a model with one term has one curve
-    figure, panels = plt.subplots(1, len(terms), figsize=(4.2 * len(terms), 3.2), squeeze=False, layout="constrained")
+    figure, panels = plt.subplots(
+        1, len(terms), figsize=(4.2 * max(1, len(terms)), 3.2), squeeze=False, layout="constrained"
+    )
     figure.suptitle(title)
     for panel, name in zip(panels[0], terms, strict=True):
-        panel.plot(history["epoch"], history[name], color=MODEL_COLOR)
+        ends = [_seed(panel, history, name) for history in histories.values() if name in history]
         panel.set(title=f"{NAMES.get(name, name)}, mean over cells", xlabel="epoch")
-        panel.set_ylim(bottom=min(0, history[name].min()))
-        if (held_out := f"{tables.HELD_OUT}{name}") in history:
-            panel.lines[0].set_label("training cells")
-            panel.plot(history["epoch"], history[held_out], color=HELD_OUT_COLOR, dashes=(4, 2), label="held-out cells")
-            panel.legend(fontsize=8)
-        if tables.BEST_EPOCH in history:
-            kept = history[tables.BEST_EPOCH].iloc[-1]
-            panel.axvline(kept, color="#666666", linewidth=1, label=f"kept: epoch {kept:.0f}")
-            panel.legend(fontsize=8)
-        last = history["epoch"].iloc[-1], history[name].iloc[-1]
-        panel.annotate(f"{last[1]:.4g}", last, xytext=(0, 6), textcoords="offset points", ha="right")
+        panel.set_ylim(bottom=min(0, panel.get_ylim()[0]))
+        low, high = (f"{end:.4g}" for end in (min(ends), max(ends)))
+        text = low if low == high else f"{low} to {high}"
+        last = max(line.get_xdata()[-1] for line in panel.lines), max(ends)
+        panel.annotate(text, last, xytext=(0, 6), textcoords="offset points", ha="right")
+        handles, texts = panel.get_legend_handles_labels()
+        found = dict(zip(texts, handles, strict=True))
+        if len(found) > 1:
+            panel.legend(found.values(), found.keys(), fontsize=8)
     return figure
+
+
+def _seed(panel, history, name):
+    """Draw a term of one seed; returns its last value."""
+    panel.plot(history["epoch"], history[name], color=MODEL_COLOR, linewidth=1.2, alpha=0.8, label="training cells")
+    if (held_out := f"{tables.HELD_OUT}{name}") in history:
+        held = {"color": HELD_OUT_COLOR, "dashes": (4, 2), "linewidth": 1.2, "label": "held-out cells"}
+        panel.plot(history["epoch"], history[held_out], **held)
+    if tables.BEST_EPOCH in history:
+        panel.axvline(history[tables.BEST_EPOCH].iloc[-1], color="#666666", linewidth=0.8, label="kept epoch")
+    return history[name].iloc[-1]

@@ -28,6 +28,7 @@ class Study:
     notes: list = field(default_factory=list)  # of the jobs, one line each
     software: dict = field(default_factory=dict)  # {package: version}
     machines: list = field(default_factory=list)
+    version: str = ""  # of the workflow
     _read: dict = field(default_factory=dict, repr=False)
 
     def table(self, name, **values):
@@ -66,12 +67,12 @@ class Study:
             return None
         return tables.read_points(self.files.path(name, **run), cells=self.labels[run["dataset"]].index)
 
-    def picture(self, name, alt, colors=None, light=False, **wildcards):
+    def picture(self, name, alt, colors=None, **wildcards):
         """A picture of the results as `html.picture`; None if the run has none."""
         if not self.files.all(name, **wildcards):
             return None
         file_name = results.BY_NAME[name].path.format(**wildcards).replace("/", "_")
-        return html.picture(self.files.path(name, **wildcards), alt, colors, light) | {"name": file_name}
+        return html.picture(self.files.path(name, **wildcards), alt, colors) | {"name": file_name}
 
     def kind(self, model):
         """The title of a model and its number of latent dimensions, if that is a setting."""

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,25 @@ def bound(value):
     return f"{value:,.4g}".replace("-", "−") if np.isfinite(value) else NONE
 
 
+def span(values, digits=0):
+    """The lowest to the highest of some numbers as text, once if they are equal."""
+    low, high = (number(value, digits) for value in (min(values), max(values)))
+    return low if low == high else f"{low}–{high}"
+
+
+def cells(number):
+    """A number of cells as text."""
+    return f"{number:,} cell" if number == 1 else f"{number:,} cells"
+
+
+def duration(seconds):
+    """A duration as text, in seconds, minutes or hours."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def column(heading, note="", text=False):
     """A column of a table; ``note`` is its unit or direction, ``text`` whether it contains text."""
     return {"heading": heading, "note": note, "text": text}
@@ -36,15 +56,12 @@ def column(heading, note="", text=False):
 def cell(text, value=None, **more):
     """A cell of a table; ``value`` is used for sorting and the CSV, by default the text.
 
-    ``more``: ``style``, a CSS declaration; ``mark`` to highlight it; ``swatch`` with color and shape to show before it.
+    ``more``: ``style``, a CSS declaration; ``mark`` to highlight it; ``swatch`` with color and shape to show before it;
+    ``note``, smaller text below it; ``role``, a word that follows it; ``link``, the id of what it names; ``bar`` from
+    `bars`.
     """
-    return {
-        "text": text,
-        "value": _exact(text if value is None else value),
-        "style": None,
-        "mark": False,
-        "swatch": None,
-    } | more
+    plain = {"style": None, "mark": False, "swatch": None, "note": "", "role": "", "link": None, "bar": None}
+    return {"text": text, "value": _exact(text if value is None else value)} | plain | more
 
 
 def count(value):
@@ -64,10 +81,30 @@ def interval(row, digits=3):
     return cell(f"{number(row['low'], digits)} to {number(row['high'], digits)}", row["low"])
 
 
+def bars(rows):
+    """Intervals as places from 0 to 100 on a common axis, for small bars in the cells of a column.
+
+    Args:
+        rows: list of {name: number}, each with ``mean`` and the ends of intervals; NaN for what is undefined.
+
+    Returns:
+        list of {name: place}, without what is undefined; None for a row without a mean.
+    """
+    values = [value for row in rows for value in row.values() if np.isfinite(value)]
+    low, width = min(values, default=0.0), np.ptp(values) if values else 0.0
+    places = [{name: 100 * (value - low) / (width or 1.0) for name, value in row.items()} for row in rows]
+    places = [{name: round(float(place), 1) for name, place in row.items() if np.isfinite(place)} for row in places]
+    return [row if "mean" in row else None for row in places]
+
+
 def table(caption, columns, rows):
-    """A table; a row is a list of cells, the first of which names it, or a dict with ``cells`` and ``kind``."""
+    """A table; a row is a list of cells, the first of which names it, or a dict with ``cells`` and ``kind``.
+
+    Adjoining rows of one kind are a group, within which the browser sorts.
+    """
     rows = [row if isinstance(row, dict) else {"cells": row, "kind": ""} for row in rows]
-    return {"caption": caption, "columns": columns, "rows": rows}
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: row["kind"])]
+    return {"caption": caption, "columns": columns, "groups": groups}
 
 
 def _exact(value):
@@ -76,14 +113,13 @@ def _exact(value):
     return str(value)
 
 
-def picture(path, alt, colors=None, light=False):
+def picture(path, alt, colors=None):
     """A picture embedded in the page.
 
     Args:
         path: of a PNG or an SVG.
         alt: a description of what it shows.
         colors: reduce a PNG to so many colours, about a quarter of the bytes; None embeds it as it is.
-        light: halve the resolution with lossy compression, about a third of the bytes again.
 
     Returns:
         dict: src, width and height in CSS pixels, alt, name of the file for downloads.
@@ -95,10 +131,9 @@ def picture(path, alt, colors=None, light=False):
     else:
         image = Image.open(path)
         width, height = (side * 96 / RASTER_DPI for side in image.size)
-        kind = "webp" if light or colors else "png"
-        content = _half(image) if light else _few_colors(image, colors) if colors else path.read_bytes()
+        content, kind = (few_colors(image, colors), "webp") if colors else (path.read_bytes(), "png")
     return {
-        "src": f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
+        "src": source(content, kind),
         "width": round(width),
         "height": round(height),
         "alt": alt,
@@ -106,21 +141,20 @@ def picture(path, alt, colors=None, light=False):
     }
 
 
+def source(content, kind):
+    """The bytes of a picture as the address that embeds it."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
 def _svg_size(content):
     return re.search(rb'width="([\d.]+)pt" height="([\d.]+)pt"|$', content).groups()[:2]
 
 
-def _few_colors(image, colors):
+def few_colors(image, colors):
+    """The bytes of a picture as lossless WebP of so many colours."""
     written = io.BytesIO()
     image = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE).convert("RGB")
     image.save(written, "webp", lossless=True, quality=80, method=6)
-    return written.getvalue()
-
-
-def _half(image):
-    written = io.BytesIO()
-    image = image.convert("RGB").resize([side // 2 for side in image.size], Image.Resampling.LANCZOS)
-    image.save(written, "webp", quality=35, method=6)
     return written.getvalue()
 
 

@@ -1,7 +1,7 @@
 """The report: one HTML page that opens from disk without a network.
 
-A section is a function that prepares its data and a macro of the same name in a template, ``page.*.html.j2``. A section
-whose function returns None is left out.
+Four questions, each a function that prepares its data and a macro of the same name in page.sections.html.j2, then a
+panel for each representation. What is not needed for the answer is folded.
 """
 
 from pathlib import Path
@@ -9,29 +9,13 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from scae.report import html, sections_dataset, sections_methods, sections_model, sections_scores
+from scae.report import embeddings, html, methods, panels, scoreboard, trust
 
-# (function, heading) in the order of a reader: the answer, its evidence, each data set, then details for reviewers
-BEFORE = [
-    (sections_scores.verdict, "Answer"),
-    (sections_scores.scores, "Scores"),
-    (sections_methods.representations, "Representations"),
-]
-DATASET = [
-    (sections_dataset.cells, "Cells"),
-    (sections_dataset.batches, "Batches"),
-    (sections_dataset.quality, "Quality control"),
-    (sections_dataset.embeddings, "Embeddings side by side"),
-    (sections_dataset.sweeps, "Sweeps"),
-    (sections_dataset.recalls, "Recall by cell type"),
-    (sections_dataset.stability, "Stability across seeds"),
-]
-AFTER = [
-    (sections_methods.times, "Training times"),
-    (sections_methods.methods, "Methods"),
-    (sections_methods.settings, "Settings"),
-    (sections_methods.software, "Software and hardware"),
-]
+QUESTIONS = {  # of each data set
+    "best": ("Which is best?", scoreboard.best),
+    "embeddings": ("What does it look like?", embeddings.embeddings),
+    "trust": ("Can I trust it?", trust.trust),
+}
 
 
 def render(study):
@@ -48,28 +32,21 @@ def render(study):
         undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("page.html.j2").render(
-        before=_prepared(BEFORE, study),
+        answers=scoreboard.verdict(study),
+        questions={name: heading for name, (heading, _) in QUESTIONS.items()},
         datasets=[
             {
                 "name": dataset,
                 "n_cells": len(study.labels[dataset]),
                 "n_types": study.n_types(dataset),
                 "types": study.types(dataset),
-                "sections": _prepared(DATASET, study, dataset),
-                "panels": [sections_model.panel(study, dataset, model) for model in study.models],
+                "panels": [panels.panel(study, dataset, model) for model in study.models],
+                "quality": methods.quality(study, dataset),
             }
+            | {name: function(study, dataset) for name, (_, function) in QUESTIONS.items()}
             for dataset in study.datasets
         ],
-        after=_prepared(AFTER, study),
-        points=html.script_json(sections_model.points(study)),
+        made=methods.made(study),
+        points=html.script_json(embeddings.points(study)),
         plotly=html.packed_text(get_plotlyjs()),
     )
-
-
-def _prepared(sections, study, *dataset):
-    found = [(function, heading, function(study, *dataset)) for function, heading in sections]
-    return [
-        {"name": function.__name__, "heading": heading, "data": data}
-        for function, heading, data in found
-        if data is not None
-    ]
