@@ -10,11 +10,13 @@ from scae.plots.drawing import BASELINE_COLOR
 from scae.plots.scores import score_name
 from scae.style import COLORS
 
+HELD_OUT = ("latent", "held_out")  # drawn where it was measured
 WIDE = 10  # ratio of the largest value to the smallest from which the axis is logarithmic
 
 
 def sweep(intervals, points, roles, metric_info, label_sources):
-    """A row of panels per label set, a panel per main score, a curve per combination of the other parameters.
+    """A row of panels per label set, a panel per main score and for held-out molecules, a curve per combination of the
+    other parameters.
 
     The band is the 95 % CI over seeds (from three seeds on); grey lines are the means of the baselines.
 
@@ -31,16 +33,17 @@ def sweep(intervals, points, roles, metric_info, label_sources):
     rows = intervals[(intervals["over"] == "seeds") & (intervals["space"] != summary.NO_SPACE)]
     sets = [name for name in label_sources if (rows["labels"] == name).any()]
     baselines = [name for name in sorted(set(rows["model"]) - set(points)) if roles.get(name) != "model"]
+    scores = [*MAIN_SCORES, *([HELD_OUT] if len(score_rows(rows, HELD_OUT)) else [])]
     figure, panels = plt.subplots(
         max(1, len(sets)),
-        len(MAIN_SCORES),
-        figsize=(11, 2.7 * max(1, len(sets)) + 0.7),
+        len(scores),
+        figsize=(2.75 * len(scores), 2.7 * max(1, len(sets)) + 0.7),
         squeeze=False,
         layout="constrained",
     )
     for line, name in zip(panels, sets, strict=False):
         of_labels = select(rows, labels=name)
-        for panel, score in zip(line, MAIN_SCORES, strict=True):
+        for panel, score in zip(line, scores, strict=True):
             found = score_rows(of_labels, score).set_index("model")
             for baseline in baselines:
                 if baseline in found.index:
