@@ -27,6 +27,7 @@ PRINTED = {
     r"snakemake -n -q rules\b.*": r"train_model\s+\d+",
     r"snakemake data .*": "fetch_counts",
     r"snakemake check .*": "rule check",
+    r"snakemake choose .*": "choose_size",
     r"snakemake --cores 4 manifest": "write_manifest",
     r"snakemake( --cores 4)?( --configfile \S+)?": "write_report",
 }
