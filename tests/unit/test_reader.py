@@ -126,7 +126,7 @@ def test_members_of_a_folder_or_archive(tmp_path):
     write(tmp_path / "other/readme.md", ["none here"])
     assert "contains no readable matrix, only other files" in fails(tar(tmp_path / "other.tar.gz", tmp_path / "other"))
     assert "only readme.md" in fails(tmp_path / "other")
-    with pytest.raises(UserError, match="is not a folder or archive"):
+    with pytest.raises(UserError, match="set member to null"):
         reader.members(written(tmp_path / "data.h5ad", annotated()))
 
 
