@@ -223,4 +223,4 @@ def test_a_link_opens_the_panel_of_a_representation(opened):
     page = opened()
     assert not page.locator('[id="toy.dae"] .picture').first.is_visible()
     page.locator("section[aria-labelledby=best] tbody a").get_by_text("dae", exact=True).click()
-    assert page.locator('[id="toy.dae"] .picture').first.is_visible()
+    page.locator('[id="toy.dae"] .picture').first.wait_for(timeout=5_000)
