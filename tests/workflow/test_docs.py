@@ -83,7 +83,7 @@ def write_files(folder):
     """The reader's own files in the documents."""
     toy_cells().write_h5ad(folder / "cells.h5ad")
     overlay = {"run": {"datasets": ["mine"]}, "datasets": {"mine": TOY_CONFIG["datasets"]["toy"]}}
-    overlay["datasets"]["mine"] = overlay["datasets"]["mine"] | {"source": "cells.h5ad"}
+    overlay["datasets"]["mine"] = overlay["datasets"]["mine"] | {"source": "cells.h5ad", "held_out_molecules": True}
     (folder / "mine.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
 
 
