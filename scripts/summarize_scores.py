@@ -36,5 +36,5 @@ with runtime.job(snakemake):
         wildcards["dataset"]: summary.enough(tables.read("held_out_sizes", path), "components")
         for wildcards, path in files.all("held_out_sizes")
     }
-    verdicts = verdict.sentences(scores, differences, health, params.roles, sources, stability, sizes)
+    verdicts = verdict.sentences(scores, differences, health, params.roles, sources, recalls, sizes)
     Path(outputs.verdict).write_text(verdict.text(verdicts), encoding="utf-8")

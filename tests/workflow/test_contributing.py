@@ -34,7 +34,7 @@ BAD_FILES = {  # fault: (text in the file, its replacement)
     "no_description": (', "description": "Number of latent dimensions"', ""),
     "unused_layer": ("= nn.Linear(n_latent", "= self.spare = nn.Linear(9, 9); self.decoder = nn.Linear(n_latent"),
     "learns_nothing": ('{"loss": reconstruction', '{"loss": 0 * reconstruction'),
-    "noisy": ("return x.linear(self.encoder)", "return x.linear(self.encoder) * numpy.random.rand()"),
+    "noisy": ("return x.linear(self.encoder)", "return x.linear(self.encoder) * numpy.random.default_rng().random()"),
     "one_name_left_out": (', "sample": "posterior_mean"', ""),
     "one_latent_more": ("GeneLinear(n_genes, n_latent)", "GeneLinear(n_genes, n_latent + 1)"),
 }

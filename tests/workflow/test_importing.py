@@ -67,6 +67,7 @@ def page(tmp_path_factory, workflow, warm):
     toy_cells().write_h5ad(work / "mine.h5ad")
     importer = Importer(work, yaml.safe_load(SHOWN["config.yaml"]) | TOY_SETTINGS, code, warm=warm)
     importer.set("datasets.mine.qc", {"min_cells": 1, "min_genes": 5})
+    importer.set("datasets.mine.held_out_molecules", False)
     importer.set("run.seeds", [0])
     return importer
 

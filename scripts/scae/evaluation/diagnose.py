@@ -50,7 +50,9 @@ def health(latent, expression, labels, inspection, history=None, training=None, 
         diagnostics.reconstruction(latent, expression, inspection.losses, inspection.decode),
     ]
     if history is not None:
-        found.append(diagnostics.training(history, inspection.n_trained_on, training))
+        of_counts = expression.counts is not None
+        needed = diagnostics.FEW_STEPS_OF_COUNTS if of_counts else diagnostics.FEW_STEPS
+        found.append(diagnostics.training(history, inspection.n_trained_on, training, needed))
     if programs:
         found.append(truth.recovery(latent, programs))
     return pd.concat(found, ignore_index=True)

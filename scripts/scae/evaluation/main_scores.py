@@ -2,6 +2,7 @@
 
 import numpy as np
 
+KEPT = 0.5  # mean recall from which a cell type counts as kept
 # (space, metric): the scores of the verdict first, then those of the original study
 MAIN_SCORES = [("latent", "ari"), ("latent", "knn_accuracy"), ("latent", "nmi"), ("tsne2d", "ari")]
 

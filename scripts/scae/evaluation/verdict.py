@@ -7,7 +7,7 @@ A difference is stated only if it is shown over cells and, where the seeds can t
 import numpy as np
 
 from scae.evaluation import baselines, comparison, diagnostics, intervals, label_source, summary
-from scae.evaluation.main_scores import listed, select
+from scae.evaluation.main_scores import KEPT, listed, select
 
 # The scores of the verdict: one of the clusters, and one without k-means
 SCORES = {
@@ -16,11 +16,12 @@ SCORES = {
 }
 HELD_OUT = "held-out molecules (nats per 1,000)"
 MOST = 6  # statements about a data set
+SHOWN_TYPES = 4  # names in a statement
 NOT_SHOWN = 2  # differences of a statement, the largest ones; the report's table has all
 COMPARED = 4  # at most, of them about differences: two scores by two label sets
 
 
-def sentences(metrics, differences, health, roles, label_sources, stability, components=None):
+def sentences(metrics, differences, health, roles, label_sources, recalls, components=None):
     """The verdict of each data set.
 
     Args:
@@ -29,7 +30,7 @@ def sentences(metrics, differences, health, roles, label_sources, stability, com
         health: DataFrame with dataset, model, seed, latent, measure, value.
         roles: {model: "model", "pca" or "floor"}.
         label_sources: {dataset: {label set: source}}, the main label set first.
-        stability: DataFrame with dataset, model, space, measure, pairs, value.
+        recalls: DataFrame with dataset, model, seed, labels, space, label, cells, recall.
         components: {dataset: the smallest number of principal components that predicts held-out molecules as well as
             any}.
 
@@ -38,19 +39,18 @@ def sentences(metrics, differences, health, roles, label_sources, stability, com
     """
     found = {}
     for dataset, sets in label_sources.items():
-        scores, compared, whole, agreement = (
-            table[table["dataset"] == dataset] for table in (metrics, differences, health, stability)
+        scores, compared, whole, kept = (
+            select(table, dataset=dataset) for table in (metrics, differences, health, recalls)
         )
         unseen = _held_out(scores, compared, roles, sets, (components or {}).get(dataset))
         found[dataset] = [
-            *([] if _has_labels(sets) else unseen),
+            *(_headline(scores, compared, whole, roles, sets) if _has_labels(sets) else unseen),
             *_comparisons(compared, roles, sets)[:COMPARED],
             *(unseen if _has_labels(sets) else []),
+            *_lost(kept, roles, sets),
             *_chance(compared, roles, sets),
             *_apart(scores, sets),
             *_training(whole),
-            *_used_latents(whole, roles),
-            *_stability(agreement, roles),
             *_mixing(scores),
             *_ceiling(scores, sets),
         ][:MOST]
@@ -75,6 +75,57 @@ def _families(table, sets):
 
 def _has_labels(sets):
     return any(source != "none" for source in sets.values())
+
+
+def _headline(scores, differences, health, roles, sets):
+    """Which representation is first and by how much, whether that is shown, and what would undo it."""
+    name = next(name for name, source in sets.items() if source != "none")
+    means = select(scores, labels=name, space="latent", metric="ari").groupby("model", sort=False)["value"].mean()
+    means = means[means.index.map(roles).isin(["model", "pca"])].dropna()
+    of_kind = {role: means[means.index.map(roles) == role] for role in ("model", "pca")}
+    if any(not len(found) for found in of_kind.values()):
+        return []
+    model, pca = (of_kind[role].idxmax() for role in ("model", "pca"))
+    leads = means[model] > means[pca]
+    first = model if leads else pca
+    second = f"the best PCA, {pca}," if leads else f"the best model, {model},"
+    rows = select(differences, labels=name, space="latent", metric="ari", first=model, second=pca).to_dict("records")
+    row = rows[0] if rows else None
+    if row is None or not np.isfinite(row["p_holm"]):
+        text = f"{second} is {abs(means[model] - means[pca]):.3f} behind, which was not tested"
+    else:
+        ends = sorted((row["adjusted_low"], row["adjusted_high"]), key=abs)
+        low, high = (end if leads else -end for end in ends)
+        if intervals.shown(row):
+            text = f"{second} is {abs(row['mean']):.3f} behind (95 % CI {low:.3f} to {high:.3f})"
+        else:
+            needed = row["seeds_needed"]
+            would = f"about {needed:.0f} seeds would show it" if np.isfinite(needed) else "more seeds alone would not"
+            text = f"that {second} is {abs(row['mean']):.3f} behind is not shown ({would})"
+    cautions = []
+    if (n_seeds := scores[scores["model"] == model]["seed"].nunique()) < intervals.FEWEST_SEEDS:
+        cautions.append(_count(n_seeds, "seed"))
+    if len(short := diagnostics.short(health)):
+        cautions.append(f"short training ({_range(short['value'])} gradient steps)")
+    if sets[name] in label_source.FAVOURS_PCA:
+        cautions.append("labels that favour PCA")
+    caution = f" Caution: {listed(cautions)}." if cautions else ""
+    return [f"{first} is first by ARI (k-means on the latent, {means[first]:.3f}); {text}.{caution}"]
+
+
+def _lost(recalls, roles, sets):
+    """Cell types that no representation keeps: under half of their cells have neighbours of their type."""
+    name = next((name for name, source in sets.items() if source != "none"), None)
+    rows = select(recalls, labels=name, space="latent") if name else recalls[:0]
+    if not len(rows):
+        return []
+    rows = rows[rows["model"].map(roles) != "floor"].dropna(subset=["recall"])
+    best = rows.groupby(["label", "model"])["recall"].mean().groupby("label").max()
+    cells = rows.groupby("label")["cells"].first()
+    lost = [f"{label} ({_count(int(cells[label]), 'cell')})" for label in best.index[best < KEPT]]
+    more = [f"{len(lost) - SHOWN_TYPES} more"] if len(lost) > SHOWN_TYPES else []
+    kept = "under half of their cells have mostly neighbours of their own type"
+    return [f"No representation keeps {listed([*lost[:SHOWN_TYPES], *more])}: {kept}."] if lost else []
 
 
 def _held_out(scores, differences, roles, sets, components):
@@ -227,47 +278,15 @@ def _ceiling(scores, sets):
     return found
 
 
-def _stability(table, roles):
-    """Agreement between the seeds of each model."""
-    models = table[(table["model"].map(roles) == "model") & (table["space"] == "latent")]
-    if not len(models):
-        return []
-    if not models["pairs"].any():
-        return ["Stability across seeds is unknown: only one seed was run."]
-    value = models.pivot_table(index="model", columns="measure", values="value", sort=False)
-    ari, correlation = (
-        listed(f"{number:.2f} ({model})" for model, number in value[measure].items())
-        for measure in ("ari", "canonical_correlation")
-    )
-    return [
-        f"Between seeds, the clusters of the latent agree with ARI {ari}, and the latents have a mean canonical "
-        f"correlation of {correlation}."
-    ]
-
-
-def _used_latents(table, roles):
-    """Number of latents of each model that its decoder uses."""
-    whole = table[(table["latent"] == diagnostics.WHOLE) & (table["model"].map(roles) == "model")]
-    parts = []
-    for model, rows in whole.groupby("model", sort=False):
-        value = rows.pivot_table(index="seed", columns="measure", values="value")
-        counted = next((name for name in diagnostics.COUNTS if name in value), None)
-        if counted:
-            parts.append(f"{model} {_range(value[counted])} of {int(value['latents'].max())}")
-    return [f"Latent dimensions that the decoder uses: {listed(parts)}."] if parts else []
-
-
 def _training(table):
     """Trainings that were short or not at their end; nothing if there are none."""
     whole = table[table["latent"] == diagnostics.WHOLE]
     steps = whole[whole["measure"] == "steps"]
     found = []
-    few = steps[steps["value"] < diagnostics.FEW_STEPS]
-    if len(few):
+    if len(few := diagnostics.short(table)):
         found.append(
             f"Training was short: {_range(few['value'])} gradient steps for {listed(dict.fromkeys(few['model']))}; "
-            f"with fewer than {diagnostics.FEW_STEPS:,} a model may have learned little, so its scores say little "
-            "about it."
+            "with so few a model may have learned little, so its scores say little about it."
         )
     falling = whole[(whole["measure"] == "still_falling") & (whole["value"] > diagnostics.STILL_FALLING)]
     if len(falling):

@@ -5,11 +5,10 @@ import pandas as pd
 
 from scae import tables
 from scae.evaluation import diagnostics, summary
-from scae.evaluation.main_scores import listed
+from scae.evaluation.main_scores import KEPT, listed
 from scae.report import html, latents
 from scae.report.contents import NO_LABEL, run_id
 from scae.report.embeddings import interactive
-from scae.report.scoreboard import KEPT
 
 OVERLAP = 0.2  # share of a type's cells in clusters of another type from which the page mentions it
 MENTIONED = 5  # such pairs, and types with low recall

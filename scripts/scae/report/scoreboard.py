@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scae.evaluation import comparison, diagnostics, intervals, label_source, summary
-from scae.evaluation.main_scores import MAIN_SCORES, listed, ordered, score_rows, select, value_rank, value_text
+from scae.evaluation.main_scores import KEPT, MAIN_SCORES, listed, ordered, score_rows, select, value_rank, value_text
 from scae.report import html
 
 AGAINST = {  # in the order of the tables
@@ -24,7 +24,6 @@ ABOUT = {  # the scores of the scoreboard for someone who has not met them
     "held_out": "Held-out molecules: how well the nearest cells predict molecules that the representation has not "
     "seen, in nats per 1,000 molecules above the overall profile; it needs no labels.",
 }
-KEPT = 0.5  # mean kNN recall from which a cell type counts as kept
 NO_LABELS = "These cells have no labels, so no representation can be scored against cell types."
 NOTHING = "There is nothing to compare."
 LEAD = re.compile(r".*?(?=[.;:]? \(|[.;:] |$)")  # the beginning of the verdict, in bold

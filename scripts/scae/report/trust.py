@@ -5,10 +5,10 @@ import pandas as pd
 
 from scae import tables
 from scae.evaluation import diagnostics, generated_cells, intervals, label_source, summary
-from scae.evaluation.main_scores import listed, select
+from scae.evaluation.main_scores import KEPT, listed, select
 from scae.report import html
 from scae.report.contents import NO_BATCH, NO_LABEL
-from scae.report.scoreboard import KEPT, labels_from, recalls
+from scae.report.scoreboard import labels_from, recalls
 from scae.style import UNSCORED_COLOR
 
 MEASURES = {"ari": "ARI between seeds", "canonical_correlation": "canonical correlation"}  # of stability.csv
@@ -112,12 +112,12 @@ def _training(study, dataset):
     steps, falling = (select(rows, measure=name) for name in ("steps", "still_falling"))
     if not len(steps):
         return None
-    few = steps[steps["value"] < diagnostics.FEW_STEPS]
+    few = diagnostics.short(rows)
     still = falling[falling["value"] > diagnostics.STILL_FALLING]
     said = [f"{html.span(steps['value'])} gradient steps."]
     if len(few):
         named = listed(dict.fromkeys(few["model"]))
-        said.append(f"Short: below {diagnostics.FEW_STEPS:,} a model may have learned little ({named}).")
+        said.append(f"Short: with so few steps a model may have learned little ({named}).")
     said.append(
         f"The loss was still falling at the end of {len(still)} of {len(steps)} trainings "
         f"({listed(dict.fromkeys(still['model']))}): more epochs may change the scores."
