@@ -119,7 +119,7 @@ def test_a_run_that_is_asked_to_stop_can_be_run_again(name, project, undisturbed
     os.killpg(process.pid, signal.Signals[name])
     output = output_of_stopped(process, project)
     assert process.returncode != 0
-    assert output.splitlines()[-1] == "Stopped. The same command continues; finished jobs are kept."
+    assert "Stopped. The same command continues; finished jobs are kept." in output.splitlines()  # a job may end later
     assert f"stopped by {name}" in project.path("results/logs/train_model/toy/beta_vsc/seed0.log").read_text()
     assert checkpoint.exists()
     assert_ends_as_if_undisturbed(project, undisturbed)
