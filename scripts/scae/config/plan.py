@@ -439,7 +439,7 @@ class Plan:
         shared = {name: self.config[name] for name in ("expression", "kmeans", "tsne")}
         found = {}
         for model in self.models:
-            settings = self.settings_of(model) | shared
+            settings = {key: value for key, value in self.settings_of(model).items() if key != "half"} | shared
             if model in self.own:
                 latent = {"estimate": self.kinds[model].estimate(self.config["latent"]["estimate"])}
                 settings |= {"training": self.training_settings(model), "latent": latent}

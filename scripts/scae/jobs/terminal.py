@@ -33,8 +33,11 @@ WHOLE_RUN = "At least one job did not complete successfully"
 
 
 def is_reported_at_end():
-    """Whether the run of this job ends with its warnings and its failure, so that the job need not show them."""
-    return ENDS in os.environ
+    """Whether the run of this job ends with its warnings and its failure, so that the job need not show them.
+
+    A job of SLURM shows them too, in a log of its own.
+    """
+    return ENDS in os.environ and "SLURM_JOB_ID" not in os.environ
 
 
 def interrupt_quietly(words=""):
