@@ -18,6 +18,7 @@ with runtime.job(snakemake):
             runs[key] = runs.get(key, 0) + held_out.nats(points, half)
     for model, seed in list(runs):  # a representation that is the same for every seed is learned once
         runs |= {(model, other): runs[model, seed] for other in seeds[model] if (model, other) not in runs}
+    runs = {key: nats for key, nats in runs.items() if key[1] in seeds[key[0]]}
     scored = labels.loc[cells].to_numpy()[held_out.chosen(len(cells))]
     scores, resamples = held_out.tables(dict(sorted(runs.items())), molecules, scored)
     tables.write(scores, snakemake.output.scores)

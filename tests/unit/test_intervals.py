@@ -95,7 +95,7 @@ def test_the_interval_holds_the_score_of_these_and_of_other_cells(name, agreemen
     others = np.mean([score(types, clusters()) for _ in range(100)])
     found = [intervals.over_cells(score, types, clusters(), lowest=lowest) for _ in range(20)]
     assert all(lowest <= interval.low <= interval.mean <= interval.high <= 1 for interval in found)
-    assert sum(interval.low <= others <= interval.high for interval in found) >= 17
+    assert sum(interval.low <= others <= interval.high for interval in found) >= 15  # of 20
 
 
 def test_each_draw_has_the_same_number_of_cells_of_each_type():

@@ -565,7 +565,7 @@ def test_short_training_and_a_falling_loss_are_cautions(tmp_path):
     health = study.table("all_health")
     for steps, falling, caution, said in (
         (2_000, 0.0, False, "2,000 gradient steps. The loss had levelled off in every training."),
-        (600, 0.0, True, "Short: below 1,000 a model may have learned little (dae and beta_vae)."),
+        (600, 0.0, True, "Short: with so few steps a model may have learned little (dae and beta_vae)."),
         (2_000, 0.5, True, "still falling at the end of 2 of 2 trainings (dae and beta_vae)"),
     ):
         rows = [("toy", model, 0, "all", name, value) for model in study.models

@@ -372,7 +372,7 @@ def _short_trainings(config, n_cells):
 
 def _without_device(config):
     if config["training"]["device"] == "cuda" and importlib.util.find_spec("torch"):
-        import torch
+        torch = importlib.import_module("torch")  # only where it is installed
 
         if not torch.cuda.is_available():
             yield "training.device: is cuda, but this machine has no CUDA device; set it to cpu or auto"

@@ -136,8 +136,8 @@ class Plan:
         return [name for name in self.models if self.config["models"][name].get("half", True)]
 
     def seeds_on_halves(self, model):
-        """Their seeds there: only the first one where all give the same."""
-        return self.seeds[:1] if self.kinds[model].deterministic else self.seeds
+        """Their seeds there: 0 where all give the same, whatever the seeds of the run."""
+        return [0] if self.kinds[model].deterministic else self.seeds
 
     def halves_of(self, dataset):
         """Names of the training halves of a data set."""

@@ -8,10 +8,10 @@ from scipy import stats
 
 from scae import results
 from scae.evaluation import intervals
+from scae.evaluation.main_scores import BEST, BOTH, CHANCE, SAME_SIZE
 from scae.evaluation.metrics import METRICS
 
 FAMILY = ["dataset", "labels", "space", "metric"]  # the comparisons that Holm's adjustment is over share these
-SAME_SIZE, BEST, BOTH, CHANCE = "PCA of the same size", "best PCA", "best PCA, of the same size", "chance"
 COLUMNS = [name for name in results.BY_NAME["differences"].column_names if name != "origin"]
 OVER_CELLS = (*intervals.OVER_CELLS, "held_out")  # scores with bootstrap samples of the cells
 NO_NOISE = 1e-12  # a standard deviation at most this is none

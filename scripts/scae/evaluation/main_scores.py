@@ -2,6 +2,8 @@
 
 import numpy as np
 
+# Questions of differences.csv: what a representation is compared with
+SAME_SIZE, BEST, BOTH, CHANCE = "PCA of the same size", "best PCA", "best PCA, of the same size", "chance"
 KEPT = 0.5  # mean recall from which a cell type counts as kept
 # (space, metric): the scores of the verdict first, then those of the original study
 MAIN_SCORES = [("latent", "ari"), ("latent", "knn_accuracy"), ("latent", "nmi"), ("tsne2d", "ari")]

@@ -6,8 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scae.evaluation import comparison, diagnostics, intervals, label_source, summary
-from scae.evaluation.main_scores import KEPT, MAIN_SCORES, listed, ordered, score_rows, select, value_rank, value_text
+from scae.evaluation import diagnostics, intervals, label_source, summary
+from scae.evaluation.main_scores import (
+    BEST,
+    BOTH,
+    KEPT,
+    MAIN_SCORES,
+    listed,
+    ordered,
+    score_rows,
+    select,
+    value_rank,
+    value_text,
+)
 from scae.report import html
 
 AGAINST = {  # in the order of the tables
@@ -110,7 +121,7 @@ def against_pca(study, dataset, labels):
     """Column of each model's difference from the best PCA by the score that decides, and whether it is shown."""
     score = deciding(study, dataset, labels)
     rows = score_rows(study.table("differences", dataset=dataset, labels=labels), score) if score else pd.DataFrame()
-    rows = [row for row in rows.to_dict("records") if row["question"] in (comparison.BEST, comparison.BOTH)]
+    rows = [row for row in rows.to_dict("records") if row["question"] in (BEST, BOTH)]
     if not rows:
         return None
     digits = 3 if study.metric_info[score[1]]["high"] == 1 else 1
