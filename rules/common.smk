@@ -30,7 +30,7 @@ from scae.sources import address
 
 source_code.forget_bytecode()
 orphans.announce()
-os.environ["PYTHONHASHSEED"] = "0"  # of jobs, so that the order of a set is the same in each
+os.environ.update(PYTHONHASHSEED="0")  # of jobs, so that the order of a set is the same in each
 
 schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 if workflow.modifier.is_main_snakefile():
