@@ -124,5 +124,5 @@ if ours and workflow.resource_settings.cores == 0:
     raise WorkflowError("--cores 0: no job could ever run; give 1 or more, or leave it out to use all")
 if ours and is_conda() and not shutil.which("conda"):
     raise WorkflowError(
-        "--sdm conda: there is no command `conda`; install it, or leave out --sdm conda: .venv suffices"
+        "--sdm conda: `conda` is not installed; install it, or leave out --sdm conda and use the packages in .venv"
     )

@@ -1,7 +1,8 @@
 """From expression to latents; no label is used here.
 
-Needs expression.h5ad, of a data set or of a training half of its molecules. Makes latent.csv of each data set, model and seed; history.csv and timing.csv of trained models;
-model.pt of those trained here, kl.csv of those that an external package trains.
+Needs expression.h5ad, of a data set or of a training half of its molecules. Makes latent.csv of each data set, model and
+seed; history.csv and timing.csv of trained models; model.pt of those trained here, kl.csv of those that an external
+package trains.
 """
 
 

@@ -12,7 +12,7 @@ from scae.evaluation import held_out
 with runtime.job(snakemake) as terminal:
     params = snakemake.params
     if without := [name for name in params.datasets if name not in params.split]:
-        logging.warning("%s: held_out_molecules is off, so there is no answer", ", ".join(without))
+        logging.warning("%s: held_out_molecules is off, so nothing is recommended", ", ".join(without))
     if not params.split:
         raise UserError("no data set has held-out molecules; set held_out_molecules of a data set to true")
     for dataset, path in zip(params.split, snakemake.input, strict=True):

@@ -10,7 +10,7 @@ with runtime.job(snakemake):
     inputs, resources = snakemake.input, snakemake.resources
     half, cells = held_out.read(inputs.expression[0], inputs.test[0])
     data = expression.read(inputs.expression[0], memory_mb=resources.mem_mb, scratch=resources.tmpdir)
-    found = {("pca", size): nats for size, nats in held_out.of_sizes(data, half).items()}
+    found = {("pca", size): nats for size, nats in held_out.of_sizes(held_out.components(data), half).items()}
     latents = {wildcards["model"]: path for wildcards, path in tables.Files(inputs.latent).all("latent")}
     for name, (model, size) in snakemake.params.candidates.items():
         found[model, size] = held_out.nats(tables.read_points(latents[name], cells).to_numpy(), half)

@@ -8,13 +8,13 @@ from scae.evaluation import held_out
 
 with runtime.job(snakemake):
     inputs, resources = snakemake.input, snakemake.resources
-    both = expression.read(inputs.expression, memory_mb=resources.mem_mb, scratch=resources.tmpdir)
+    limits = {"memory_mb": resources.mem_mb, "scratch": resources.tmpdir}
+    both = held_out.components(expression.read(inputs.expression, **limits))
     found, reached, molecules = {}, {}, 0
     for training, test in zip(inputs.training, inputs.test, strict=True):
         half, _ = held_out.read(training, test)
-        data = expression.read(training, memory_mb=resources.mem_mb, scratch=resources.tmpdir)
         molecules = molecules + held_out.molecules(half.test)
-        for sums, points in ((found, data), (reached, both)):
+        for sums, points in ((found, held_out.components(expression.read(training, **limits))), (reached, both)):
             for size, nats in held_out.of_sizes(points, half).items():
                 sums[size] = sums.get(size, 0) + nats
     table = held_out.below_best(found, molecules).rename_axis("components").reset_index()

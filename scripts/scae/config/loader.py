@@ -587,7 +587,7 @@ def _spelled_out(config):
 
 
 def _switch(dataset):
-    """Write out the short forms of ``held_out_molecules``, which is off by default for values that are no counts."""
+    """Write out the short forms of ``held_out_molecules``, which is off by default for values that are not counts."""
     written = dataset.get("held_out_molecules", dataset.get("values") not in WITHOUT_COUNTS)
     if isinstance(written, bool):
         dataset["held_out_molecules"] = {} if written else None

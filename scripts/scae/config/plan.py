@@ -20,10 +20,8 @@ READING = (  # keys of a data set for reading its source
     *("samples", "sha256", "simulation", "source", "values"),
 )
 OFF_AT_0 = ("early_stopping", "holdout", "min_steps")  # settings of training that do nothing at 0
-OF = {
-    "dataset": ("batched", "exported", "split"),
-    "model": ("trained", "own", "external"),
-}  # values of Result.of by wildcard
+# Values of Result.of by wildcard
+OF = {"dataset": ("batched", "exported", "split"), "model": ("trained", "own", "external")}
 BASELINES = {"pca": "pca", "random_projection": "floor"}  # {kind: role}; all others have the role model
 
 
@@ -86,14 +84,14 @@ class Plan:
 
     def targets_to_choose(self):
         """Paths of all files that only `snakemake choose` makes."""
-        halves = [half for half in self.halves if half.endswith(".half1")]
-        found = [f"<results>/{name}/choice.csv" for name in self.split]
-        for model in self.candidates:
-            of_kind = [which for which in ("trained", "own", "external") if self._is_of(which, model)]
-            for result in (one for one in results.CONTRACT if one.of_half and "model" in one.wildcards):
-                values = {"dataset": halves, "model": [model], "seed": self.seeds[:1]}
-                found += [f"<results>/{path}" for path in results.paths(result, values) if result.of in ("", *of_kind)]
-        return found
+        made = [result for result in results.CONTRACT if result.of_half and "model" in result.wildcards]
+        return [f"<results>/{name}/choice.csv" for name in self.split] + [
+            "<results>/" + result.path.format(dataset=self._halves_of(name)[0], model=model, seed=seed)
+            for name in self.split
+            for model, seed in self._runs_to_choose()
+            for result in made
+            if not result.of or self._is_of(result.of, model)
+        ]
 
     def named(self, *names):
         """Paths of every file with these names in the contract."""
@@ -125,9 +123,8 @@ class Plan:
             *(
                 result.path.format(dataset=half, model=model, seed=seed)
                 for half in self.halves
-                for model in self.on_halves()
+                for model, seed in self._runs_on_a_half()
                 if model in values["model"]
-                for seed in self.seeds_on_halves(model)
             ),
         ]
 
@@ -135,12 +132,19 @@ class Plan:
         """Models of the run that also represent the training halves; a given embedding needs one of its own there."""
         return [name for name in self.models if self.config["models"][name].get("half", True)]
 
-    def seeds_on_halves(self, model):
-        """Their seeds there: 0 where all give the same, whatever the seeds of the run."""
-        return [0] if self.kinds[model].deterministic else self.seeds
+    def _runs_on_a_half(self):
+        """(model, seed) of the run on each training half: seed 0 where all give the same, whatever those of the run."""
+        return [
+            (model, seed)
+            for model in self.on_halves()
+            for seed in ([0] if self.kinds[model].deterministic else self.seeds)
+        ]
 
-    def halves_of(self, dataset):
-        """Names of the training halves of a data set."""
+    def _runs_to_choose(self):
+        """(model, seed) of `snakemake choose`, on the first training half."""
+        return [(model, self.seeds[0]) for model in self.candidates]
+
+    def _halves_of(self, dataset):
         return [half for half, name in self.halves.items() if name == dataset]
 
     def on_each_half(self, path, models=None):
@@ -152,16 +156,14 @@ class Plan:
         """
 
         def files(wildcards):
-            halves = self.halves_of(wildcards.dataset)
+            halves = self._halves_of(wildcards.dataset)
             if models is None:
                 return [path.format(half=half) for half in halves]
-            names = self.candidates if models == "choice" else self.on_halves()
-            return [
-                path.format(half=half, model=name, seed=seed)
-                for half in (halves[:1] if models == "choice" else halves)
-                for name in names
-                for seed in (self.seeds[:1] if models == "choice" else self.seeds_on_halves(name))
-            ]
+            if models == "choice":
+                halves, runs = halves[:1], self._runs_to_choose()
+            else:
+                runs = self._runs_on_a_half()
+            return [path.format(half=half, model=model, seed=seed) for half in halves for model, seed in runs]
 
         return files
 

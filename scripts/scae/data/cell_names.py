@@ -121,7 +121,7 @@ def _partitions(names):
 
 
 def _parts(cells):
-    """{sample: cells} by the beginning of the names, else by their end; one part if there are no samples."""
+    """{sample: cells}, by the beginning of the names or else by their end; a single part without samples."""
     ways = list(_partitions(cells))
     by_beginning = [
         parts for parts in ways if all(cell.startswith(key) for key, part in parts.items() for cell in part)

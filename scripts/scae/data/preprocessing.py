@@ -90,8 +90,11 @@ def _stacked(blocks):
     return {name: sparse.vstack([block[name] for block in blocks], format="csr") for name in blocks[0]}
 
 
-def log_normalize(counts, scale_factor):
-    """LogNormalize of Seurat: log1p(counts / counts of the cell * scale_factor), CSR float32, cells x genes."""
-    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+def log_normalize(counts, scale_factor, total=None):
+    """LogNormalize of Seurat: log1p(counts / counts of the cell * scale_factor), CSR float32, cells x genes.
+
+    ``total`` are the counts of the cells, (cells,), if they include genes that ``counts`` has not.
+    """
+    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if total is None else total
     scaled = counts.astype(np.float64).multiply((scale_factor / total)[:, None]).tocsr()
     return np.log1p(scaled).astype(np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scae.data import counts, row_blocks
+from scae.data import counts, preprocessing, row_blocks
 from scae.data import expression as expressions
 from scae.errors import UserError
 
@@ -122,6 +122,6 @@ class _Blocks:
                     "qc.min_genes, or set held_out_molecules of the data set to false"
                 )
             kept, tested = kept + sums[0].sum(), tested + sums[1].sum()
-            scaled = halves[0].astype(np.float64).multiply((self.settings["scale_factor"] / totals)[:, None]).tocsr()
-            yield {"X": np.log1p(scaled).astype(np.float32), "counts": halves[0]}, {"X": halves[1]}
+            normalized = preprocessing.log_normalize(halves[0], self.settings["scale_factor"], totals)
+            yield {"X": normalized, "counts": halves[0]}, {"X": halves[1]}
         self.share = kept / (kept + tested)

@@ -98,20 +98,27 @@ def tables(runs, molecules, labels):
     return pd.DataFrame(scores, columns=columns), pd.concat(resamples) if resamples else empty
 
 
-def of_sizes(expression, half):
+def components(expression):
+    """As many principal components as the largest of `SIZES`, or as there are: (cells, components).
+
+    Args:
+        expression: scae.data.expression.Expression of the training half, or of all molecules, which shows what cannot
+            be reached.
+    """
+    return pca.embed(expression, 0, min(SIZES[-1], min(expression.shape) - 1))
+
+
+def of_sizes(points, half):
     """Nats of each scored cell for each number of principal components.
 
     Args:
-        expression: scae.data.expression.Expression of the training half, or of all molecules, which shows
-            what cannot be reached.
+        points: as from `components`.
         half: Half.
 
     Returns:
         dict: {components: (scored cells,)}.
     """
-    most = min(SIZES[-1], min(expression.shape) - 1)
-    points = pca.embed(expression, 0, most)
-    return {size: nats(points[:, :size], half) for size in SIZES if size <= most}
+    return {size: nats(points[:, :size], half) for size in SIZES if size <= points.shape[1]}
 
 
 def below_best(found, molecules):

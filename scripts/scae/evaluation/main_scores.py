@@ -2,6 +2,7 @@
 
 import numpy as np
 
+HELD_OUT = ("latent", "held_out")  # needs no labels; where it was measured
 # Questions of differences.csv: what a representation is compared with
 SAME_SIZE, BEST, BOTH, CHANCE = "PCA of the same size", "best PCA", "best PCA, of the same size", "chance"
 KEPT = 0.5  # mean recall from which a cell type counts as kept

@@ -89,6 +89,15 @@ def with_held_out(collected, held_out, resamples, label_sources):
     )
 
 
+def mean_recalls(recalls):
+    """Mean recall over the seeds: DataFrame (cell types, representations).
+
+    Args:
+        recalls: rows of recalls.csv of one data set, label set and space.
+    """
+    return recalls.pivot_table(index="label", columns="model", values="recall", aggfunc="mean", dropna=False)
+
+
 def enough(table, column):
     """The first setting, by this column, that is less than one standard error below the best one by held-out molecules.
 

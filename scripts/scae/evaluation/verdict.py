@@ -7,14 +7,14 @@ A difference is stated only if it is shown over cells and, where the seeds can t
 import numpy as np
 
 from scae.evaluation import baselines, comparison, diagnostics, intervals, label_source, summary
-from scae.evaluation.main_scores import KEPT, listed, select
+from scae.evaluation.main_scores import HELD_OUT, KEPT, listed, score_rows, select
 
 # The scores of the verdict: one of the clusters, and one without k-means
 SCORES = {
     ("latent", "ari"): "ARI (k-means on the latent)",
     ("latent", "knn_accuracy"): "kNN accuracy (15 nearest neighbours in the latent)",
 }
-HELD_OUT = "held-out molecules (nats per 1,000)"
+UNSEEN = "held-out molecules (nats per 1,000)"
 MOST = 6  # statements about a data set
 SHOWN_TYPES = 4  # names in a statement
 NOT_SHOWN = 2  # differences of a statement, the largest ones; the report's table has all
@@ -42,11 +42,12 @@ def sentences(metrics, differences, health, roles, label_sources, recalls, compo
         scores, compared, whole, kept = (
             select(table, dataset=dataset) for table in (metrics, differences, health, recalls)
         )
+        labelled = label_source.first_labelled(sets) is not None
         unseen = _held_out(scores, compared, roles, sets, (components or {}).get(dataset))
         found[dataset] = [
-            *(_headline(scores, compared, whole, roles, sets) if _has_labels(sets) else unseen),
+            *(_headline(scores, compared, whole, roles, sets) if labelled else unseen),
             *_comparisons(compared, roles, sets)[:COMPARED],
-            *(unseen if _has_labels(sets) else []),
+            *(unseen if labelled else []),
             *_lost(kept, roles, sets),
             *_chance(compared, roles, sets),
             *_apart(scores, sets),
@@ -69,17 +70,13 @@ def _families(table, sets):
             rows = select(table, labels=name, space=space, metric=metric)
             if len(rows) and source != "none":
                 yield f"{heading}{_labels(name, sets)}", rows
-    if not _has_labels(sets) and len(rows := select(table, space="latent", metric="held_out")):
-        yield HELD_OUT, rows
-
-
-def _has_labels(sets):
-    return any(source != "none" for source in sets.values())
+    if label_source.first_labelled(sets) is None and len(rows := score_rows(table, HELD_OUT)):
+        yield UNSEEN, rows
 
 
 def _headline(scores, differences, health, roles, sets):
     """Which representation is first and by how much, whether that is shown, and what would undo it."""
-    name = next(name for name, source in sets.items() if source != "none")
+    name = label_source.first_labelled(sets)
     means = select(scores, labels=name, space="latent", metric="ari").groupby("model", sort=False)["value"].mean()
     means = means[means.index.map(roles).isin(["model", "pca"])].dropna()
     of_kind = {role: means[means.index.map(roles) == role] for role in ("model", "pca")}
@@ -115,13 +112,12 @@ def _headline(scores, differences, health, roles, sets):
 
 def _lost(recalls, roles, sets):
     """Cell types that no representation keeps: under half of their cells have neighbours of their type."""
-    name = next((name for name, source in sets.items() if source != "none"), None)
+    name = label_source.first_labelled(sets)
     rows = select(recalls, labels=name, space="latent") if name else recalls[:0]
     if not len(rows):
         return []
-    rows = rows[rows["model"].map(roles) != "floor"].dropna(subset=["recall"])
-    best = rows.groupby(["label", "model"])["recall"].mean().groupby("label").max()
-    cells = rows.groupby("label")["cells"].first()
+    rows = rows[rows["model"].map(roles) != "floor"]
+    best, cells = summary.mean_recalls(rows).max(axis=1), rows.groupby("label")["cells"].first()
     lost = [f"{label} ({_count(int(cells[label]), 'cell')})" for label in best.index[best < KEPT]]
     more = [f"{len(lost) - SHOWN_TYPES} more"] if len(lost) > SHOWN_TYPES else []
     kept = "under half of their cells have mostly neighbours of their own type"
@@ -130,12 +126,12 @@ def _lost(recalls, roles, sets):
 
 def _held_out(scores, differences, roles, sets, components):
     """Which representation predicts held-out molecules best, and whether kNN accuracy has the same one first."""
-    rows = select(scores, space="latent", metric="held_out")
+    rows = score_rows(scores, HELD_OUT)
     means = rows[rows["model"].map(roles) != "floor"].groupby("model", sort=False)["value"].mean().dropna()
     if len(means) < 2:
         return []
     best = means.idxmax()
-    pairs = select(differences, space="latent", metric="held_out")
+    pairs = score_rows(differences, HELD_OUT)
     pairs = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
     near = [
         row["second"] if row["first"] == best else row["first"]
@@ -149,7 +145,7 @@ def _held_out(scores, differences, roles, sets, components):
     )
     text += f"; not shown to be worse: {listed(near)}" if near else ""
     text += f"; of principal components, {components} are enough" if components else ""
-    named = next((name for name, source in sets.items() if source != "none"), None)
+    named = label_source.first_labelled(sets)
     by_labels = select(scores, labels=named, space="latent", metric="knn_accuracy") if named else rows[:0]
     accuracy = by_labels.groupby("model")["value"].mean().reindex(means.index).dropna()
     if len(accuracy) < 2:
@@ -165,12 +161,9 @@ def _held_out(scores, differences, roles, sets, components):
 
 def _labels(name, sets):
     """The label set in words, if the data set has several or its source biases the score; else an empty text."""
-    source = sets[name]
-    bias = ", which favours PCA" if source in label_source.FAVOURS_PCA else ""
-    if len(sets) == 1 and not bias:
+    if len(sets) == 1 and sets[name] not in label_source.FAVOURS_PCA:
         return ""
-    which = f" ({name})" if list(sets.values()).count(source) > 1 else ""
-    return f", with labels from {label_source.WORDS[source]}{which}{bias}"
+    return f", with {label_source.words(name, sets)}"
 
 
 def _comparisons(differences, roles, sets):
@@ -253,7 +246,7 @@ def _apart(scores, sets):
     found = []
     for score, rows in _families(summary.representation_scores(scores), sets):
         for model, values in rows.groupby("model", sort=False)["value"]:
-            if score != HELD_OUT and (groups := intervals.two_groups(values.dropna().to_numpy())):
+            if score != UNSEEN and (groups := intervals.two_groups(values.dropna().to_numpy())):
                 few, many = sorted(groups, key=len)
                 found.append(
                     f"{model} has {len(few)} of {_count(len(few) + len(many), 'seed')} apart, at {few.mean():.2f} "

@@ -129,7 +129,7 @@ class Terminal(logging.Handler):
             self.print(text)
 
     def _error(self, record):
-        """An exception: its message without the places in rule files, which are no matter of the user."""
+        """An exception: its message without the lines of rule files, which do not help the user."""
         text = record.getMessage()
         if found := KILLED.search(text):
             self.signal = found["signal"]

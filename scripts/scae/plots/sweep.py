@@ -5,12 +5,11 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from scae.evaluation import label_source, summary
-from scae.evaluation.main_scores import MAIN_SCORES, is_number, score_rows, select, value_rank, value_text
+from scae.evaluation.main_scores import HELD_OUT, MAIN_SCORES, is_number, score_rows, select, value_rank, value_text
 from scae.plots.drawing import BASELINE_COLOR
 from scae.plots.scores import score_name
 from scae.style import COLORS
 
-HELD_OUT = ("latent", "held_out")  # drawn where it was measured
 WIDE = 10  # ratio of the largest value to the smallest from which the axis is logarithmic
 
 

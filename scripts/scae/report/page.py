@@ -1,7 +1,7 @@
 """The report: one HTML page that opens from disk without a network.
 
 Four questions, each a function that prepares its data and a macro of the same name in page.sections.html.j2, then a
-panel for each representation. What is not needed for the answer is folded.
+panel for each representation. All else is folded.
 """
 
 from pathlib import Path

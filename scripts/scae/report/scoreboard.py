@@ -10,6 +10,7 @@ from scae.evaluation import diagnostics, intervals, label_source, summary
 from scae.evaluation.main_scores import (
     BEST,
     BOTH,
+    HELD_OUT,
     KEPT,
     MAIN_SCORES,
     listed,
@@ -27,7 +28,7 @@ AGAINST = {  # in the order of the tables
     "molecules": "prediction of held-out molecules",
     "batches": "mixing of batches and separation of types",
 }
-FIRST = [MAIN_SCORES[0], ("latent", "held_out")]  # the first of these that was measured decides the order
+FIRST = [MAIN_SCORES[0], HELD_OUT]  # the first of these that was measured decides the order
 ABOUT = {  # the scores of the scoreboard for someone who has not met them
     "ari": "ARI compares k-means clusters with the labels; 0 is chance, 1 is perfect.",
     "knn_accuracy": "kNN accuracy is the share of cells whose 15 nearest neighbours are mostly of their own type, "
@@ -177,7 +178,7 @@ def training_time(study, dataset, labels):
 COLUMNS = [
     score("latent", "ari"),
     score("latent", "knn_accuracy"),
-    score("latent", "held_out"),
+    score(*HELD_OUT),
     against_pca,
     types_lost,
     active_dimensions,
@@ -227,7 +228,7 @@ def recalls(study, dataset, labels):
     rows = study.table("all_recalls", dataset=dataset, labels=labels, space="latent")
     if not len(rows) or not rows["recall"].notna().any():
         return None
-    means = rows.pivot_table(index="label", columns="model", values="recall", aggfunc="mean", dropna=False)
+    means = summary.mean_recalls(rows)
     n_cells = rows.groupby("label")["cells"].first().sort_values(ascending=False, kind="stable")
     models, baselines = best_first(study, dataset, labels)
     return means.loc[n_cells.index, [name for name in [*models, *baselines] if name in means]]
@@ -235,10 +236,7 @@ def recalls(study, dataset, labels):
 
 def labels_from(study, dataset, labels):
     """Where a label set comes from: "labels from …"."""
-    source = study.label_sources[dataset][labels]
-    bias = ", which favours PCA" if source in label_source.FAVOURS_PCA else ""
-    name = f" ({labels})" if list(study.label_sources[dataset].values()).count(source) > 1 else ""
-    return f"labels from {label_source.WORDS.get(source, source)}{name}{bias}"
+    return label_source.words(labels, study.label_sources[dataset])
 
 
 def arrow(info):

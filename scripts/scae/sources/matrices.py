@@ -183,8 +183,8 @@ def choose(content, described, matrix, values):
         values: its kind of values by the config, or ``auto``.
 
     Raises:
-        UserError: if there is no such or no usable matrix, or none that its name tells to be the one, with the values
-            of each and what to write.
+        UserError: if the matrix does not exist or cannot be used, or if the names do not say which one to use; the
+            message lists the values of each and what to write.
     """
     if matrix != "auto":
         if matrix not in content.matrices:

@@ -9,7 +9,7 @@ def choose(found, member, path):
     """The names of the matrices to read: the only one, the one given by ``member``, or all for ``all``.
 
     Raises:
-        UserError: if there is no such matrix, with those that exist.
+        UserError: if the matrix does not exist; the message lists those that do.
     """
     if not found:
         raise UserError(f"contains no readable matrix, only {_some_files(path)}; docs/own-data.md lists the formats")
