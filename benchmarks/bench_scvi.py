@@ -143,11 +143,12 @@ def main():
     parser.add_argument("--genes", type=int, default=2000, help="most variable genes")
     parser.add_argument("--rounds", type=int, default=10, help="counted epochs of each model")
     options = parser.parse_args()
+    archive = Path(options.archive).resolve()  # before the working folder changes
     names = ["dae", "beta_vae", "count_vae", "scvi"] + ["drvi"] * (importlib.util.find_spec("drvi") is not None)
     model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?: ?")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # where Lightning may leave what it likes
-        path, (n_cells, n_genes) = prepare(options.archive, options.genes, Path(folder))
+        path, (n_cells, n_genes) = prepare(archive, options.genes, Path(folder))
         before = os.getloadavg()[0]
         found = measure(names, path, options.rounds)
         loads = f"{before:.1f} to {os.getloadavg()[0]:.1f}"

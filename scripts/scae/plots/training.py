@@ -33,12 +33,9 @@ def losses(histories, title):
     figure.suptitle(title)
     for panel, name in zip(panels[0], terms, strict=True):
         ends = [_seed(panel, history, name) for history in histories.values() if name in history]
-        panel.set(title=f"{NAMES.get(name, name)}, mean over cells", xlabel="epoch")
-        panel.set_ylim(bottom=min(0, panel.get_ylim()[0]))
         low, high = (f"{end:.4g}" for end in (min(ends), max(ends)))
-        text = low if low == high else f"{low} to {high}"
-        last = max(line.get_xdata()[-1] for line in panel.lines), max(ends)
-        panel.annotate(text, last, xytext=(0, 6), textcoords="offset points", ha="right")
+        last = low if low == high else f"{low} to {high}"
+        panel.set(title=f"{NAMES.get(name, name)}, mean over cells\nlast epoch: {last}", xlabel="epoch")
         handles, texts = panel.get_legend_handles_labels()
         found = dict(zip(texts, handles, strict=True))
         if len(found) > 1:
