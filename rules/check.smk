@@ -3,6 +3,10 @@
 Needs the sources of the data sets, and the logs of the jobs. Makes no file: it prints what was found, and the verdict.
 """
 
+import time
+
+STARTED = time.time()
+
 
 # Where Snakemake runs, since its result is read at once and not kept.
 rule check:
@@ -29,15 +33,16 @@ onsuccess:
     if not CHECKING:
         notes.show(placed("<logs>"), OURS, ASKED)
         of_run = {job.rule.name for job in workflow.dag.jobs}
+        report = Path(placed("<results>/report.html"))
         terminal.show_results(
             placed("<results>/verdict.txt") if "summarize_scores" in of_run else None,
-            placed("<results>/report.html") if "write_report" in of_run else None,
+            (report.absolute() if workflow.overwrite_workdir else report) if "write_report" in of_run else None,
         )
 
 
 onerror:
     if not CHECKING:
-        notes.show(placed("<logs>"), OURS, ASKED)
+        notes.show(placed("<logs>"), OURS, ASKED, since=STARTED)
     if TERMINAL:
         TERMINAL.show_end(is_check=CHECKING)
 

@@ -27,7 +27,7 @@ OURS = {placed(path) for path in [*plan.targets(), *plan.targets_to_choose(), "<
 
 
 def refuse_unwritable_folder():
-    """Refuse a working directory that is read-only or full, which Snakemake itself would tell by a traceback."""
+    """Refuse folders that are read-only or full, which Snakemake itself would tell by a traceback."""
     try:
         RUNNING.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=RUNNING.parent) as room:  # without a name that two starts could share
@@ -37,6 +37,10 @@ def refuse_unwritable_folder():
         if os.path.lexists(RUNNING.parent) and not RUNNING.parent.is_dir():
             todo = f"{RUNNING.parent} is not a folder, so move it"
         raise WorkflowError(f"{Path.cwd()}: {error.strerror.lower()}; {todo} and run again") from None
+    results = Path(placed("<results>")).absolute()
+    folder = next(path for path in (results, *results.parents) if path.exists())
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise WorkflowError(f"{folder}: cannot be written to; make it writable and run again")
 
 
 def refuse_pathvars():

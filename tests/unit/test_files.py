@@ -14,6 +14,7 @@ from scae.errors import UserError
         (b"training:\n  epochs: 3\n  batch_size: 8\n  epochs: 4\n", ['"epochs"', "lines 2 and 4"]),
         (b"a: 1\n---\nb: 2\n", ["line 2", "---"]),
         (b"a: 2024-13-45\n", ["quotes"]),
+        (b"a:\n  b:\n    c: 1\n   d: {e: 1}\n", ["line 4", "indented differently"]),
         (b"[" * 5000, ["nested"]),
         (b"a: " + b"{a: " * 5000, ["nested"]),
         (b"pbmc3k\n", ["str"]),

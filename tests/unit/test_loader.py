@@ -52,7 +52,7 @@ def test_an_unknown_key_is_named_with_known_ones(key, value, fragment, config):
         ("training.epochs", 2.5, "not of type integer"),
         ("training", [1], "not of type object"),
         ("run.datasets", "toy", "'toy' is not a list; write [toy]"),
-        ("run.seeds", 3, "3 is not a list; write [3]"),
+        ("run.seeds", 3, "3 is not a list; write [0, 1, 2]"),
         ("run.datasets", {}, "not of type array"),
         ("datasets", ["toy"], "not of type object"),
         ("datasets.toy", "counts.h5ad", "not of type object"),

@@ -1,6 +1,7 @@
 """Notes at the end of a run: each message once, for the data sets and models of this run only."""
 
 import logging
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,7 @@ def test_notes_come_before_warnings_each_once_with_its_runs(logs):
     assert notes.summary(logs, {"results/a/pca/1/project_tsne"}) == ["warning: a (pca/1): collapsed"]
     assert notes.summary(logs, set(), ["check"]) == ["looks fine"]
     assert notes.summary(logs / "none", RUN) == []
+    assert notes.summary(logs, RUN, since=time.time() + 60) == []
 
 
 def test_a_long_list_is_cut(logs):

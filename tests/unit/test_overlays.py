@@ -105,3 +105,30 @@ def test_the_name_of_a_label_set_must_be_usable_as_a_file(config):
     assert problem(changed(config, "datasets.toy.labels", SETS | {"a b": GATES})).startswith(
         "datasets.toy.labels: 'a b'"
     )
+
+
+NEW = {"source": "simulated", "simulation": {}}
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            {"datasets": {"mine": NEW}},
+            "datasets.mine: is defined but not run; write run: {datasets: [mine]} (now: toy)",
+        ),
+        (
+            {"models": {"mine": {"kind": "dae"}}},
+            "models.mine: is defined but not run; write run: {models: [mine]} (now: ",
+        ),
+        ({"datasets": {"mine": NEW}, "run": {"datasets": ["toy"]}}, None),
+        ({"datasets": {"mine": NEW, "toy": {"values": "counts"}}}, None),
+    ],
+)
+def test_what_a_config_defines_is_run(layer, message, layered):
+    if message is None:
+        layered(layer)
+        return
+    with pytest.raises(UserError) as caught:
+        layered(layer)
+    assert str(caught.value).startswith(f"config: {message}")

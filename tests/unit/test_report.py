@@ -320,7 +320,7 @@ SAID = {
     ],
     "rich": [
         "3 seeds (0, 1, 5). Between seeds, the clusters of the models agree with ARI 0.80 (dae) to 0.80 (dae).",
-        "Up to 63 % of seeds may still give a quite different score.",
+        "That 3 seeds agree leaves room for up to 63 % of seeds with another score.",
         "pca (PCA), a baseline: the pca model; the same for every seed",
         "1 of 1 active latent dimensions is reproducible",
         "repeated with 3 random seeds (0, 1 and 5)",

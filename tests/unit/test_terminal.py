@@ -142,6 +142,14 @@ def test_an_unknown_target_is_answered_with_the_nearest_one(run):
     assert run.lines[1].endswith("targets are all, check, data, and any result")
 
 
+def test_a_plan_counts_the_jobs_of_each_rule_once(run):
+    run.terminal.is_plan = True
+    for _ in range(2):
+        run("run_info", stats=PER_RULE | {"total": 100})
+        run(None, "This was a dry-run")
+    assert run.lines == ["    1 fetch_counts", "   98 train_model", "    1 all", "  100 total"]
+
+
 class Settings:
     dryrun = printshellcmds = verbose = show_failed_logs = debug_dag = False
     quiet = frozenset()

@@ -227,7 +227,7 @@ def _sizes(found, source):
     rows = {
         "source": f"{of}: {len(found.obs):,} cells x {len(found.var):,} genes",
         "values": f"{found.holds or 'see the problems'}"
-        + (f", in {found.matrix}" if found.matrix not in (None, "X") or others else "")
+        + (f", in {found.matrix}" if found.matrix and (found.matrix != "X" or others) else "")
         + (f" ({'; '.join(others)})" if others else ""),
     }
     if "sample" in found.obs:
@@ -285,6 +285,8 @@ def _markers(found, settings, section):
     if found.holds in loader.WITHOUT_COUNTS:
         raise UserError(f"labels.from: clusters needs counts, but the values are {found.holds}; use obs or csv")
     markers = section["markers"]
+    if not markers:
+        return None
     return f"found for {len(labels.known_markers(markers, names))} of {len(markers)} types"
 
 

@@ -138,4 +138,6 @@ def _describe(error, text):
         return f"line {line}: is indented with a tab; YAML allows only spaces"
     if "expected a single document" in str(error):
         return f"line {line}: --- starts a second document; write one, or give two files"
+    if "expected <block end>" in str(error.problem):
+        return f"line {line}: is indented differently from the lines around it; give keys of one level the same spaces"
     return f"line {line}: is not valid YAML ({error.problem}); is a colon, quote or bracket missing here or above?"

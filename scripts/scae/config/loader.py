@@ -68,7 +68,7 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     problems = list(_unprintable(config)) or list(_problems_of_sets(config))
     problems = problems or _violations(config, label_sets.allow_several(complete), swept)
     found = () if problems else _contradictions(config, swept, processors, datasets_too, alone=importer is None)
-    problems = problems or list(dict.fromkeys(found))  # the models of a sweep share their problems
+    problems = problems or list(dict.fromkeys(found)) or list(_not_run(layers[1:], config))  # a sweep's models share
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
@@ -235,7 +235,8 @@ def _message(error, swept):
         if isinstance(value, list) and key.endswith(".source"):
             return f"{key}: a list has no names of samples; write {{name: path, …}}, a name and a path per sample"
         if wanted == "array" and not isinstance(value, (dict, type(None))):
-            return f"{key}: {shown} is not a list; write [{value}]"
+            example = list(range(value)) if key == "run.seeds" and value in range(1, 11) else [value]
+            return f"{key}: {shown} is not a list; write {str(example).replace(chr(39), '')}"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
         path = ", or the path of a model file (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
@@ -278,9 +279,23 @@ def _unprintable(config, key=""):
 def _problems_of_sets(config):
     """Problems of label sets, reported in place of less clear ones of the schema."""
     datasets = config.get("datasets")
+    if isinstance(datasets, dict) and isinstance(datasets.get("source"), str):
+        yield "datasets.source: is a key of a data set; indent it below the name of one, and the other keys with it"
     for name, dataset in datasets.items() if isinstance(datasets, dict) else ():
         found = label_sets.problems(dataset.get("labels")) if isinstance(dataset, dict) else ()
         yield from (f"datasets.{name}.{key}: {problem}" for key, problem in found)
+
+
+def _not_run(layers, config):
+    """Problems with data sets and models that the user defines, but ``run`` does not name."""
+    for section in ("datasets", "models"):
+        defined = [name for layer in layers for name in (layer.get(section) or {})]
+        chosen = any(section in (layer.get("run") or {}) for layer in layers)
+        if defined and not chosen and not set(defined) & set(config["run"][section]):
+            yield (
+                f"{section}.{defined[0]}: is defined but not run; write run: {{{section}: [{defined[0]}]}} (now: "
+                f"{', '.join(config['run'][section])})"
+            )
 
 
 def _contradictions(config, swept, processors, datasets_too, alone):

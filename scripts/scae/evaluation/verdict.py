@@ -94,7 +94,7 @@ def _headline(scores, differences, health, roles, sets):
         ends = sorted((row["adjusted_low"], row["adjusted_high"]), key=abs)
         low, high = (end if leads else -end for end in ends)
         if intervals.shown(row):
-            text = f"{second} is {abs(row['mean']):.3f} behind (95 % CI {low:.3f} to {high:.3f})"
+            text = f"{second} is {abs(row['mean']):.3f} behind (adjusted 95 % CI {low:.3f} to {high:.3f})"
         else:
             needed = row["seeds_needed"]
             would = f"about {needed:.0f} seeds would show it" if np.isfinite(needed) else "more seeds alone would not"
@@ -107,7 +107,20 @@ def _headline(scores, differences, health, roles, sets):
     if sets[name] in label_source.FAVOURS_PCA:
         cautions.append("labels that favour PCA")
     caution = f" Caution: {listed(cautions)}." if cautions else ""
-    return [f"{first} is first by ARI (k-means on the latent, {means[first]:.3f}); {text}.{caution}"]
+    others = "; ".join(f"by {score}, {best} is first" for score, best in _first_by_others(scores, roles, name).items())
+    others = f" {others[0].upper()}{others[1:]}." if others else ""
+    return [f"{first} is first by ARI (k-means on the latent, {means[first]:.3f}); {text}.{others}{caution}"]
+
+
+def _first_by_others(scores, roles, labels):
+    """{score in words: the representation that is first} of the scores that are not the headline's."""
+    found = {}
+    by_labels = select(scores, labels=labels, space="latent", metric="knn_accuracy")
+    for score, rows in (("kNN accuracy", by_labels), ("held-out molecules", score_rows(scores, HELD_OUT))):
+        rows = rows[rows["model"].map(roles).isin(["model", "pca"])].dropna(subset=["value"])
+        if rows["model"].nunique() > 1:
+            found[score] = rows.groupby("model", sort=False)["value"].mean().idxmax()
+    return found
 
 
 def _lost(recalls, roles, sets):
@@ -151,8 +164,10 @@ def _held_out(scores, differences, roles, sets, components):
     if len(accuracy) < 2:
         return [f"{text}."]
     first = accuracy.idxmax()
-    if first == best or first in near:
-        return [f"{text}. kNN accuracy by labels agrees: {first} is first there."]
+    if first == best:
+        return [f"{text}. kNN accuracy by labels agrees: {first} is first there as well."]
+    if first in near:
+        return [f"{text}. kNN accuracy by labels has {first} first, one of these."]
     return [
         f"{text}. kNN accuracy by labels has {first} first: what types share, such as the cell cycle, counts for "
         "molecules but not for labels."

@@ -78,36 +78,39 @@ class Collector(logging.Handler):
             log.info("%s%s %s", MARK, key, json.dumps(job | {"files": list(snakemake.output), "notes": self.notes}))
 
 
-def read(logs):
+def read(logs, since=0):
     """[(rule, files of the job, wildcards, is it a warning, message)] from the logs, in the order of their names."""
     found = []
     for path in sorted(Path(logs).rglob("*.log")):
         with suppress(OSError):  # removed meanwhile
+            if path.stat().st_mtime < since:
+                continue
             text = path.read_text(encoding="utf-8", errors="replace")
             for job in job_record.entries(text, MARK):
                 found.extend((job["rule"], job["files"], job["wildcards"], *note) for note in job["notes"])
     return found
 
 
-def show(logs, files, asked=()):
+def show(logs, files, asked=(), since=0):
     """Print `summary` on standard error, where Snakemake reports its jobs."""
-    for text in summary(logs, files, asked):
+    for text in summary(logs, files, asked, since):
         print(f"  {text}", file=sys.stderr)
 
 
-def summary(logs, files, asked=()):
+def summary(logs, files, asked=(), since=0):
     """Lines for the end of a run: each message once, with its data set or its runs.
 
     Args:
         logs: the folder of the logs.
         files: of this run; notes of jobs that made none of them are of another config, and left out.
         asked: rules of which the notes are shown too, though they make no file, such as ``check``.
+        since: seconds since 1970; older logs are left out, as those of earlier runs where this one has failed.
 
     Returns:
         list[str]: the notes, then the warnings.
     """
     jobs = {}
-    for rule, made, wildcards, is_warning, message in read(logs):
+    for rule, made, wildcards, is_warning, message in read(logs, since):
         if not files.isdisjoint(made) if made else rule in asked:
             dataset, *rest = [str(wildcards[name]) for name in NAMES if name in wildcards] or [""]
             jobs.setdefault((is_warning, dataset, message), {})["/".join(rest)] = None

@@ -55,8 +55,8 @@ def interrupt_quietly(words=""):
 def take_over(logger, settings):
     """Put a `Terminal` in the place of the default handler of Snakemake's logger.
 
-    A plan, an option that asks for more or for less (``-p``, ``--verbose``, ``--quiet``, ``--show-failed-logs``,
-    ``--debug-dag``) and a logger plugin keep Snakemake's own.
+    A plan other than ``-n -q rules``, an option that asks for more or for less (``-p``, ``--verbose``, ``--quiet``,
+    ``--show-failed-logs``, ``--debug-dag``) and a logger plugin keep Snakemake's own.
 
     Args:
         logger: ``snakemake.logging.logger``.
@@ -66,12 +66,13 @@ def take_over(logger, settings):
         Terminal or None.
     """
     theirs = next((handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"), None)
-    asked = ("dryrun", "printshellcmds", "verbose", "quiet", "show_failed_logs", "debug_dag")
+    is_plan = settings.dryrun and {quietness.name for quietness in settings.quiet or ()} == {"RULES"}
+    asked = ("printshellcmds", "verbose", "show_failed_logs", "debug_dag", *(() if is_plan else ("dryrun", "quiet")))
     if theirs is None or any(getattr(settings, name) for name in asked):
         return None
     interrupt_quietly(f"{STOPPED}\n")
     logger.removeHandler(theirs)
-    ours = Terminal(sys.stderr)
+    ours = Terminal(sys.stderr, is_plan=is_plan)
     logger.addHandler(ours)
     os.environ[ENDS] = "1"
     return ours
@@ -83,11 +84,12 @@ class Terminal(logging.Handler):
     Args:
         stream: where to print.
         clock: function of the time in seconds.
+        is_plan: whether the jobs are only counted.
     """
 
-    def __init__(self, stream, clock=time.monotonic):
+    def __init__(self, stream, clock=time.monotonic, is_plan=False):
         super().__init__()
-        self.stream, self.clock = stream, clock
+        self.stream, self.clock, self.is_plan = stream, clock, is_plan
         self.start = self.shown = clock()
         self.cores = None
         self.targets = []  # that the user may name, which are known once the rules are read
@@ -149,10 +151,12 @@ class Terminal(logging.Handler):
         self.cores = getattr(record, "cores", self.cores)
 
     def _run_info(self, record):
+        if self.is_plan and not self.total:  # Snakemake counts them twice
+            self.print("\n".join(f"{number:5} {rule}" for rule, number in record.stats.items()))
         self.counts = {rule: number for rule, number in record.stats.items() if rule != "total"}
         self.total = record.stats["total"]
         self.start = self.shown = self.clock()
-        if self.total > 1:
+        if self.total > 1 and not self.is_plan:
             where = f" on {counted(self.cores, 'core')}" if self.cores else ""
             self.print(f"{counted(self.total, 'job')}{where} (-p shows each of them)")
 

@@ -6,7 +6,7 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 
-from scae.evaluation import intervals, label_source
+from scae.evaluation import held_out, intervals, label_source
 from scae.evaluation.main_scores import listed
 from scae.models import registry
 from scae.report import html
@@ -81,14 +81,24 @@ def paragraph(study):
         f"the 2-D t-SNE were clustered with k-means ({', '.join(details)})"
         f"{compared if any(map(study.n_types, study.datasets)) else ''}."
     )
+    if any(map(study.n_types, study.datasets)):
+        said.append(
+            "kNN accuracy is the share of cells whose type most of their 15 nearest others have, averaged over types."
+        )
+    if len(study.table("intervals", metric="held_out")):
+        said.append(
+            "For held-out molecules (Batson, Royer & Webber 2019), each representation was also learned from a random "
+            "half of each cell's molecules; the score is the log-likelihood of the other half, predicted from the "
+            f"{held_out.K} nearest cells, above that of the overall profile."
+        )
     n_seeds = len(study.seeds)
     seeds = listed(map(str, study.seeds))
     if n_seeds >= intervals.FEWEST_SEEDS:
         said.append(
             f"All steps were repeated with {n_seeds} random seeds ({seeds}). Confidence intervals (95 %, Student's t) "
             "are over seeds. Each model was compared with the PCA of its size and the best PCA, over cells (resampled "
-            "within each type) and over seeds; p values are adjusted by Holm's method (1979) over the comparisons of a "
-            "score."
+            f"{intervals.RESAMPLES} times within each type) and over seeds; p values are adjusted by Holm's method "
+            "(1979) over the comparisons of a score."
         )
     else:
         said.append(
@@ -125,7 +135,11 @@ def _data(study, dataset):
     )
     values, scale = entry.get("values", "auto"), entry.get("scale_factor", 10_000)
     if "pct_mito" not in cells:  # it is measured wherever values are not logarithms
-        yield "Expression was log-normalised in the source and used as it is."
+        yield "Expression was log-normalised in the source and used as it is." + (
+            " The counts that models of counts and held-out molecules need were recovered from it."
+            if len(study.table("intervals", dataset=dataset, metric="held_out"))
+            else ""
+        )
     elif values in ("counts", "corrected_counts") or (values == "auto" and (cells["counts"] % 1 == 0).all()):
         yield f"Counts were scaled to {scale:,.0f} per cell and log-transformed (log1p)."
     else:

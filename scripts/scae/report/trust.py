@@ -76,7 +76,7 @@ def _seeds(study, dataset):
         f"{agreement.max():.2f} ({agreement.idxmax()})."
         if len(agreement) > 1
         else "",
-        f"Up to {unseen_share(n_seeds)} % of seeds may still give a quite different score.",
+        f"That {n_seeds} seeds agree leaves room for up to {unseen_share(n_seeds)} % of seeds with another score.",
     )
 
 
