@@ -194,7 +194,7 @@ def _content(source, reading):
             data = _scanpy_dataset(source.removeprefix("scanpy:"))
             yield "scanpy", _prepared(anndata_files.in_memory(data), "scanpy", reading)
             return
-        kind, place = _format_of(source, reading), Path(source)
+        kind, place, name = _format_of(source, reading), Path(source), ""
         if kind in ("archive", "folder"):
             containers = importlib.import_module(formats.CONTAINERS)
             found = containers.find(_unpacked(kind, source, stack))
@@ -205,7 +205,10 @@ def _content(source, reading):
             place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
             kind = _format_of(place, reading)
         reader = importlib.import_module(formats.READERS[kind])
-        content = stack.enter_context(getattr(reader, f"open_{kind}")(place, reading))
+        try:
+            content = stack.enter_context(getattr(reader, f"open_{kind}")(place, reading))
+        except UserError as error:
+            raise UserError(f"{name}: {error}" if name else str(error)) from error
         yield kind, _prepared(content, kind, reading)
 
 
