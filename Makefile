@@ -4,15 +4,13 @@
 # make bench  speed and memory of training   make test-slurm   tests on a private SLURM (root, Debian)
 # make bench-scale   memory and time of every rule as the cells get more
 # make test-gpu   tests on a CUDA device     make bench-gpu   speed of training on one against the CPU
-# make evidence   simulated data sets -> docs/evidence.md
-# make models-page   which representation when -> docs/models.md
-# make choose-page   sizes chosen without labels -> docs/without-labels.md
+# make models-page   which representation when -> docs/models.md, docs/without-labels.md
 # make interruptions   kills at random moments   make verify A=… B=…   compares two manifests
 PYTHON ?= python3
 CORES ?= 4
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm test-gpu lint bench bench-scale bench-gpu verify interruptions evidence models-page choose-page docs constraints clean
+.PHONY: run check test test-slurm test-gpu lint bench bench-scale bench-gpu verify interruptions models-page docs constraints clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores $(CORES) $(if $(V),-p)
@@ -62,16 +60,12 @@ KILLS ?= 20
 interruptions: .venv/installed-dev
 	KILLS=$(KILLS) $(BIN)/python -m pytest tests/workflow/test_interruptions.py -k "kills and ordinary"
 
-# The run itself stays in evidence/; a second one does what is left. DATASETS="coil cycle" runs these alone
-evidence: .venv/installed
-	PYTHONPATH=scripts CORES=$(CORES) $(BIN)/python studies/evidence.py evidence $(DATASETS)
-
-choose-page: .venv/installed
-	PYTHONPATH=scripts $(BIN)/python studies/choose.py
-
-# The same for docs/models.md, in models-page/; PBMC3K as for bench, DATASETS and SEEDS run these alone
-models-page: .venv/installed
-	PYTHONPATH=scripts CORES=$(CORES) DATASETS="$(DATASETS)" SEEDS="$(SEEDS)" $(BIN)/python studies/models.py models-page $(PBMC3K)
+# Needs requirements-scvi.txt. The run on real cells stays in models-page/; a second one does what is left.
+# DATA=folder has copies of the downloads
+models-page: .venv/installed-dev
+	PYTHONPATH=scripts $(BIN)/python studies/simulated.py $(CORES)
+	PYTHONPATH=scripts CORES=$(CORES) $(BIN)/python studies/models.py models-page $(DATA)
+	PYTHONPATH=scripts $(BIN)/python studies/without_labels.py
 
 docs: .venv/installed
 	$(BIN)/python tools/config_table.py

@@ -5,11 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from scae import results, tables
-from scae.evaluation import intervals as spreads
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORES = {"knn_accuracy": "kNN accuracy (15 nearest neighbours, balanced)", "ari": "ARI of k-means"}
@@ -42,13 +40,6 @@ def descriptions(config):
     return {name.strip(): text for name, comment, text in lines if comment and name.startswith("  ")}
 
 
-def left_out(config, names, target):
-    """Sentence about the data sets of a config file that are not in ``names``; empty if there are none."""
-    missing = sorted(set(yaml.safe_load(config.read_text(encoding="utf-8"))["run"]["datasets"]) - set(names))
-    listed = ", ".join(f"`{name}`" for name in missing)
-    return f" Not included: {listed} (`make {target}` runs all)." if missing else ""
-
-
 def markdown_table(corner, rows, columns, cell):
     """Markdown table with ``cell(row, column)`` as text; rows and columns are names."""
     lines = [f"| {corner} | {' | '.join(f'`{column}`' for column in columns)} |", "|---" * (len(columns) + 1) + "|"]
@@ -62,7 +53,7 @@ def interval_text(interval, digits=2):
     return f"{text} ({interval.low:.{digits}f}–{interval.high:.{digits}f})" if interval["sd"] >= 5e-4 else text
 
 
-def score_table(intervals, names, models):
+def score_table(intervals, names, models, digits=2):
     """Markdown table of scores with their intervals, the highest mean of a data set in bold.
 
     Args:
@@ -73,32 +64,10 @@ def score_table(intervals, names, models):
     def cell(name, model):
         if (name, model) not in intervals.index:
             return "–"
-        text = interval_text(intervals.loc[(name, model)])
+        text = interval_text(intervals.loc[(name, model)], digits)
         return f"**{text}**" if best[name] == (name, model) else text
 
     return markdown_table("data set", names, models, cell)
-
-
-def difference_table(rows, names):
-    """Markdown table of the differences of models from a PCA, by data set and model; what is shown is bold.
-
-    Args:
-        rows: of differences.csv, one per data set and model; untested ones are left out.
-        names: of the data sets.
-    """
-    rows = rows[rows["p_holm"].notna()].set_index(["dataset", "first"])
-
-    def cell(name, model):
-        if (name, model) not in rows.index:
-            return "not tested"
-        row = rows.loc[(name, model)]
-        text = f"{row['mean']:+.2f} ({row['adjusted_low']:+.2f} to {row['adjusted_high']:+.2f})"
-        if spreads.shown(row):
-            return f"**{text}**"
-        needed = f"{row['seeds_needed']:.0f} seeds" if np.isfinite(row["seeds_needed"]) else "more cells"
-        return f"{text}, {needed}"
-
-    return markdown_table("data set", names, list(dict.fromkeys(rows.index.get_level_values("first"))), cell)
 
 
 def score_picture(intervals, names, models, against, file):

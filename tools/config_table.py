@@ -23,8 +23,7 @@ job starts: an unknown key, a wrong type or a value out of range stops the run w
 - `config.yaml`: the default run, on data that needs no download.
 - `pbmc3k.yaml`: the original study, on PBMC3k.
 - `sweep.yaml`: an example of a sweep, beta of the beta-VAE beside PCA.
-- `evidence.yaml`: simulated data sets, for docs/evidence.md.
-- `models.yaml`: the study's models, count_vae and PCA, for docs/models.md.
+- `models.yaml`: simulated data sets and PBMC3k, for docs/models.md.
 - `mixology.yaml`: cell lines and mixtures of known truth.
 - `schema.yaml`: the source of this page (`make docs`).
 

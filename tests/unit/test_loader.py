@@ -341,7 +341,7 @@ def test_an_invalid_model_file_is_one_line_if_it_is_run(text, fragment, config, 
 # The configs of the project
 
 
-@pytest.mark.parametrize("overlay", [None, "pbmc3k", "sweep", "evidence", "models"])
+@pytest.mark.parametrize("overlay", [None, "pbmc3k", "sweep", "models", "mixology"])
 def test_the_configs_of_the_project_are_valid(overlay):
     files, config = [ROOT / "config/config.yaml", *([ROOT / f"config/{overlay}.yaml"] if overlay else [])], {}
     for file in files:
