@@ -25,7 +25,7 @@ from common import (
     score_table,
 )
 from scipy import stats
-from simulated import ALL, DRAWS, SEEDS, TABLE
+from simulated import ALL, DRAWS, EXTERNAL, SEEDS, TABLE
 
 from scae import tables
 from scae.evaluation import intervals
@@ -36,6 +36,8 @@ TEMPLATE = Path(__file__).with_name("models.template.md")
 MARKERS, LABELLED = "pbmc3k", "pbmc3k_variable"  # the marker genes of the types are not all among the variable genes
 CONDITIONED = "count_vae_conditioned"
 MODELS = ["dae", "beta_vae", "beta_vsc", "count_vae", "scvi", "pca", "pca10", "pca20", "pca50"]
+HEADINGS = {metric: (heading, 2) for metric, heading in SCORES.items()}  # of the scores on real cells, and their digits
+HEADINGS["held_out"] = ("Held-out molecules (nats per 1,000)", 1)
 COLUMNS = {  # representations of the simulated cells: (model, number of latents; None is chosen by held-out molecules)
     "dae": ("dae", 6),
     "beta_vae": ("beta_vae", 6),
@@ -124,7 +126,7 @@ def conclusions(differences, names):
 def real_scores(folder):
     """Scores of every run on real cells: DataFrame with dataset, model, seed, metric, value."""
     found = read(folder, "all_metrics")
-    return found[found["space"].isin(["latent"]) & found["metric"].isin([*SCORES, "held_out"])]
+    return found[(found["space"] == "latent") & found["metric"].isin(HEADINGS)]
 
 
 def over_seeds(scores):
@@ -138,15 +140,15 @@ def over_seeds(scores):
 def shown_on_real(folder):
     """Differences from PCA that differences.csv shows: a Markdown list."""
     rows = read(folder, "differences")
-    rows = rows[(rows["space"] == "latent") & rows["metric"].isin(SCORES) & rows["second"].str.startswith("pca")]
+    rows = rows[(rows["space"] == "latent") & rows["metric"].isin(HEADINGS) & rows["second"].str.startswith("pca")]
     rows = rows[[intervals.shown(row) for _, row in rows.iterrows()]]
-    return "\n".join(
-        f"- {row.dataset}, {SCORES[row.metric]}: `{row['first']}` {'ahead of' if row['mean'] > 0 else 'behind'} "
-        f"`{row.second}` by {abs(row['mean']):.2f} "
-        f"({min(abs(row.adjusted_low), abs(row.adjusted_high)):.2f} to "
-        f"{max(abs(row.adjusted_low), abs(row.adjusted_high)):.2f})"
-        for _, row in rows.iterrows()
-    )
+    lines = []
+    for _, row in rows.iterrows():
+        (heading, digits), side = HEADINGS[row["metric"]], "ahead of" if row["mean"] > 0 else "behind"
+        low, high = sorted(map(abs, (row["adjusted_low"], row["adjusted_high"])))
+        sizes = f"{abs(row['mean']):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+        lines.append(f"- {row['dataset']}, {heading}: `{row['first']}` {side} `{row['second']}` by {sizes}")
+    return "\n".join(lines)
 
 
 def document(table, real, conditioned, differences):
@@ -178,7 +180,7 @@ def document(table, real, conditioned, differences):
         best=markdown_table("data set", names, ["pca", "count_vae"], lambda *at: sizes(table, *at)),
         real="\n\n".join(
             f"{heading}:\n\n{score_table(real.loc[metric], sets, MODELS, digits)}"
-            for metric, heading, digits in [*((*item, 2) for item in SCORES.items()), ("held_out", HELD_OUT, 1)]
+            for metric, (heading, digits) in HEADINGS.items()
         ),
         real_seeds=int(yaml.safe_load(CONFIGS[1].read_text())["run"]["seeds"][-1]) + 1,
         differences=differences,
@@ -192,9 +194,6 @@ def document(table, real, conditioned, differences):
         + "\n".join(f"| `{name}` | {abouts[name]} |" for name in [*names, *sets]),
         cost=", ".join(f"`{model}` {seconds[key]:.1f}" for model, key in COLUMNS.items() if key in seconds.index),
     )
-
-
-HELD_OUT = "Held-out molecules (nats per 1,000)"
 
 
 def sizes(table, name, model):
@@ -236,8 +235,14 @@ def main(folder, data):
     run(folder, CONFIGS, first, [f"results/{MARKERS}/labels/markers.csv"])
     shutil.copy(folder / f"results/{MARKERS}/labels/markers.csv", folder / "markers.csv")
     targets = [path(Path(), name) for name in ("all_metrics", "differences")]
-    run(folder, CONFIGS, overlay(data, [LABELLED, *mixtures], MODELS), targets)
+    own = [model for model in MODELS if model != EXTERNAL]
+    run(folder, CONFIGS, overlay(data, [LABELLED, *mixtures], own), targets)
     scores, differences = real_scores(folder), shown_on_real(folder)
+    slow = overlay(data, [LABELLED, *mixtures], [EXTERNAL])  # not trained again on the training half
+    for name in slow["run"]["datasets"]:
+        slow["datasets"].setdefault(name, {})["held_out_molecules"] = False
+    run(folder, CONFIGS, slow, targets)
+    scores = pd.concat([scores, real_scores(folder)])
     batches = [name for name in mixtures if name != "rna_mixtures"]
     run(folder, CONFIGS, overlay(data, batches, [CONDITIONED]), targets)
     conditioned = real_scores(folder)
