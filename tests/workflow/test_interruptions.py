@@ -166,7 +166,7 @@ def test_a_run_can_go_on_after_a_full_or_read_only_disk(project, undisturbed):
     run("mount", "-t", "tmpfs", "-o", "size=1g", "none", results)
     code, output = outcome("ro")
     assert code == 1
-    assert "Read-only file system" in output
+    assert "cannot be written to; make it writable" in output
     for size in ("4k", "30k", "350k", "800k"):
         code, output = outcome(f"rw,size={size}")
         assert code == 1, (size, output)

@@ -1,4 +1,4 @@
-"""studies/models.py finds its measures in a finished run."""
+"""studies/models.py finds its scores and differences in a finished run."""
 
 import sys
 
@@ -8,10 +8,9 @@ sys.path.insert(0, str(REPOSITORY / "studies"))
 import models
 
 
-def test_every_measure_is_read_from_a_run(finished):
-    config = finished.config | {"models": models.read_config()["models"], "run": {"seeds": [0]}}
-    found = models.values_of_run(finished.folder, config, ["toy"], list(MODELS))
-    assert {"knn_accuracy", "ari", "active", "seconds", "variance_reconstructed", "gates_differing"} <= set(
-        found["measure"]
-    )
+def test_every_score_is_read_from_a_run(finished):
+    found = models.real_scores(finished.folder)
+    assert set(MODELS) <= set(found["model"])
+    assert {"knn_accuracy", "ari"} <= set(found["metric"])
     assert not found[["dataset", "model", "seed", "value"]].isna().any(axis=None)
+    assert all(line.startswith("- toy, ") for line in models.shown_on_real(finished.folder).splitlines())
