@@ -68,7 +68,8 @@ def load(config, schema, files=(), command_line=None, processors=None, datasets_
     problems = list(_unprintable(config)) or list(_problems_of_sets(config))
     problems = problems or _violations(config, label_sets.allow_several(complete), swept)
     found = () if problems else _contradictions(config, swept, processors, datasets_too, alone=importer is None)
-    problems = problems or list(dict.fromkeys(found)) or list(_not_run(layers[1:], config))  # a sweep's models share
+    problems = problems or list(dict.fromkeys(found))  # the models of a sweep share their problems
+    problems = problems or list(_not_run(layers[1:], config, swept))
     if problems:
         raise UserError("\n".join(f"config: {one_line(problem)}" for problem in problems))
     plain = _plain(config | {"run": {name: sorted(values) for name, values in config["run"].items()}})
@@ -286,15 +287,16 @@ def _problems_of_sets(config):
         yield from (f"datasets.{name}.{key}: {problem}" for key, problem in found)
 
 
-def _not_run(layers, config):
+def _not_run(layers, config, swept):
     """Problems with data sets and models that the user defines, but ``run`` does not name."""
     for section in ("datasets", "models"):
         defined = [name for layer in layers for name in (layer.get(section) or {})]
         chosen = any(section in (layer.get("run") or {}) for layer in layers)
-        if defined and not chosen and not set(defined) & set(config["run"][section]):
+        run = list(dict.fromkeys(sweeps.as_written([section, name], swept)[1] for name in config["run"][section]))
+        if defined and not chosen and not set(defined) & set(run):
             yield (
                 f"{section}.{defined[0]}: is defined but not run; write run: {{{section}: [{defined[0]}]}} (now: "
-                f"{', '.join(config['run'][section])})"
+                f"{', '.join(run)})"
             )
 
 

@@ -6,7 +6,7 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 
-from scae.evaluation import held_out, intervals, label_source
+from scae.evaluation import intervals, label_source
 from scae.evaluation.main_scores import listed
 from scae.models import registry
 from scae.report import html
@@ -89,7 +89,7 @@ def paragraph(study):
         said.append(
             "For held-out molecules (Batson, Royer & Webber 2019), each representation was also learned from a random "
             "half of each cell's molecules; the score is the log-likelihood of the other half, predicted from the "
-            f"{held_out.K} nearest cells, above that of the overall profile."
+            "50 nearest cells, above that of the overall profile."
         )
     n_seeds = len(study.seeds)
     seeds = listed(map(str, study.seeds))
