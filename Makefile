@@ -60,7 +60,7 @@ KILLS ?= 20
 interruptions: .venv/installed-dev
 	KILLS=$(KILLS) $(BIN)/python -m pytest tests/workflow/test_interruptions.py -k "kills and ordinary"
 
-# Needs requirements-scvi.txt. The run on real cells stays in models-page/; a second one does what is left.
+# The run on real cells stays in models-page/; a second one does what is left.
 # DATA=folder has copies of the downloads
 models-page: .venv/installed-dev
 	PYTHONPATH=scripts $(BIN)/python studies/simulated.py $(CORES)

@@ -31,6 +31,7 @@ from scae import tables
 from scae.evaluation import intervals
 
 DOCS = ROOT / "docs"
+REAL = DOCS / "real.csv"
 CONFIGS = [ROOT / f"config/{name}.yaml" for name in ("mixology", "models")]
 TEMPLATE = Path(__file__).with_name("models.template.md")
 MARKERS, LABELLED = "pbmc3k", "pbmc3k_variable"  # the marker genes of the types are not all among the variable genes
@@ -49,7 +50,6 @@ COLUMNS = {  # representations of the simulated cells: (model, number of latents
     "pca, size chosen": ("pca", None),
     "count_vae, size chosen": ("count_vae", None),
 }
-TRAINING = {"epochs": 200, "batch_size": 256, "min_steps": 1200, "holdout": 0, "early_stopping": 0}  # on real cells
 PAIRS = [  # compared on simulated cells
     *(("dae", "pca"), ("beta_vae", "pca"), ("beta_vsc", "pca"), ("count_vae", "pca10"), ("scvi", "pca10")),
     *(("count_vae", "scvi"), ("count_vae, size chosen", "pca, size chosen")),
@@ -70,17 +70,15 @@ def representations(table, score):
 
 def over_draws(scores):
     """Mean and 95 % confidence interval over the draws: DataFrame, index (dataset, model)."""
-    rows = {
-        (name, model): intervals.over_seeds(one[model].to_numpy())._asdict()
-        for name, one in scores.groupby("dataset")
-        for model in scores
-    }
-    return _cut(pd.DataFrame(rows).T.rename_axis(["dataset", "model"]))
+    found = scores.melt(var_name="model", ignore_index=False).reset_index()
+    return _intervals(found.groupby(["dataset", "model"], sort=False), highest=1)
 
 
-def _cut(table):
-    """Intervals of scores that end at their highest value, 1."""
-    return table.assign(high=table["high"].clip(upper=1))
+def _intervals(groups, highest=np.inf):
+    """Mean, sd and 95 % confidence interval, which ends at the highest value of the score, of each group of a table."""
+    rows = {key: intervals.over_seeds(rows["value"].to_numpy())._asdict() for key, rows in groups}
+    table = pd.DataFrame(rows).T.rename_axis(groups.keys)
+    return table.assign(high=table["high"].clip(upper=highest))
 
 
 def compared(scores):
@@ -101,14 +99,13 @@ def compared(scores):
 def difference_table(differences, names):
     """Markdown table of `compared`; what is shown is bold."""
     rows = differences.set_index(["dataset", "first", "second"])
-    lines = ["| data set |" + "".join(f" `{first}` − `{second}` |" for first, second in PAIRS)]
-    lines.append("|---" * (len(PAIRS) + 1) + "|")
-    for name in names:
-        found = [rows.loc[(name, *pair)] for pair in PAIRS]
-        texts = [f"{row['mean']:+.2f} ({row.adjusted_low:+.2f} to {row.adjusted_high:+.2f})" for row in found]
-        texts = [f"**{text}**" if intervals.shown(row) else text for text, row in zip(texts, found, strict=True)]
-        lines.append(f"| `{name}` | {' | '.join(texts)} |")
-    return "\n".join(lines)
+
+    def cell(name, pair):
+        row = rows.loc[(name, *pair.split("` − `"))]
+        text = f"{row['mean']:+.2f} ({row.adjusted_low:+.2f} to {row.adjusted_high:+.2f})"
+        return f"**{text}**" if intervals.shown(row) else text
+
+    return markdown_table("data set", names, ["` − `".join(pair) for pair in PAIRS], cell)
 
 
 def conclusions(differences, names):
@@ -130,11 +127,10 @@ def real_scores(folder):
 
 
 def over_seeds(scores):
-    groups = scores.groupby(["metric", "dataset", "model"])["value"]
-    rows = {key: intervals.over_seeds(values.to_numpy())._asdict() for key, values in groups}
-    table = pd.DataFrame(rows).T.rename_axis(["metric", "dataset", "model"])
-    scores = table.index.get_level_values("metric").isin(list(SCORES))
-    return pd.concat([_cut(table[scores]), table[~scores]])
+    """Mean and 95 % confidence interval of scores as from `real_scores`: DataFrame, index (metric, dataset, model)."""
+    keys, ends = ["metric", "dataset", "model"], scores["metric"].isin(SCORES)
+    parts = (scores[ends].groupby(keys), 1), (scores[~ends].groupby(keys), np.inf)
+    return pd.concat([_intervals(*part) for part in parts if len(part[0])])
 
 
 def shown_on_real(folder):
@@ -182,7 +178,7 @@ def document(table, real, conditioned, differences):
             f"{heading}:\n\n{score_table(real.loc[metric], sets, MODELS, digits)}"
             for metric, (heading, digits) in HEADINGS.items()
         ),
-        real_seeds=int(yaml.safe_load(CONFIGS[1].read_text())["run"]["seeds"][-1]) + 1,
+        real_seeds=len(yaml.safe_load(CONFIGS[1].read_text(encoding="utf-8"))["run"]["seeds"]),
         differences=differences,
         conditioned="\n".join(
             f"- {name}, {SCORES[metric]}: {interval_text(row)}; without: "
@@ -224,8 +220,7 @@ def overlay(data, names, models):
         archive = {"source": str(data / "pbmc3k_filtered_gene_bc_matrices.tar.gz"), "sha256": None}  # packed anew
         found = {name: dataset | (archive if name in (MARKERS, LABELLED) else {}) for name, dataset in found.items()}
     short = {"early_exaggeration_iterations": 50, "iterations": 50}  # only the latent is used
-    run = {"datasets": names, "models": models}
-    return {"run": run, "datasets": found, "kmeans": {"k": None}, "tsne": short, "training": TRAINING}
+    return {"run": {"datasets": names, "models": models}, "datasets": found, "kmeans": {"k": None}, "tsne": short}
 
 
 def main(folder, data):
@@ -246,7 +241,7 @@ def main(folder, data):
     batches = [name for name in mixtures if name != "rna_mixtures"]
     run(folder, CONFIGS, overlay(data, batches, [CONDITIONED]), targets)
     conditioned = real_scores(folder)
-    tables.write(pd.concat([scores, conditioned]).round(4), DOCS / "real.csv")
+    tables.write(pd.concat([scores, conditioned]).round(4), REAL)
     found, text = pd.read_csv(TABLE), DOCS / "models.md"
     text.write_text(document(found, over_seeds(scores), over_seeds(conditioned), differences), encoding="utf-8")
     names = sorted(set(found["dataset"]))

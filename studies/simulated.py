@@ -29,15 +29,17 @@ DRAWS, SEEDS = 5, 2
 REPEAT = 1  # of the split of the molecules
 ALL, HALF = "all", "training half"  # the molecules that a representation is learned from
 SIZES = {"dae": (6,), "beta_vae": (6,), "beta_vsc": (6,), "count_vae": (4, 10, 20)}
+# The study's models train until the loss of held-out cells has not fallen for 1,000 gradient steps
+TRAINING = {"batch_size": 64, "min_steps": 20000, "holdout": 0.1, "early_stopping": 1000}
 FILES = ("config", "models", "schema")
 CHOSEN_FROM = ("pca", "count_vae")  # as `snakemake choose` does
 EXTERNAL, EXTERNAL_SIZES = "scvi", (10, 20)  # slow: one seed
 
 
 def settings():
-    """config/models.yaml merged into the default config, with all defaults."""
+    """config/models.yaml merged into the default config, with all defaults, and training to a plateau."""
     config, own, schema = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in FILES)
-    return loader.load(config | own, schema)
+    return loader.load(config | own | {"training": config["training"] | TRAINING}, schema)
 
 
 def expression_of(counts):
@@ -49,12 +51,12 @@ def expression_of(counts):
     return expressions.Expression(*arrays, np.zeros(counts.shape[1], np.float32), *names, counts=counts.data)
 
 
-def represent(counts, training, trainings):
+def represent(counts, config, trainings):
     """Yield (model, size, seed, latent, CPU seconds) of each training, of PCA of every size first.
 
     Args:
         counts: scipy CSR matrix, (cells, genes).
-        training: section of the config.
+        config: as from `settings`.
         trainings: list of (model, size, seed).
     """
     data = expression_of(counts)
@@ -65,21 +67,19 @@ def represent(counts, training, trainings):
         yield "pca", size, 0, points[:, :size], seconds
     for model, size, seed in trainings:
         began = time.process_time()
-        latent = learn(model, size, data, counts, training, seed)
+        latent = learn(config["models"][model] | {"n_latent": size}, data, counts, config["training"], seed)
         yield model, size, seed, latent, time.process_time() - began
 
 
-def learn(model, size, data, counts, training, seed):
-    """The latent of a trained model, (cells, size)."""
-    kind = registry.find(model)
-    defaults = {name: option["default"] for name, option in kind.config.items() if "default" in option}
-    entry = {"kind": model} | defaults | {"n_latent": size}
+def learn(entry, data, counts, training, seed):
+    """The latent of a trained model, an entry of ``models`` in the config; (cells, latents)."""
+    kind = registry.find(entry["kind"])
     hyperparameters = {key: value for key, value in kind.settings(entry).items() if key != "kind"}
     if kind.external:
-        return registry.call(model, "fit", counts, None, seed, **hyperparameters)["latent"]
+        return registry.call(entry["kind"], "fit", counts, None, seed, **hyperparameters)["latent"]
     training = fitting.resolve(training | kind.training(entry), data.density)
     training = fitting.with_enough_steps(training, len(data.cells))
-    fitted, *_ = fitting.fit(data, model, hyperparameters, training, seed)
+    fitted, *_ = fitting.fit(data, entry["kind"], hyperparameters, training, seed)
     return trained.embed(fitted, data, "posterior_mean", seed)
 
 
@@ -112,7 +112,7 @@ def measure(dataset, draw, config, trainings):
     half = held_out.Half(*thinning.split(counts, 0.5, np.random.default_rng([REPEAT, 0])))
     rows, nats = [], {}
     for molecules, matrix in ((ALL, counts), (HALF, half.train.tocsr())):
-        for model, size, seed, latent, seconds in represent(matrix, config["training"], trainings[molecules]):
+        for model, size, seed, latent, seconds in represent(matrix, config, trainings[molecules]):
             accuracy = neighbors.balanced_accuracy(types, neighbors.knn_predict(latent, types))
             clusters = kmeans.kmeans(latent, len(set(types)), config["kmeans"], seed)
             score = adjusted_rand_score(types, clusters)

@@ -6,6 +6,7 @@ make models-page
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import models
 import numpy as np
 import pandas as pd
 import simulated
@@ -52,7 +53,7 @@ def correlations(table, real):
         found = [one.corr("spearman").iloc[0, 1] for one in draws]
         spread = f"{np.mean(found):.2f} ({min(found):.2f} to {max(found):.2f})"
         lines.append(f"| `{name}` | {len(draws[-1])} | {spread} |")
-    for name, rows in real[real["model"] != "count_vae_conditioned"].groupby("dataset"):
+    for name, rows in real[real["model"] != models.CONDITIONED].groupby("dataset"):
         means = rows.pivot_table(index="model", columns="metric", values="value")[["held_out", "knn_accuracy"]].dropna()
         lines.append(f"| `{name}`, real | {len(means)} | {means.corr('spearman').iloc[0, 1]:.2f} |")
     return "\n".join(lines)
@@ -93,4 +94,4 @@ def write(table, real):
 
 
 if __name__ == "__main__":
-    write(on_half(pd.read_csv(simulated.TABLE)), pd.read_csv(ROOT / "docs/real.csv"))
+    write(on_half(pd.read_csv(simulated.TABLE)), pd.read_csv(models.REAL))

@@ -236,8 +236,8 @@ def _message(error, swept):
         if isinstance(value, list) and key.endswith(".source"):
             return f"{key}: a list has no names of samples; write {{name: path, …}}, a name and a path per sample"
         if wanted == "array" and not isinstance(value, (dict, type(None))):
-            example = list(range(value)) if key == "run.seeds" and value in range(1, 11) else [value]
-            return f"{key}: {shown} is not a list; write {str(example).replace(chr(39), '')}"
+            seeds = range(value) if key == "run.seeds" and isinstance(value, int) and 0 < value <= 10 else [value]
+            return f"{key}: {shown} is not a list; write [{', '.join(map(str, seeds))}]"
         return f"{key}: {shown} is not of type {wanted}"
     if error.validator == "enum":
         path = ", or the path of a model file (my_model.py)" if re.fullmatch(r"models\.[^.]+\.kind", key) else ""
@@ -278,7 +278,7 @@ def _unprintable(config, key=""):
 
 
 def _problems_of_sets(config):
-    """Problems of label sets, reported in place of less clear ones of the schema."""
+    """Problems of data sets and label sets, reported in place of less clear ones of the schema."""
     datasets = config.get("datasets")
     if isinstance(datasets, dict) and isinstance(datasets.get("source"), str):
         yield "datasets.source: is a key of a data set; indent it below the name of one, and the other keys with it"

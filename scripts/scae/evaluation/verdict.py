@@ -77,8 +77,7 @@ def _families(table, sets):
 def _headline(scores, differences, health, roles, sets):
     """Which representation is first and by how much, whether that is shown, and what would undo it."""
     name = label_source.first_labelled(sets)
-    means = select(scores, labels=name, space="latent", metric="ari").groupby("model", sort=False)["value"].mean()
-    means = means[means.index.map(roles).isin(["model", "pca"])].dropna()
+    means = _means(select(scores, labels=name, space="latent", metric="ari"), roles)
     of_kind = {role: means[means.index.map(roles) == role] for role in ("model", "pca")}
     if any(not len(found) for found in of_kind.values()):
         return []
@@ -117,10 +116,15 @@ def _first_by_others(scores, roles, labels):
     found = {}
     by_labels = select(scores, labels=labels, space="latent", metric="knn_accuracy")
     for score, rows in (("kNN accuracy", by_labels), ("held-out molecules", score_rows(scores, HELD_OUT))):
-        rows = rows[rows["model"].map(roles).isin(["model", "pca"])].dropna(subset=["value"])
-        if rows["model"].nunique() > 1:
-            found[score] = rows.groupby("model", sort=False)["value"].mean().idxmax()
+        if len(means := _means(rows, roles)) > 1:
+            found[score] = means.idxmax()
     return found
+
+
+def _means(rows, roles):
+    """Mean score over the seeds of each model and PCA that has one: Series."""
+    rows = rows[rows["model"].map(roles).isin(["model", "pca"])]
+    return rows.groupby("model", sort=False)["value"].mean().dropna()
 
 
 def _lost(recalls, roles, sets):
@@ -139,8 +143,7 @@ def _lost(recalls, roles, sets):
 
 def _held_out(scores, differences, roles, sets, components):
     """Which representation predicts held-out molecules best, and whether kNN accuracy has the same one first."""
-    rows = score_rows(scores, HELD_OUT)
-    means = rows[rows["model"].map(roles) != "floor"].groupby("model", sort=False)["value"].mean().dropna()
+    means = _means(score_rows(scores, HELD_OUT), roles)
     if len(means) < 2:
         return []
     best = means.idxmax()
@@ -159,8 +162,8 @@ def _held_out(scores, differences, roles, sets, components):
     text += f"; not shown to be worse: {listed(near)}" if near else ""
     text += f"; of principal components, {components} are enough" if components else ""
     named = label_source.first_labelled(sets)
-    by_labels = select(scores, labels=named, space="latent", metric="knn_accuracy") if named else rows[:0]
-    accuracy = by_labels.groupby("model")["value"].mean().reindex(means.index).dropna()
+    by_labels = select(scores, labels=named, space="latent", metric="knn_accuracy") if named else scores[:0]
+    accuracy = _means(by_labels, roles).reindex(means.index).dropna()
     if len(accuracy) < 2:
         return [f"{text}."]
     first = accuracy.idxmax()

@@ -9,7 +9,7 @@ from pathlib import Path
 from scae.evaluation import intervals, label_source
 from scae.evaluation.main_scores import listed
 from scae.models import registry
-from scae.report import html
+from scae.report import html, scoreboard
 
 PACKAGES = {  # cited in the methods: {import name: name}
     "torch": "PyTorch",
@@ -82,9 +82,7 @@ def paragraph(study):
         f"{compared if any(map(study.n_types, study.datasets)) else ''}."
     )
     if any(map(study.n_types, study.datasets)):
-        said.append(
-            "kNN accuracy is the share of cells whose type most of their 15 nearest others have, averaged over types."
-        )
+        said.append(scoreboard.ABOUT["knn_accuracy"])
     if len(study.table("intervals", metric="held_out")):
         said.append(
             "For held-out molecules (Batson, Royer & Webber 2019), each representation was also learned from a random "

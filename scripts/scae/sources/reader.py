@@ -3,7 +3,7 @@
 import importlib
 import logging
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,10 +205,8 @@ def _content(source, reading):
             place = archives.decompress(place, stack.enter_context(tempfile.TemporaryDirectory()))
             kind = _format_of(place, reading)
         reader = importlib.import_module(formats.READERS[kind])
-        try:
+        with _one_line(name) if name else nullcontext():
             content = stack.enter_context(getattr(reader, f"open_{kind}")(place, reading))
-        except UserError as error:
-            raise UserError(f"{name}: {error}" if name else str(error)) from error
         yield kind, _prepared(content, kind, reading)
 
 
